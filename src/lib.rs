@@ -1,0 +1,44 @@
+//! postkeep runs sync profiles and tells you by e-mail what happened.
+//!
+//! The way of the data, from top to bottom:
+//!
+//! ```text
+//! profiles/*.toml -> ProfileFile -> Profile
+//!                                      |
+//!    scan both sides -> Plan -> execute -> Outcome
+//!                                             |
+//!              Run {id, profile, trigger, started, ended, outcome}
+//!                                             |
+//!     one SQLite transaction: history row + log + outbox row (report rendered)
+//!                                             |
+//!                                outbox -> delivered | retry later
+//! ```
+//!
+//! A module uses only the rows below its own (a test holds us to it):
+//!
+//! ```text
+//! cli
+//! agent
+//! sync
+//! folder  report  mail  state
+//! run  profile
+//! entry
+//! error  clock  progress
+//! ```
+//!
+//! Only [`agent`] knows history, report and outbox together; [`report`], [`sync::plan`] and [`profile`]'s checks
+//! read no clock.
+
+pub mod agent;
+pub mod cli;
+pub mod clock;
+pub mod entry;
+pub mod error;
+pub mod folder;
+pub mod mail;
+pub mod profile;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod state;
+pub mod sync;

@@ -1,0 +1,165 @@
+//! Profiles: the TOML files as written, checked into [`Profile`]s as meant. Only these travel on.
+//!
+//! A [`Profile`] is absolute and typed: no `~`, no unit still to be read, no default still to be applied. This
+//! module reads the profile files and nothing else; it never touches what they name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+
+/// All files, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder they came from.
+    pub dir: PathBuf,
+    /// Accounts by name.
+    pub accounts: BTreeMap<String, Account>,
+    /// Profiles, sorted by name.
+    pub profiles: Vec<Profile>,
+}
+
+/// A named job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// The file's stem: `[a-z0-9][a-z0-9._-]{0,63}`.
+    pub name: String,
+    /// What it does.
+    pub job: Job,
+    /// How its runs are told.
+    pub report: ReportRules,
+    /// Changes when the meaning of the profile changes, not with comments or spaces.
+    pub fingerprint: String,
+}
+
+/// What a profile does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// Folder to folder.
+    Sync(SyncJob),
+}
+
+/// A sync, as meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncJob {
+    /// Where the files come from; absolute.
+    pub source: PathBuf,
+    /// Where they go to; absolute.
+    pub target: PathBuf,
+    /// What happens to entries that only the target has, and to what is replaced.
+    pub mode: Mode,
+    /// What is left out.
+    pub filter: FilterRules,
+    /// Leave out what is mounted below the source.
+    pub one_file_system: bool,
+    /// Whether a target folder that does not exist is made. Off: a missing folder means an unmounted disk.
+    pub create_target: bool,
+    /// How long replaced and deleted entries stay in `.postkeep-versions`; None: they are gone at once.
+    pub keep_versions: Option<SignedDuration>,
+    /// When a plan is too destructive to run unasked.
+    pub max_delete: MaxDelete,
+    /// Whether an empty source may empty the target.
+    pub allow_empty_source: bool,
+    /// Whether a run ends only when the target's file system has written everything to disk.
+    pub flush: bool,
+}
+
+/// How a sync treats the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// New and changed entries are copied; nothing is deleted.
+    Copy,
+    /// The target becomes equal to the source.
+    Mirror,
+}
+
+/// The most that a run may delete without approval: more than both figures stops it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MaxDelete {
+    /// Percent of the target's entries.
+    pub percent: u8,
+    /// Entries.
+    pub entries: u64,
+}
+
+impl Default for MaxDelete {
+    fn default() -> Self {
+        Self { percent: 25, entries: 50 }
+    }
+}
+
+/// What a sync leaves out, on both sides: an excluded entry is neither copied nor deleted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterRules {
+    /// Patterns with the rules of gitignore; `!` takes back in.
+    pub exclude: Vec<String>,
+    /// Contents of folders that hold a file of one of these names.
+    pub exclude_if_present: Vec<String>,
+    /// Files of more bytes.
+    pub larger_than: Option<u64>,
+    /// Files of fewer bytes.
+    pub smaller_than: Option<u64>,
+    /// Files last changed longer ago.
+    pub older_than: Option<SignedDuration>,
+    /// Files changed more recently.
+    pub newer_than: Option<SignedDuration>,
+}
+
+/// Where mail goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Account {
+    /// A folder of messages on this machine.
+    Maildir(PathBuf),
+}
+
+/// How runs are told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportRules {
+    /// The account's name; None: the Maildir under the state folder.
+    pub account: Option<String>,
+    /// Who gets it; with the embedded Maildir it may be empty, then the reader is "you".
+    pub to: Vec<String>,
+    /// The sender; None: `postkeep@HOST`.
+    pub from: Option<String>,
+    /// Which runs are mailed.
+    pub on: Vec<Level>,
+    /// When the whole log is attached.
+    pub attach_log: AttachLog,
+    /// The most bytes of gzip that are attached.
+    pub attach_log_max: u64,
+    /// IANA name of the zone that times are written in; None: the machine's.
+    pub time_zone: Option<String>,
+}
+
+/// A reason to mail a run.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Something was done, all went well.
+    Success,
+    /// Nothing had to be done.
+    Unchanged,
+    /// Done, but something needs a look.
+    Warning,
+    /// Not done: failed, stopped by a brake, cancelled or interrupted.
+    Failure,
+    /// The first success after a failure.
+    Recovery,
+}
+
+/// When the whole log is attached to a report.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachLog {
+    /// To every report.
+    Always,
+    /// With a warning or a failure.
+    #[default]
+    OnFailure,
+    /// Never.
+    Never,
+}

@@ -1,0 +1,309 @@
+//! A run is a value: which profile, why, when, and how it ended. Nothing here does any work.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How many failures are kept by name in a run; the log names all of them.
+pub const MAX_FAILURES: usize = 10_000;
+
+/// A run's identity: a ULID, so that ids sort by start time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(#[serde(with = "ulid_text")] ulid::Ulid);
+
+impl RunId {
+    /// A new id for a run that starts `now`; `entropy` makes it unique.
+    pub fn new(now: Timestamp, entropy: u128) -> Self {
+        Self(ulid::Ulid::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), entropy))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        ulid::Ulid::from_string(text).map(Self).map_err(|e| format!("{text:?} is no run id: {e}"))
+    }
+}
+
+mod ulid_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(id: &ulid::Ulid, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ulid::Ulid, D::Error> {
+        ulid::Ulid::from_string(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// What made a run start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A person, on the command line.
+    Manual,
+}
+
+/// How a run ended. `Running` is only seen in the history while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// At work, or killed and not yet noticed.
+    Running,
+    /// All done, something changed.
+    Ok,
+    /// All done, nothing had to be.
+    Unchanged,
+    /// Done, but something needs a look: a file changed while it was read, an attribute could not be kept.
+    Warning,
+    /// Something was not done.
+    Failed,
+    /// A brake stopped it before the first write.
+    Stopped,
+    /// A person stopped it.
+    Cancelled,
+    /// It ended without a word: killed, power cut. Noticed at the next start.
+    Interrupted,
+}
+
+impl Status {
+    /// The exit code of a `run` that ended so.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Ok | Self::Unchanged => 0,
+            Self::Warning => 3,
+            Self::Stopped => 4,
+            Self::Cancelled => 130,
+            Self::Running | Self::Failed | Self::Interrupted => 1,
+        }
+    }
+
+    /// How bad it is, for the worst of several: higher is worse.
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Unchanged => 0,
+            Self::Ok => 1,
+            Self::Warning => 2,
+            Self::Cancelled => 3,
+            Self::Running | Self::Stopped => 4,
+            Self::Interrupted => 5,
+            Self::Failed => 6,
+        }
+    }
+
+    /// Whether the target now holds what the profile promises.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Ok | Self::Unchanged | Self::Warning)
+    }
+
+    /// The word used in tables, JSON and headers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ok => "ok",
+            Self::Unchanged => "unchanged",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        serde_json::from_value(word.into()).map_err(|_| format!("unknown status {word:?}"))
+    }
+}
+
+/// What was done, in numbers. Bytes are bytes of file content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Counts {
+    /// Files, links and special files of the source that were looked at.
+    pub files: u64,
+    /// Folders of the source that were looked at.
+    pub folders: u64,
+    /// Bytes of the source's files.
+    pub bytes: u64,
+    /// Entries made that were not in the target.
+    pub created: u64,
+    /// Entries of the target that got new content.
+    pub replaced: u64,
+    /// Entries that left the target.
+    pub deleted: u64,
+    /// Entries of which only mode, owner, times or attributes changed.
+    pub updated: u64,
+    /// Bytes copied.
+    pub copied_bytes: u64,
+    /// Entries left out by the profile's filters.
+    pub excluded: u64,
+}
+
+impl Counts {
+    /// Whether anything in the target changed.
+    pub fn changed(&self) -> bool {
+        self.created + self.replaced + self.deleted + self.updated > 0
+    }
+}
+
+/// How much a failure weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The entry is as it should be but for a detail, or will be taken by the next run.
+    Warning,
+    /// The entry was not copied, replaced or removed.
+    Error,
+}
+
+/// One entry that did not go as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The path below the profile's folder, escaped by [`crate::entry::show`]; empty for the folder itself.
+    pub path: String,
+    /// What happened, without the path: "cannot read: Permission denied". Equal causes read equal.
+    pub cause: String,
+    /// What to do, if there is something to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether the profile's run before this one had it too.
+    #[serde(default)]
+    pub known: bool,
+}
+
+/// Why a brake stopped the run, and what lets it go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Stop {
+    /// What the plan would have done: "would delete 1,204 of 1,310 files".
+    pub reason: String,
+    /// What to look at first.
+    pub hint: String,
+    /// Lets exactly this plan run: `postkeep run PROFILE --approve TOKEN`. None where no approval helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// How a run ended, with everything a report says about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// What was done.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Failures by name, the first [`MAX_FAILURES`] of them, errors before warnings.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+    /// How many errors there were in all.
+    #[serde(default)]
+    pub errors: u64,
+    /// How many warnings there were in all.
+    #[serde(default)]
+    pub warnings: u64,
+    /// Things worth knowing that need no action: "not entered: another file system: mnt".
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Set when a brake stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// One sentence for a failure that is not of a single entry: "cannot open the source /srv/hr: ...".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Message>,
+    /// Bytes free on the target afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// Old versions kept and removed by this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
+}
+
+impl Outcome {
+    /// An outcome with nothing in it but its status.
+    pub fn new(status: Status) -> Self {
+        Self {
+            status,
+            counts: Counts::default(),
+            failures: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            notes: Vec::new(),
+            stop: None,
+            error: None,
+            free_bytes: None,
+            versions: None,
+        }
+    }
+}
+
+/// A sentence and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// What happened.
+    pub text: String,
+    /// What to do, one line each.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
+
+impl From<&crate::error::Error> for Message {
+    fn from(error: &crate::error::Error) -> Self {
+        Self { text: error.one_line(), hints: error.hints().to_vec() }
+    }
+}
+
+/// What happened to old versions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Versions {
+    /// Entries set aside by this run.
+    pub kept: u64,
+    /// Bytes set aside by this run.
+    pub kept_bytes: u64,
+    /// Entries removed because they were old enough.
+    pub removed: u64,
+    /// Bytes removed.
+    pub removed_bytes: u64,
+}
+
+/// One execution of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// The profile's name.
+    pub profile: String,
+    /// What made it start.
+    pub trigger: Trigger,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended; for an interrupted run, when that was noticed.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl Run {
+    /// How long it took.
+    pub fn duration(&self) -> SignedDuration {
+        self.ended.duration_since(self.started)
+    }
+}
