@@ -22,7 +22,7 @@
 //! sync
 //! folder  report  mail  state
 //! run  profile
-//! entry
+//! entry  replica
 //! error  clock  progress
 //! ```
 //!
@@ -38,6 +38,7 @@ pub mod folder;
 pub mod mail;
 pub mod profile;
 pub mod progress;
+pub mod replica;
 pub mod report;
 pub mod run;
 pub mod state;

@@ -307,3 +307,25 @@ impl Run {
         self.ended.duration_since(self.started)
     }
 }
+
+/// What a side of a sync was at the end of a run, for the next one's brakes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RootMark {
+    /// Names the file system.
+    pub file_system: String,
+    /// The root's inode number.
+    pub inode: u64,
+    /// Entries below the root.
+    pub entries: u64,
+}
+
+/// The marks of both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RootMarks {
+    /// Of the source.
+    pub source: Option<RootMark>,
+    /// Of the target.
+    pub target: Option<RootMark>,
+}

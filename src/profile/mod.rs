@@ -54,6 +54,8 @@ pub struct SyncJob {
     pub one_file_system: bool,
     /// Whether a target folder that does not exist is made. Off: a missing folder means an unmounted disk.
     pub create_target: bool,
+    /// Whether a root that moved to another file system stops the run. Off for disks that take turns.
+    pub check_roots: bool,
     /// How long replaced and deleted entries stay in `.postkeep-versions`; None: they are gone at once.
     pub keep_versions: Option<SignedDuration>,
     /// When a plan is too destructive to run unasked.

@@ -1,0 +1,209 @@
+//! Giving content its final name, and taking entries away.
+//!
+//! What is new gets its name by a rename that refuses to replace. What replaces something changes places with it
+//! in one step (`RENAME_EXCHANGE`) and looks at what it got in exchange: if that is not what was planned for, they
+//! change back. The old content has a second name among the versions before that.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::copy::{Copied, copy};
+use super::meta::{self, Handle};
+use super::remove::remove_tree;
+use super::versions::Kept;
+use super::{Folder, list};
+use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::replica::{Content, Put, Seen};
+
+/// A name of ours in a folder, removed again unless its content moved on.
+struct Temp<'a> {
+    dir: &'a OwnedFd,
+    name: Name,
+    moved: bool,
+}
+
+impl Drop for Temp<'_> {
+    fn drop(&mut self) {
+        if !self.moved {
+            // What cannot be removed now is swept by the next run.
+            let _ = rustix::fs::unlinkat(self.dir, self.name.as_bytes(), AtFlags::empty());
+        }
+    }
+}
+
+impl Folder {
+    pub(super) fn put_file(
+        &self,
+        dir: &OwnedFd,
+        path: &RelPath,
+        entry: &Entry,
+        content: &mut dyn Content,
+        over: Option<&Seen>,
+        progress: &dyn Fn(u64) -> bool,
+    ) -> io::Result<Put> {
+        if !content.is_unchanged(entry)? {
+            return Ok(Put::SourceChanged);
+        }
+        let name = self.temp_name();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(dir, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR)?;
+        let temp = Temp { dir, name, moved: false };
+        match copy(content, entry, fd.as_fd(), &self.kernel, progress)? {
+            Copied::Stopped => return Err(io::ErrorKind::Interrupted.into()),
+            Copied::All(bytes) if bytes != entry.size => return Ok(Put::SourceChanged),
+            Copied::All(_) => {}
+        }
+        if !content.is_unchanged(entry)? {
+            return Ok(Put::SourceChanged);
+        }
+        let (attributes, mut lost) = match content.attributes() {
+            Ok(attributes) => (attributes, Vec::new()),
+            Err(error) => (Vec::new(), vec![format!("extended attributes: {error}")]),
+        };
+        let some = (!attributes.is_empty()).then_some(&attributes);
+        lost.extend(meta::dress(&Handle::Open(fd.as_fd()), entry, some, &self.about.keeps));
+        self.settle(temp, path, &entry.name, over, lost)
+    }
+
+    pub(super) fn put_special(
+        &self,
+        dir: &OwnedFd,
+        path: &RelPath,
+        entry: &Entry,
+        over: Option<&Seen>,
+    ) -> io::Result<Put> {
+        let name = self.temp_name();
+        if let Some(target) = &entry.link {
+            rustix::fs::symlinkat(&**target, dir, name.as_bytes())?;
+        } else {
+            let kind = match entry.kind {
+                Kind::Fifo => FileType::Fifo,
+                Kind::Socket => FileType::Socket,
+                Kind::CharDevice => FileType::CharacterDevice,
+                Kind::BlockDevice => FileType::BlockDevice,
+                Kind::File | Kind::Folder | Kind::Symlink => return Err(io::ErrorKind::InvalidInput.into()),
+            };
+            rustix::fs::mknodat(dir, name.as_bytes(), kind, Mode::RUSR | Mode::WUSR, entry.rdev)?;
+        }
+        let temp = Temp { dir, name, moved: false };
+        let handle = Handle::of(dir, &temp.name)?;
+        let lost = meta::dress(&handle, entry, None, &self.about.keeps);
+        self.settle(temp, path, &entry.name, over, lost)
+    }
+
+    pub(super) fn put_link(
+        &self,
+        dir: &OwnedFd,
+        path: &RelPath,
+        leader_dir: &OwnedFd,
+        leader: &Name,
+        over: Option<&Seen>,
+    ) -> io::Result<Put> {
+        let Some((_, final_name)) = path.split() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let name = self.temp_name();
+        rustix::fs::linkat(leader_dir, leader.as_bytes(), dir, name.as_bytes(), AtFlags::empty())?;
+        self.settle(Temp { dir, name, moved: false }, path, &final_name, over, Vec::new())
+    }
+
+    /// Moves finished content to its final name.
+    fn settle(
+        &self,
+        temp: Temp<'_>,
+        path: &RelPath,
+        name: &Name,
+        over: Option<&Seen>,
+        lost: Vec<String>,
+    ) -> io::Result<Put> {
+        let placed = match over {
+            None => place(temp, name)?,
+            Some(was) if was.kind == Kind::Folder => {
+                // A folder leaves first: it would take its name among ours otherwise, and be swept after a crash.
+                self.retire(temp.dir, path, was)? && place(temp, name)?
+            }
+            Some(was) => self.replace(temp, path, name, was)?,
+        };
+        Ok(if placed { Put::Done(lost) } else { Put::TargetChanged })
+    }
+
+    /// Replaces what is not a folder.
+    fn replace(&self, mut temp: Temp<'_>, path: &RelPath, name: &Name, was: &Seen) -> io::Result<bool> {
+        let dir = temp.dir;
+        if let Some(versions) = &self.versions {
+            match versions.link(&self.root, dir, path, name, was)? {
+                Kept::Linked => {}
+                Kept::Changed => return Ok(false),
+                // No second name: the old content must leave before the new one comes, or a crash between the two
+                // would leave it under a name that is swept.
+                Kept::NoLinks => return Ok(self.retire(dir, path, was)? && place(temp, name)?),
+            }
+        }
+        let exchange =
+            || rustix::fs::renameat_with(dir, temp.name.as_bytes(), dir, name.as_bytes(), RenameFlags::EXCHANGE);
+        match exchange() {
+            Ok(()) => {
+                let same = list::stat(dir, temp.name.clone())?.is_some_and(|entry| was.is(&entry));
+                if !same {
+                    exchange()?;
+                }
+                Ok(same)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            // A file system that cannot exchange: a look, then a rename.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                if !list::stat(dir, name.clone())?.is_some_and(|entry| was.is(&entry)) {
+                    return Ok(false);
+                }
+                rustix::fs::renameat(dir, temp.name.as_bytes(), dir, name.as_bytes())?;
+                temp.moved = true;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn retire(&self, dir: &OwnedFd, path: &RelPath, was: &Seen) -> io::Result<bool> {
+        let Some((_, name)) = path.split() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        if !list::stat(dir, name.clone())?.is_some_and(|entry| was.is(&entry)) {
+            return Ok(false);
+        }
+        if let Some(versions) = &self.versions {
+            versions.take(&self.root, dir, path, &name, was)?;
+            return Ok(true);
+        }
+        // It leaves its name first: what is removed below is then surely what was seen, and nobody sees it half gone.
+        let gone = self.temp_name();
+        rename_new(dir, &name, &gone)?;
+        if !list::stat(dir, gone.clone())?.is_some_and(|entry| was.is(&entry)) {
+            rename_new(dir, &gone, &name)?;
+            return Ok(false);
+        }
+        remove_tree(dir, &gone)?;
+        Ok(true)
+    }
+}
+
+/// Gives a new entry its name. False: something has it by now.
+fn place(mut temp: Temp<'_>, name: &Name) -> io::Result<bool> {
+    match rename_new(temp.dir, &temp.name, name) {
+        Ok(()) => temp.moved = true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}
+
+/// Renames within a folder, never over something; a file system that cannot promise that is asked first.
+fn rename_new(dir: &OwnedFd, from: &Name, to: &Name) -> io::Result<()> {
+    match rustix::fs::renameat_with(dir, from.as_bytes(), dir, to.as_bytes(), RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            if list::stat(dir, to.clone())?.is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(rustix::fs::renameat(dir, from.as_bytes(), dir, to.as_bytes())?)
+        }
+        other => Ok(other?),
+    }
+}

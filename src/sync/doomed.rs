@@ -1,0 +1,106 @@
+//! What goes when an entry of the target goes: a walk through folders that only the target has.
+
+use std::io;
+
+use super::filter::Filter;
+use super::plan::Digest;
+use crate::entry::{Entry, Kind, RelPath};
+use crate::replica::Replica;
+
+/// The sums over an entry and all that is in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Doomed {
+    /// Entries that go, the topmost included unless something in it stays.
+    pub entries: u64,
+    /// Bytes of the files that go.
+    pub bytes: u64,
+    /// Entries that stay because they are excluded, or hold what is.
+    pub kept: u64,
+    /// Stands for what goes.
+    pub digest: Digest,
+}
+
+/// The sums over one entry that is no folder.
+pub(super) fn single(entry: &Entry, path: &RelPath) -> Doomed {
+    let mut doomed = Doomed::default();
+    doomed.add(entry, path);
+    doomed
+}
+
+impl Doomed {
+    fn add(&mut self, entry: &Entry, path: &RelPath) {
+        self.entries += 1;
+        self.bytes += if entry.kind == Kind::File { entry.size } else { 0 };
+        self.digest.add(path, &entry.into());
+    }
+}
+
+/// A folder on the way down.
+struct Level<D> {
+    dir: D,
+    path: RelPath,
+    entry: Entry,
+    rest: Vec<Entry>,
+    keeps: bool,
+}
+
+/// Looks through the folder `top` in `dir`. On an error it names the path at which it stopped: then nothing of it may
+/// go, because what could not be looked at might be something that stays.
+pub(super) fn survey<R: Replica>(
+    side: &R,
+    dir: &R::Dir,
+    top: &Entry,
+    path: &RelPath,
+    filter: &Filter,
+) -> Result<Doomed, (RelPath, io::Error)> {
+    let mut doomed = Doomed::default();
+    let mut stack = vec![open(side, dir, top.clone(), path.clone(), filter, &mut doomed)?];
+    while let Some(level) = stack.last_mut() {
+        let Some(entry) = level.rest.pop() else {
+            let Some(done) = stack.pop() else { break };
+            if done.keeps {
+                // What stays holds its folders in place, up to the top.
+                doomed.kept += 1;
+                if let Some(parent) = stack.last_mut() {
+                    parent.keeps = true;
+                }
+            } else {
+                doomed.add(&done.entry, &done.path);
+            }
+            continue;
+        };
+        let at = level.path.join(&entry.name);
+        if filter.excludes(&at, &entry) {
+            doomed.kept += 1;
+            level.keeps = true;
+        } else if entry.kind == Kind::Folder {
+            let inner = open(side, &level.dir, entry, at, filter, &mut doomed)?;
+            stack.push(inner);
+        } else {
+            doomed.add(&entry, &at);
+        }
+    }
+    Ok(doomed)
+}
+
+fn open<R: Replica>(
+    side: &R,
+    parent: &R::Dir,
+    entry: Entry,
+    path: RelPath,
+    filter: &Filter,
+    doomed: &mut Doomed,
+) -> Result<Level<R::Dir>, (RelPath, io::Error)> {
+    let listed = side.enter(parent, &entry.name).and_then(|dir| Ok((side.list(&dir)?, dir)));
+    let (listing, dir) = listed.map_err(|error| (path.clone(), error))?;
+    if let Some((name, error)) = listing.unreadable.into_iter().next() {
+        return Err((path.join(&name), error));
+    }
+    let mut level = Level { dir, path, entry, rest: listing.entries, keeps: false };
+    if filter.is_marked(&level.rest) {
+        doomed.kept += level.rest.len() as u64;
+        level.rest.clear();
+        level.keeps = true;
+    }
+    Ok(level)
+}

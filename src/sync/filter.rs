@@ -1,0 +1,78 @@
+//! What a sync leaves out: [`FilterRules`] made ready for matching.
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use jiff::Timestamp;
+
+use crate::entry::{Entry, FileTime, Kind, Name, RelPath};
+use crate::error::{Context, Result};
+use crate::profile::FilterRules;
+
+/// The filter of one run.
+#[derive(Debug)]
+pub struct Filter {
+    globs: Option<Gitignore>,
+    markers: Vec<Name>,
+    smallest: u64,
+    largest: u64,
+    /// Only files changed at or after this are taken.
+    earliest: Option<FileTime>,
+    /// Only files changed at or before this are taken.
+    latest: Option<FileTime>,
+}
+
+impl Filter {
+    /// Compiles the rules; ages count back from `now`.
+    pub fn new(rules: &FilterRules, now: Timestamp) -> Result<Self> {
+        let ago = |age: Option<jiff::SignedDuration>| {
+            age.and_then(|age| now.checked_sub(age).ok()).map(|t| FileTime {
+                seconds: t.as_second(),
+                nanos: u32::try_from(t.subsec_nanosecond()).unwrap_or(0),
+            })
+        };
+        Ok(Self {
+            globs: compile(&rules.exclude)?,
+            markers: rules.exclude_if_present.iter().filter_map(|name| Name::new(name.as_bytes())).collect(),
+            smallest: rules.smaller_than.unwrap_or(0),
+            largest: rules.larger_than.unwrap_or(u64::MAX),
+            earliest: ago(rules.older_than),
+            latest: ago(rules.newer_than),
+        })
+    }
+
+    /// Whether an entry, whose folder is not excluded, is left out.
+    pub fn excludes(&self, path: &RelPath, entry: &Entry) -> bool {
+        let folder = entry.kind == Kind::Folder;
+        let named = self.globs.as_ref().is_some_and(|globs| globs.matched(path.as_path(), folder).is_ignore());
+        let measured = entry.kind == Kind::File
+            && (entry.size < self.smallest
+                || entry.size > self.largest
+                || self.earliest.is_some_and(|earliest| entry.mtime < earliest)
+                || self.latest.is_some_and(|latest| entry.mtime > latest));
+        named || measured
+    }
+
+    /// Whether a folder with these entries is left out with all that is in it.
+    pub fn is_marked(&self, entries: &[Entry]) -> bool {
+        self.markers.iter().any(|marker| entries.binary_search_by(|entry| entry.name.cmp(marker)).is_ok())
+    }
+
+    /// Whether nothing is ever left out.
+    pub fn is_empty(&self) -> bool {
+        self.globs.is_none()
+            && self.markers.is_empty()
+            && (self.smallest, self.largest) == (0, u64::MAX)
+            && self.earliest.is_none()
+            && self.latest.is_none()
+    }
+}
+
+fn compile(patterns: &[String]) -> Result<Option<Gitignore>> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in patterns {
+        builder.add_line(None, pattern).context(|| format!("cannot use the exclude pattern {pattern:?}"))?;
+    }
+    builder.build().map(Some).context(|| "cannot use the exclude patterns".into())
+}

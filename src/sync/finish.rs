@@ -1,0 +1,327 @@
+//! The later phases of an execution: new folders, further names of files, deletions, folders' own metadata.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::execute::{Executor, Item, Job, Node, Tally};
+use super::failures::{error, said};
+use super::join::{Decision, decide, merge};
+use super::journal::Op;
+use super::links::{Action, Group};
+use super::plan::{Act, FolderPlan};
+use super::pool::Stack;
+use crate::entry::{Entry, Kind, RelPath};
+use crate::replica::{Listing, Put, Replica, Seen};
+use crate::run::Severity;
+
+impl<S: Replica, T: Replica> Executor<'_, S, T> {
+    /// Makes a folder and has everything in it made.
+    pub(super) fn tree(
+        &self,
+        tally: &mut Tally,
+        parent: &Node<S, T>,
+        entry: Entry,
+        over: Option<&Seen>,
+        stack: &Stack<Job<S, T>>,
+    ) {
+        let path = parent.path.join(&entry.name);
+        let source = match self.source.enter(&parent.source, &entry.name) {
+            Ok(dir) => dir,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
+            Err(cause) => return self.fail(tally, error(&path, "cannot open the folder", &cause)),
+        };
+        let target = match self.make_folder(&parent.target, &path, &entry, over) {
+            Ok(Some(dir)) => dir,
+            Ok(None) => {
+                let cause = "the target changed since it was compared: left as it is";
+                return self.fail(tally, said(Severity::Warning, &path, cause, None));
+            }
+            Err(cause) => {
+                self.halt_on(&path, &cause);
+                return self.fail(tally, error(&path, "cannot make the folder", &cause));
+            }
+        };
+        let count = if over.is_some() { &mut tally.counts.replaced } else { &mut tally.counts.created };
+        *count += 1;
+        self.log(Op::Created, &path, 0, "");
+        let listing = self.source.list(&source);
+        let node = Arc::new(Node { source, target, path, fresh: Some(entry) });
+        match listing {
+            Ok(listing) if self.filter.is_marked(&listing.entries) => self.release(tally, node),
+            Ok(listing) => self.fill(tally, node, &listing, stack),
+            Err(cause) => {
+                self.fail(tally, error(&node.path, "cannot list the folder", &cause));
+                self.release(tally, node);
+            }
+        }
+    }
+
+    fn make_folder(
+        &self,
+        dir: &T::Dir,
+        path: &RelPath,
+        entry: &Entry,
+        over: Option<&Seen>,
+    ) -> io::Result<Option<T::Dir>> {
+        if let Some(was) = over
+            && !self.target.retire(dir, path, was)?
+        {
+            return Ok(None);
+        }
+        match self.target.make_folder(dir, &entry.name) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            made => made.map(Some),
+        }
+    }
+
+    /// Decides the content of a new folder again, by the survey's rules: it may have changed since.
+    fn fill(&self, tally: &mut Tally, node: Arc<Node<S, T>>, listing: &Listing, stack: &Stack<Job<S, T>>) {
+        let nothing = Listing::default();
+        let mut items = Vec::new();
+        for row in merge(listing, &nothing) {
+            let path = node.path.join(row.name);
+            match decide(&row, &self.policy) {
+                Decision::Create(entry) if !self.filter.excludes(&path, entry) => {
+                    items.push(Item::Listed(entry.clone()));
+                }
+                // A file that got its second name after the survey belongs to no group.
+                Decision::Linked(entry, _) if !self.filter.excludes(&path, entry) && !self.is_member(&path) => {
+                    items.push(Item::Listed(entry.clone()));
+                }
+                // The survey has named what cannot be read or made.
+                _ => {}
+            }
+        }
+        self.push_batches(tally, node, items.into_iter(), stack);
+    }
+
+    fn is_member(&self, path: &RelPath) -> bool {
+        self.members.contains(path)
+    }
+
+    /// Carries out what the names of one file ask for.
+    pub(super) fn group(&self, tally: &mut Tally, group: &Group) {
+        if !self.goes_on() {
+            return;
+        }
+        let Some((folder, name)) = group.leader.split() else { return };
+        let opened = self.open(&folder).and_then(|(source, target)| {
+            let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
+            Ok((source, target, entry))
+        });
+        let (source, target, entry) = match opened {
+            Ok(opened) => opened,
+            Err((what, cause)) => return self.fail(tally, error(&group.leader, what, &cause)),
+        };
+        let Some(entry) = entry else { return };
+        let ready = match group.action {
+            Action::Keep => true,
+            Action::Mark => match self.target.stat(&target, &name) {
+                Ok(Some(there)) => {
+                    let node = Node { source, target, path: folder, fresh: None };
+                    self.mark(tally, &node, &name, &Seen::from(&there));
+                    return self.link_all(tally, &node.target, group);
+                }
+                _ => false,
+            },
+            Action::Put(over) => self.put(tally, &source, &target, &group.leader, entry, over.as_ref()),
+        };
+        if ready {
+            self.link_all(tally, &target, group);
+        } else {
+            for (path, _) in &group.links {
+                let cause = "not linked: the file that it is another name of was not copied";
+                self.fail(tally, said(Severity::Warning, path, cause, Some("the next run will try again")));
+            }
+        }
+    }
+
+    fn link_all(&self, tally: &mut Tally, leader_dir: &T::Dir, group: &Group) {
+        let Some((_, leader)) = group.leader.split() else { return };
+        for (path, over) in &group.links {
+            if !self.goes_on() {
+                return;
+            }
+            let linked = path.split().map_or(Err(io::ErrorKind::InvalidInput.into()), |(folder, _)| {
+                let dir = super::execute::descend(self.target, &folder)?;
+                self.target.put_link(&dir, path, leader_dir, &leader, over.as_ref())
+            });
+            match linked {
+                Ok(Put::Done(_)) => {
+                    let count =
+                        if over.is_some() { &mut tally.counts.replaced } else { &mut tally.counts.created };
+                    *count += 1;
+                    self.log(Op::Linked, path, 0, &format!("to {}", group.leader));
+                }
+                Ok(Put::SourceChanged | Put::TargetChanged) => {
+                    let cause = "the target changed since it was compared: left as it is";
+                    self.fail(tally, said(Severity::Warning, path, cause, None));
+                }
+                Err(cause) if takes_no_links(&cause) => self.copy_instead(tally, path, over.as_ref()),
+                Err(cause) => {
+                    self.halt_on(path, &cause);
+                    self.fail(tally, error(path, "cannot make the hard link", &cause));
+                }
+            }
+        }
+    }
+
+    /// Copies a name that could not be linked.
+    fn copy_instead(&self, tally: &mut Tally, path: &RelPath, over: Option<&Seen>) {
+        let Some((folder, name)) = path.split() else { return };
+        let opened = self.open(&folder).and_then(|(source, target)| {
+            let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
+            Ok((source, target, entry))
+        });
+        match opened {
+            Ok((source, target, Some(entry))) => {
+                if self.put(tally, &source, &target, path, entry, over) {
+                    let cause = "not kept: hard link (it was copied as a file of its own)";
+                    self.fail(tally, said(Severity::Warning, path, cause, None));
+                }
+            }
+            Ok((_, _, None)) => {}
+            Err((what, cause)) => self.fail(tally, error(path, what, &cause)),
+        }
+    }
+
+    /// Carries out the deletions in one folder.
+    pub(super) fn deletions(&self, tally: &mut Tally, folder: &FolderPlan) {
+        if !self.may_delete() {
+            return;
+        }
+        let dir = match super::execute::descend(self.target, &folder.path) {
+            Ok(dir) => dir,
+            Err(cause) => {
+                return self.fail(tally, error(&folder.path, "cannot open the folder in the target", &cause));
+            }
+        };
+        for step in &folder.steps {
+            let Act::Delete { entries, partly } = step.act else { continue };
+            let path = folder.path.join(&step.name);
+            if !self.may_delete() {
+                return;
+            }
+            let deleted = if partly {
+                self.retire_partly(tally, &dir, &path, &step.was)
+            } else {
+                self.target.retire(&dir, &path, &step.was).map(|done| if done { entries } else { 0 })
+            };
+            match deleted {
+                Ok(0) => {
+                    let cause = "the target changed since it was compared: left as it is";
+                    self.fail(tally, said(Severity::Warning, &path, cause, None));
+                }
+                Ok(n) => {
+                    tally.counts.deleted += n;
+                    let note = if n > 1 { format!("with {} entries in it", n - 1) } else { String::new() };
+                    self.log(Op::Deleted, &path, step.was.size, &note);
+                }
+                Err(cause) => {
+                    self.halt_on(&path, &cause);
+                    self.fail(tally, error(&path, "cannot delete", &cause));
+                }
+            }
+        }
+    }
+
+    /// Takes a folder apart in which something stays. Returns how many entries went.
+    fn retire_partly(
+        &self,
+        tally: &mut Tally,
+        parent: &T::Dir,
+        path: &RelPath,
+        was: &Seen,
+    ) -> io::Result<u64> {
+        let Some((_, name)) = path.split() else { return Ok(0) };
+        let Some(top) = self.target.stat(parent, &name)?.filter(|top| was.is(top)) else { return Ok(0) };
+        let mut gone = 0;
+        let mut stack = vec![self.level(parent, path.clone(), &top)?];
+        while let Some(level) = stack.last_mut() {
+            let Some(entry) = level.rest.pop() else {
+                let Some(done) = stack.pop() else { break };
+                let above = stack.last().map_or(parent, |level| &level.dir);
+                if let Some((_, name)) = done.path.split()
+                    && self.target.remove_folder(above, &name)?
+                {
+                    gone += 1;
+                }
+                continue;
+            };
+            let at = level.path.join(&entry.name);
+            if self.filter.excludes(&at, &entry) {
+                continue;
+            }
+            if entry.kind == Kind::Folder {
+                let inner = self.level(&level.dir, at, &entry)?;
+                stack.push(inner);
+                continue;
+            }
+            match self.target.retire(&level.dir, &at, &Seen::from(&entry)) {
+                Ok(done) => gone += u64::from(done),
+                Err(cause) => self.fail(tally, error(&at, "cannot delete", &cause)),
+            }
+        }
+        Ok(gone)
+    }
+
+    fn level(&self, parent: &T::Dir, path: RelPath, entry: &Entry) -> io::Result<Level<T::Dir>> {
+        let dir = self.target.enter(parent, &entry.name)?;
+        let rest = self.target.list(&dir)?.entries;
+        let rest = if self.filter.is_marked(&rest) { Vec::new() } else { rest };
+        Ok(Level { dir, path, rest })
+    }
+
+    /// The folders whose times our work changed, or whose metadata differs (true).
+    pub(super) fn touched(&self) -> Vec<(RelPath, bool)> {
+        let mut touched: BTreeMap<RelPath, bool> =
+            self.plan.folders.iter().map(|folder| (folder.path.clone(), folder.mark)).collect();
+        for group in &self.plan.groups {
+            let leader = (group.action != Action::Keep).then_some(&group.leader);
+            for path in leader.into_iter().chain(group.links.iter().map(|(path, _)| path)) {
+                if let Some((folder, _)) = path.split() {
+                    touched.entry(folder).or_default();
+                }
+            }
+        }
+        touched.into_iter().collect()
+    }
+
+    /// Gives a folder the source's metadata, now that nothing in it changes any more.
+    pub(super) fn finish(&self, tally: &mut Tally, path: &RelPath, mark: bool) {
+        let opened = self.open(path).and_then(|(source, target)| {
+            let from = self.source.itself(&source).map_err(|e| ("cannot read", e))?;
+            let to = self.target.itself(&target).map_err(|e| ("cannot read in the target", e))?;
+            Ok((source, target, from, to))
+        });
+        match opened {
+            // A disk's own root is the disk's.
+            Ok((_, _, _, to)) if to.mount_point => {}
+            Ok((source, target, from, _)) => {
+                let attributes = self.source.attributes(&source, None);
+                self.dress(tally, path, &target, None, &from, attributes);
+                if mark {
+                    tally.counts.updated += 1;
+                    self.log(Op::Updated, path, 0, "");
+                }
+            }
+            // What could not be opened before is named already; what is gone needs no times.
+            Err(_) => {}
+        }
+    }
+}
+
+/// A folder on the way down.
+struct Level<D> {
+    dir: D,
+    path: RelPath,
+    rest: Vec<Entry>,
+}
+
+/// Whether a file can have no second name here.
+fn takes_no_links(cause: &io::Error) -> bool {
+    matches!(Errno::from_io_error(cause), Some(Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP | Errno::NOSYS))
+}

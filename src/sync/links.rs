@@ -1,0 +1,116 @@
+//! Files with several names (hard links): what all names of one file together ask for. Pure.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::entry::{Kind, RelPath};
+use crate::replica::Seen;
+
+/// One name of a file that has several, on either side.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The name's path.
+    pub path: RelPath,
+    /// Which file it is, in the source.
+    pub file: (u64, u64),
+    /// Bytes of the file.
+    pub size: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// What the target has at this path.
+    pub state: State,
+}
+
+/// What the target has at a member's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Absent,
+    /// The same content; `mark`: with different metadata.
+    Same {
+        /// What is there.
+        seen: Seen,
+        /// Its metadata differs.
+        mark: bool,
+    },
+    /// Something else.
+    Differs(Seen),
+}
+
+impl State {
+    fn seen(&self) -> Option<Seen> {
+        match self {
+            Self::Absent => None,
+            Self::Same { seen, .. } | Self::Differs(seen) => Some(*seen),
+        }
+    }
+}
+
+/// What the names of one file ask for: first the leader, then the names that are to become others of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The name that carries the content.
+    pub leader: RelPath,
+    /// What to do with it.
+    pub action: Action,
+    /// Bytes of the file.
+    pub size: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// The names to be linked to the leader, with what they replace.
+    pub links: Vec<(RelPath, Option<Seen>)>,
+}
+
+/// What happens to a group's leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is as it should be.
+    Keep,
+    /// It gets new metadata.
+    Mark,
+    /// It is copied, over what it replaces.
+    Put(Option<Seen>),
+}
+
+/// Groups all members by file. What is already right is not in the result.
+pub fn resolve(members: Vec<Member>) -> Vec<Group> {
+    let mut files: BTreeMap<(u64, u64), Vec<Member>> = BTreeMap::new();
+    for member in members {
+        files.entry(member.file).or_default().push(member);
+    }
+    let mut files: Vec<_> = files.into_values().collect();
+    for names in &mut files {
+        names.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    files.sort_by(|a, b| a[0].path.cmp(&b[0].path));
+    let mut claimed = HashSet::new();
+    files.iter().filter_map(|names| group(names, &mut claimed)).collect()
+}
+
+/// One file's names. `claimed`: the target's files that belong to another file of the source already: names that are
+/// one there but two here must part.
+fn group(names: &[Member], claimed: &mut HashSet<(u64, u64)>) -> Option<Group> {
+    let right = names.iter().find_map(|member| match member.state {
+        State::Same { seen, mark } if !claimed.contains(&seen.id) => Some((member, seen, mark)),
+        _ => None,
+    });
+    let (leader, action) = match right {
+        Some((member, _, false)) => (member, Action::Keep),
+        Some((member, _, true)) => (member, Action::Mark),
+        None => (&names[0], Action::Put(names[0].state.seen())),
+    };
+    let id = right.map(|(_, seen, _)| seen.id);
+    claimed.extend(id);
+    let links: Vec<_> = names
+        .iter()
+        .filter(|member| member.path != leader.path)
+        .filter(|member| id.is_none() || member.state.seen().map(|seen| seen.id) != id)
+        .map(|member| (member.path.clone(), member.state.seen()))
+        .collect();
+    (action != Action::Keep || !links.is_empty()).then(|| Group {
+        leader: leader.path.clone(),
+        action,
+        size: leader.size,
+        kind: leader.kind,
+        links,
+    })
+}
