@@ -22,7 +22,7 @@ use rustix::fs::{Mode, OFlags};
 
 use self::meta::Handle;
 use self::versions::Versions;
-use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::entry::{Entry, Name, RelPath};
 use crate::replica::{About, Attributes, Content, Listing, Put, Replica, Retired, Seen};
 use crate::run::RunId;
 

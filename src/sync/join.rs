@@ -235,3 +235,179 @@ pub fn same_metadata(source: &Entry, target: &Entry, policy: &Policy) -> bool {
     let owners = !keeps.owners || (source.uid, source.gid) == (target.uid, target.gid);
     modes && owners && keeps.same_time(source.mtime, target.mtime)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::FileTime;
+
+    fn entry(name: &str, kind: Kind) -> Entry {
+        let time = |seconds| FileTime { seconds, nanos: 0 };
+        Entry {
+            name: Name::new(name.as_bytes()).unwrap(),
+            kind,
+            size: 10,
+            mtime: time(1_000),
+            ctime: time(1_000),
+            mode: 0o644,
+            uid: 7,
+            gid: 7,
+            rdev: 0,
+            nlink: 1,
+            id: (1, 1),
+            allocated: 4096,
+            mount_point: false,
+            link: (kind == Kind::Symlink).then(|| b"there".as_slice().into()),
+        }
+    }
+
+    fn listing(entries: &[Entry], unreadable: &[&str]) -> Listing {
+        let error = || io::Error::from_raw_os_error(13);
+        Listing {
+            entries: entries.to_vec(),
+            unreadable: unreadable.iter().map(|n| (Name::new(n.as_bytes()).unwrap(), error())).collect(),
+        }
+    }
+
+    fn policy(mode: Mode) -> Policy {
+        let keeps = Keeps { modes: true, links: true, owners: true, writer: (0, 0), time_step: 1 };
+        Policy { mode, keeps, change_times: true, one_file_system: true }
+    }
+
+    /// The decision's name, and nothing of what is in it.
+    fn word(decision: &Decision<'_>) -> String {
+        let text = format!("{decision:?}");
+        text.split([' ', '(']).next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn names_are_paired_in_order_whatever_can_be_read() {
+        let (a, c) = (entry("a", Kind::File), entry("c", Kind::File));
+        let source = listing(&[a.clone(), c.clone()], &["b"]);
+        let target = listing(&[c, entry("d", Kind::File)], &["a"]);
+        let rows: Vec<_> = merge(&source, &target)
+            .map(|row| {
+                let sight = |sight| match sight {
+                    Sight::Absent => '-',
+                    Sight::Present(_) => 'P',
+                    Sight::Unreadable(_) => 'E',
+                };
+                format!("{:?}{}{}", row.name, sight(row.source), sight(row.target))
+            })
+            .collect();
+        assert_eq!(rows, ["aPE", "bE-", "cPP", "d-P"]);
+    }
+
+    #[test]
+    fn the_decision_table() {
+        let file = || entry("x", Kind::File);
+        let folder = || entry("x", Kind::Folder);
+        let with = |change: fn(&mut Entry)| {
+            let mut changed = file();
+            change(&mut changed);
+            changed
+        };
+        let later = |change: fn(&mut Entry)| {
+            let mut target = file();
+            target.ctime.seconds = 2_000;
+            change(&mut target);
+            target
+        };
+        let older = || later(|_| ());
+        for (source, target, copy, mirror) in [
+            (Some(file()), Some(older()), "Same", "Same"),
+            (Some(file()), None, "Create", "Create"),
+            (Some(folder()), None, "Create", "Create"),
+            (None, Some(file()), "Extra", "Delete"),
+            (None, Some(folder()), "Extra", "Delete"),
+            (Some(with(|e| e.size = 11)), Some(older()), "Replace", "Replace"),
+            (Some(with(|e| e.mtime.nanos = 1)), Some(older()), "Replace", "Replace"),
+            (Some(with(|e| e.mtime.seconds = 1)), Some(older()), "Replace", "Replace"),
+            (Some(with(|e| e.mode = 0o600)), Some(older()), "Mark", "Mark"),
+            (Some(with(|e| e.uid = 8)), Some(older()), "Mark", "Mark"),
+            // Touched since the copy, in a way that neither size nor time tells.
+            (Some(with(|e| e.ctime.seconds = 3_000)), Some(older()), "Suspect", "Suspect"),
+            (Some(with(|e| e.nlink = 2)), Some(older()), "Linked", "Linked"),
+            (Some(file()), Some(later(|e| e.nlink = 2)), "Linked", "Linked"),
+            (Some(with(|e| e.nlink = 2)), None, "Linked", "Linked"),
+            (Some(folder()), Some(folder()), "Descend", "Descend"),
+            (Some(folder()), Some(file()), "Replace", "Replace"),
+            (Some(file()), Some(folder()), "Blocked", "Replace"),
+            (Some(entry("x", Kind::Symlink)), Some(entry("x", Kind::Symlink)), "Same", "Same"),
+            (Some(entry("x", Kind::Symlink)), Some(file()), "Replace", "Replace"),
+            (Some(entry("x", Kind::Fifo)), Some(entry("x", Kind::Fifo)), "Same", "Same"),
+            (Some(entry("x", Kind::Fifo)), Some(entry("x", Kind::Socket)), "Replace", "Replace"),
+            (Some(entry("x", Kind::CharDevice)), None, "Create", "Create"),
+        ] {
+            let name = Name::new(b"x").unwrap();
+            let sight = |side: &'_ Option<Entry>| side.clone().map(|entry| &*Box::leak(Box::new(entry)));
+            let sight = |side| sight(side).map_or(Sight::Absent, Sight::Present);
+            let row = Row { name: &name, source: sight(&source), target: sight(&target) };
+            assert_eq!(word(&decide(&row, &policy(Mode::Copy))), copy, "copy: {source:?} {target:?}");
+            assert_eq!(word(&decide(&row, &policy(Mode::Mirror))), mirror, "mirror: {source:?} {target:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_never_touched() {
+        let error = io::Error::from_raw_os_error(13);
+        let name = Name::new(b"x").unwrap();
+        let file = entry("x", Kind::File);
+        for (source, target) in [
+            (Sight::Unreadable(&error), Sight::Absent),
+            (Sight::Unreadable(&error), Sight::Present(&file)),
+            (Sight::Present(&file), Sight::Unreadable(&error)),
+            (Sight::Absent, Sight::Unreadable(&error)),
+        ] {
+            let row = Row { name: &name, source, target };
+            assert_eq!(word(&decide(&row, &policy(Mode::Mirror))), "Unreadable", "{row:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_names_are_no_part_of_it() {
+        for (text, decision) in [
+            (".postkeep-tmp-01J-0", "Sweep"),
+            (".postkeep-versions", "Ours"),
+            (".postkeep-anything", "Ours"),
+        ] {
+            let file = entry(text, Kind::File);
+            let row = Row { name: &file.name, source: Sight::Absent, target: Sight::Present(&file) };
+            assert_eq!(word(&decide(&row, &policy(Mode::Mirror))), decision);
+            let row = Row { name: &file.name, source: Sight::Present(&file), target: Sight::Absent };
+            assert_eq!(word(&decide(&row, &policy(Mode::Mirror))), "Ours");
+        }
+    }
+
+    #[test]
+    fn a_target_is_held_only_to_what_it_can_keep() {
+        let mut fat = policy(Mode::Mirror);
+        fat.keeps = Keeps { modes: false, links: false, owners: false, writer: (5, 5), time_step: 2_000_000_000 };
+        fat.change_times = false;
+        let name = Name::new(b"x").unwrap();
+        let source = Entry { nlink: 2, mode: 0o4755, ..entry("x", Kind::File) };
+        let mut target = Entry { mode: 0o777, uid: 5, ..entry("x", Kind::File) };
+        target.mtime.seconds -= 1;
+        let row = Row { name: &name, source: Sight::Present(&source), target: Sight::Present(&target) };
+        assert_eq!(word(&decide(&row, &fat)), "Same");
+        let device = entry("x", Kind::BlockDevice);
+        let row = Row { name: &name, source: Sight::Present(&device), target: Sight::Absent };
+        assert_eq!(word(&decide(&row, &fat)), "Unmakeable");
+    }
+
+    #[test]
+    fn a_touch_at_the_time_of_the_copy_is_looked_into() {
+        let policy = policy(Mode::Mirror);
+        let target = Entry { ctime: FileTime { seconds: 1_000, nanos: 30_000_000 }, ..entry("x", Kind::File) };
+        let at = |nanos| Entry { ctime: FileTime { seconds: 1_000, nanos }, ..entry("x", Kind::File) };
+        for (nanos, racy) in [(5_000_000, None), (15_000_000, Some(true)), (45_000_000, Some(true)), (60_000_000, Some(false))] {
+            let source = at(nanos);
+            let found = match compare(&source, &target, &policy) {
+                Decision::Same(..) => None,
+                Decision::Suspect { racy, .. } => Some(racy),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, racy, "{nanos}");
+        }
+    }
+}

@@ -114,3 +114,68 @@ fn group(names: &[Member], claimed: &mut HashSet<(u64, u64)>) -> Option<Group> {
         links,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{FileTime, Name};
+
+    fn path(text: &str) -> RelPath {
+        RelPath::root().join(&Name::new(text.as_bytes()).unwrap())
+    }
+
+    fn seen(inode: u64) -> Seen {
+        Seen { kind: Kind::File, id: (1, inode), size: 3, mtime: FileTime::default() }
+    }
+
+    fn same(inode: u64) -> State {
+        State::Same { seen: seen(inode), mark: false }
+    }
+
+    /// `name:file=state` for each member; gives `leader action: links`.
+    fn resolved(members: &[(&str, u64, State)]) -> Vec<String> {
+        let members = members.iter().map(|(name, file, state)| Member {
+            path: path(name),
+            file: (9, *file),
+            size: 3,
+            kind: Kind::File,
+            state: *state,
+        });
+        resolve(members.collect())
+            .into_iter()
+            .map(|group| {
+                let action = match group.action {
+                    Action::Keep => "keep".into(),
+                    Action::Mark => "mark".into(),
+                    Action::Put(over) => format!("put over {:?}", over.map(|seen| seen.id.1)),
+                };
+                let links: Vec<_> =
+                    group.links.iter().map(|(p, over)| format!("{p}/{:?}", over.map(|s| s.id.1))).collect();
+                format!("{} {action}: {}", group.leader, links.join(" "))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_names_of_a_file_become_names_of_one_file() {
+        let marked = State::Same { seen: seen(5), mark: true };
+        let other = State::Differs(seen(8));
+        for (what, members, groups) in [
+            ("right already", vec![("a", 1, same(5)), ("b", 1, same(5))], vec![]),
+            ("new", vec![("b", 1, State::Absent), ("a", 1, State::Absent)], vec!["a put over None: b/None"]),
+            ("one is missing", vec![("a", 1, State::Absent), ("b", 1, same(5))], vec!["b keep: a/None"]),
+            ("copied apart", vec![("a", 1, same(5)), ("b", 1, same(6))], vec!["a keep: b/Some(6)"]),
+            ("changed", vec![("a", 1, other), ("b", 1, other)], vec!["a put over Some(8): b/Some(8)"]),
+            ("one is another file", vec![("a", 1, other), ("b", 1, same(5))], vec!["b keep: a/Some(8)"]),
+            ("new mode", vec![("a", 1, marked), ("b", 1, marked)], vec!["a mark: "]),
+            ("linked outside only", vec![("a", 1, same(5))], vec![]),
+            (
+                "one file in the target, two in the source",
+                vec![("a", 1, same(5)), ("b", 2, same(5))],
+                vec!["b put over Some(5): "],
+            ),
+        ] {
+            assert_eq!(resolved(&members), groups, "{what}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Gathers what a report says about a run, beyond the run itself.
+
+use jiff::tz::TimeZone;
+
+use super::Agent;
+use crate::entry::show;
+use crate::error::Result;
+use crate::profile::{Job, Mode, Profile, ReportRules};
+use crate::report::{self, Facts, LogText, PastRun, Rendered};
+use crate::run::Run;
+use crate::state::{Query, failure_key};
+
+/// How many earlier runs a report shows.
+const HISTORY: u32 = 30;
+
+/// A rendered report, and whether it is mailed.
+pub(super) struct Told {
+    pub rendered: Rendered,
+    pub mailed: bool,
+}
+
+impl Agent<'_> {
+    /// Marks the failures that the last run had too.
+    pub(super) fn mark_known(&self, run: &mut Run) -> Result<()> {
+        if run.outcome.failures.is_empty() {
+            return Ok(());
+        }
+        let known = self.state.history().known_failures(&run.profile, run.id)?;
+        for failure in &mut run.outcome.failures {
+            failure.known = known.contains(&failure_key(failure));
+        }
+        Ok(())
+    }
+
+    /// Renders a run's report.
+    pub(super) fn tell(
+        &self,
+        run: &Run,
+        fingerprint: &str,
+        profile: Option<&Profile>,
+        log: Option<&dyn LogText>,
+    ) -> Result<Told> {
+        let history = self.state.history();
+        let past = self.past(run)?;
+        let failing = history.failing_since(&run.profile, Some(run.id))?;
+        let success = run.outcome.status.is_success();
+        let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
+        let rules = self.rules(profile);
+        let (source, target, mode) = match profile.map(|profile| &profile.job) {
+            Some(Job::Sync(job)) => (path(&job.source), path(&job.target), job.mode),
+            None => ("(the profile is gone)".into(), "(the profile is gone)".into(), Mode::Copy),
+        };
+        let facts = Facts {
+            run,
+            source: &source,
+            target: &target,
+            mode,
+            history: &past,
+            last_success: history.last_success(&run.profile, run.id)?.and_then(|row| row.ended),
+            failing_since: (!success).then(|| match failing {
+                Some(series) => (series.since, count(series.runs).saturating_add(1)),
+                None => (run.started, 1),
+            }),
+            recovered_after: failing.filter(|_| success).map(|series| count(series.runs)),
+            host: &self.host,
+            install_id: &self.state.install_id()?,
+            version: env!("CARGO_PKG_VERSION"),
+            zone: &zone(rules),
+            rules,
+            log,
+        };
+        let level = report::level(run.outcome.status, facts.recovered_after.is_some());
+        let first = success && !history.has_success_with(&run.profile, fingerprint)?;
+        Ok(Told { rendered: report::render(&facts)?, mailed: report::is_mailed(level, &rules.on, first) })
+    }
+
+    /// How runs of this profile are told.
+    pub(super) fn rules<'s>(&'s self, profile: Option<&'s Profile>) -> &'s ReportRules {
+        profile.map_or(self.orphans, |profile| &profile.report)
+    }
+
+    fn past(&self, run: &Run) -> Result<Vec<PastRun>> {
+        let query = Query { profile: Some(&run.profile), limit: HISTORY, before: Some(run.id) };
+        let rows = self.state.history().runs(&query)?;
+        let past = rows.into_iter().rev().filter_map(|row| {
+            let ended = row.ended?;
+            Some(PastRun {
+                id: row.id,
+                started: row.started,
+                duration: ended.duration_since(row.started),
+                status: row.status,
+                counts: row.outcome?.counts,
+            })
+        });
+        Ok(past.collect())
+    }
+}
+
+/// The zone that times are told in: the profile's, else the machine's, else UTC.
+pub(super) fn zone(rules: &ReportRules) -> TimeZone {
+    let named = rules.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
+    named.unwrap_or_else(TimeZone::system)
+}
+
+fn path(path: &std::path::Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    show(path.as_os_str().as_bytes())
+}
