@@ -9,7 +9,7 @@ use super::history::word_of;
 use super::spool::Spooled;
 use super::{log, outbox, pack};
 use crate::error::{Context, Error, Result};
-use crate::run::{MAX_FAILURES, Outcome, Run, RunId, Trigger};
+use crate::run::{MAX_FAILURES, Outcome, RootMark, RootMarks, Run, RunId, Trigger};
 
 /// A run that begins, or one that began and never ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,35 +51,6 @@ pub struct NewLetter {
     pub recipients: Vec<String>,
 }
 
-/// One of the two sides of a profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Where the files come from.
-    Source,
-    /// Where they go to.
-    Target,
-}
-
-impl Side {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Target => "target",
-        }
-    }
-}
-
-/// By what a side's root is recognised in the next run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootMark {
-    /// The file system's id.
-    pub fs: String,
-    /// The root's inode number.
-    pub inode: u64,
-    /// How many entries it held.
-    pub entries: u64,
-}
-
 /// Everything that is recorded of a run that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Finish<'a> {
@@ -91,8 +62,8 @@ pub struct Finish<'a> {
     pub report: Report<'a>,
     /// Where the report is mailed to; None keeps it in the history only.
     pub letter: Option<&'a NewLetter>,
-    /// The marks of its roots. Sides that are not named keep the mark they have.
-    pub roots: &'a [(Side, RootMark)],
+    /// The marks of its roots; None keeps those of an earlier run.
+    pub roots: Option<&'a RootMarks>,
 }
 
 impl History<'_> {
@@ -128,11 +99,12 @@ impl History<'_> {
                 log::store(tx, id, spooled)?;
             }
             outbox::insert_message(tx, id, &end.report)?;
-            for (side, mark) in end.roots {
+            let marks = end.roots.into_iter().flat_map(|marks| [("source", &marks.source), ("target", &marks.target)]);
+            for (side, mark) in marks.filter_map(|(side, mark)| Some((side, mark.as_ref()?))) {
                 let sql = "INSERT OR REPLACE INTO root (profile, side, fs, inode, entries)
                            VALUES (?1, ?2, ?3, ?4, ?5)";
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
-                tx.execute(sql, (&end.run.profile, side.word(), &mark.fs, inode, entries))?;
+                tx.execute(sql, (&end.run.profile, side, &mark.file_system, inode, entries))?;
             }
             if let Some(letter) = end.letter {
                 outbox::insert_letter(tx, id, letter, end.run.ended)?;
@@ -145,18 +117,21 @@ impl History<'_> {
         Ok(())
     }
 
-    /// The mark of a profile's root, as its last recorded run left it.
+    /// The marks of a profile's roots, as its last recorded run left them.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn root(&self, profile: &str, side: Side) -> Result<Option<RootMark>> {
-        self.db.read("read the mark of a folder", |db| {
+    pub fn roots(&self, profile: &str) -> Result<RootMarks> {
+        self.db.read("read the marks of the folders", |db| {
             let sql = "SELECT fs, inode, entries FROM root WHERE profile = ?1 AND side = ?2";
-            let mark = db.query_row(sql, (profile, side.word()), |row| {
-                let number = |at| row.get(at).map(i64::cast_unsigned);
-                Ok(RootMark { fs: row.get(0)?, inode: number(1)?, entries: number(2)? })
-            });
-            Ok(mark.optional()?)
+            let mark = |side: &str| {
+                let mark = db.query_row(sql, (profile, side), |row| {
+                    let number = |at| row.get(at).map(i64::cast_unsigned);
+                    Ok(RootMark { file_system: row.get(0)?, inode: number(1)?, entries: number(2)? })
+                });
+                mark.optional()
+            };
+            Ok(RootMarks { source: mark("source")?, target: mark("target")? })
         })
     }
 }
@@ -216,7 +191,8 @@ mod tests {
             sender: "postkeep@nas1".into(),
             recipients: vec!["ann@example.org".into(), "ann@example.org".into(), "bob@example.org".into()],
         };
-        let mark = RootMark { fs: "ext4-7".into(), inode: u64::MAX, entries: 12 };
+        let mark = RootMark { file_system: "ext4-7".into(), inode: u64::MAX, entries: 12 };
+        let marks = RootMarks { source: None, target: Some(mark) };
         let end = Finish {
             run: &run,
             log: Some(&spooled),
@@ -226,7 +202,7 @@ mod tests {
                 mail: b"Subject: [OK] docs\r\n\r\nfine",
             },
             letter: Some(&letter),
-            roots: &[(Side::Target, mark.clone())],
+            roots: Some(&marks),
         };
 
         // The recipients come last: all that was inserted before them has to go again.
@@ -250,8 +226,7 @@ mod tests {
             (Status::Ok, Some(run.ended), Some(run.outcome.clone()))
         );
         assert_eq!(history.report(id(1)).unwrap().unwrap(), end.report.mail);
-        assert_eq!(history.root("docs", Side::Target).unwrap(), Some(mark));
-        assert_eq!(history.root("docs", Side::Source).unwrap(), None);
+        assert_eq!(history.roots("docs").unwrap(), marks);
         assert_eq!(fixture.number("SELECT count(*) FROM recipient"), 2);
         assert!(!spooled.path.exists());
 

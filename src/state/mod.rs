@@ -31,7 +31,7 @@ mod spool;
 #[cfg(test)]
 mod testing;
 
-pub use finish::{Begun, Finish, NewLetter, Report, RootMark, Side};
+pub use finish::{Begun, Finish, NewLetter, Report};
 pub use history::{FailureKey, History, Query, RunRow, Series, failure_key};
 pub use locks::{Access, Guard, Locks, Root};
 pub use outbox::{Letter, Outbox, Recipient, RecipientState, Settled, Waiting, Which, retry_wait};

@@ -46,6 +46,13 @@ pub struct Spooled {
     pub(super) torn: bool,
 }
 
+impl Spooled {
+    /// Where it lies until it is recorded, for [`recover`].
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl LogSpool {
     /// Begins the log of run `id` in the folder `dir`, which is made if need be.
     ///

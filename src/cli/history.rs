@@ -1,0 +1,79 @@
+//! `postkeep history`: the runs of the past.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Context, table};
+use crate::error::Result;
+use crate::figures::{count, duration, size};
+use crate::state::{Query, RunRow, State};
+
+/// List the runs, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep history documents           the last 20 runs of one profile
+  postkeep history --limit 100 --json  for a program
+
+A run's id may be shortened as long as it stays unique: postkeep log 01KA2")]
+pub(crate) struct HistoryArgs {
+    /// Only this profile
+    #[arg(value_name = "PROFILE")]
+    profile: Option<String>,
+    /// At most so many
+    #[arg(long, short = 'l', value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// Only runs before this one: the next page
+    #[arg(long, value_name = "RUN")]
+    before: Option<String>,
+}
+
+pub(crate) fn run(args: &HistoryArgs, ctx: &Context) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    if let Some(state) = State::open_read_only(&ctx.state_dir)? {
+        let history = state.history();
+        let before = args.before.as_deref().map(|id| history.find(id)).transpose()?.map(|row| row.id);
+        rows = history.runs(&Query { profile: args.profile.as_deref(), limit: args.limit, before })?;
+    }
+    if ctx.json {
+        println!("{}", serde_json::Value::Array(rows.iter().map(as_json).collect()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rows.is_empty() {
+        println!("no runs yet");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["RUN", "PROFILE", "STARTED", "TOOK", "RESULT", "CHANGED", "COPIED"].map(str::to_owned).to_vec();
+    let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(|row| line(row, ctx.color()))).collect();
+    print!("{}", table::table(&lines));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(row: &RunRow, color: bool) -> Vec<String> {
+    let counts = row.outcome.as_ref().map(|outcome| outcome.counts).unwrap_or_default();
+    let changed = counts.created + counts.replaced + counts.updated + counts.deleted;
+    vec![
+        table::short(row.id),
+        row.profile.clone(),
+        table::when(row.started),
+        row.ended.map_or_else(String::new, |ended| duration(ended.duration_since(row.started))),
+        table::status(row.status, color),
+        if changed > 0 { count(changed) } else { "-".into() },
+        if counts.copied_bytes > 0 { size(counts.copied_bytes) } else { "-".into() },
+    ]
+}
+
+/// A run without its failures by name, which [`History::find`](crate::state::History::find) gives.
+pub(super) fn as_json(row: &RunRow) -> serde_json::Value {
+    json!({
+        "id": row.id,
+        "profile": row.profile,
+        "trigger": row.trigger,
+        "started": row.started,
+        "ended": row.ended,
+        "status": row.status,
+        "outcome": row.outcome,
+    })
+}

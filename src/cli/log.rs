@@ -1,0 +1,62 @@
+//! `postkeep log`: what a run did to each path.
+
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Context;
+use crate::error::{Context as _, Error, Result};
+use crate::figures::size;
+use crate::state::State;
+
+/// Show what a run did to each path
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep log 01KA2                   everything
+  postkeep log 01KA2 | grep ^deleted   what went
+  postkeep log 01KA2 --json            a JSON object per line
+
+Paths are shown on one line whatever is in them: \\n is a line end, \\xff a byte that is no UTF-8, \\\\ a backslash.")]
+pub(crate) struct LogArgs {
+    /// The run, or the beginning of its id
+    run: String,
+}
+
+pub(crate) fn run(args: &LogArgs, ctx: &Context) -> Result<ExitCode> {
+    let state = open(ctx)?;
+    let row = state.history().find(&args.run)?;
+    let Some(log) = state.history().log(row.id)? else {
+        return Err(Error::other(format!("run {} has no log", row.id))
+            .hint("logs are kept for 400 days; a run that is at work has one when it has ended"));
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in log.lines() {
+        let line = line.context(|| format!("cannot read the log of run {}", row.id))?;
+        print(&mut out, &line, ctx.json).context(|| "cannot write the log".into())?;
+    }
+    out.flush().context(|| "cannot write the log".into())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The state, which must be there.
+pub(super) fn open(ctx: &Context) -> Result<State> {
+    State::open_read_only(&ctx.state_dir)?.ok_or_else(|| {
+        Error::other(format!("nothing was ever run with the state folder {}", ctx.state_dir.display()))
+            .hint("run a profile first, or name the folder with --state")
+    })
+}
+
+fn print(out: &mut impl Write, line: &str, as_json: bool) -> std::io::Result<()> {
+    let mut fields = line.splitn(4, '\t');
+    let mut field = || fields.next().unwrap_or_default();
+    let (op, bytes, path, note) = (field(), field().parse::<u64>().unwrap_or(0), field(), field());
+    if as_json {
+        return writeln!(out, "{}", json!({ "op": op, "bytes": bytes, "path": path, "note": note }));
+    }
+    let bytes = if bytes > 0 { size(bytes) } else { String::new() };
+    let note = if note.is_empty() { String::new() } else { format!("  ({note})") };
+    writeln!(out, "{op:<9}{bytes:>11}  {path}{note}")
+}

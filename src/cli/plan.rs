@@ -1,0 +1,144 @@
+//! `postkeep plan`: shows what a run would do.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use clap::Args;
+use serde_json::json;
+
+use super::progress::Shown;
+use super::{Context, config};
+use crate::agent;
+use crate::clock::System;
+use crate::error::{Context as _, Result};
+use crate::figures::{count, of, size};
+use crate::profile::Profile;
+use crate::progress::Meter;
+use crate::run::Stop;
+use crate::sync::plan::{Line, LineAct, Plan};
+
+/// Lines that are held to be sorted; a plan that is longer is cut, and says so.
+const MOST: usize = 1_000_000;
+
+/// Show what a run would do, and do nothing
+///
+/// Both sides are compared as a run would; nothing is written, not even to the history. Lines begin with what would
+/// happen: new, replace, update (only mode, owner or times), link, delete.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep plan documents
+  postkeep plan documents --json | jq -r '.lines[] | select(.act == \"delete\") | .path'
+
+Exit codes: 0 it would run, 4 a brake would stop it, 1 something cannot be read.")]
+pub(crate) struct PlanArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE", required = true)]
+    profiles: Vec<String>,
+}
+
+pub(crate) fn run(args: &PlanArgs, ctx: &Context) -> Result<ExitCode> {
+    let (config, _) = config::load_some(ctx, Some(&args.profiles))?;
+    let chosen: Result<Vec<_>> = args.profiles.iter().map(|name| super::run::find(&config, name)).collect();
+    show(&chosen?, ctx)
+}
+
+/// Shows the plans of some profiles; the last one that would not go well decides the exit code.
+pub(super) fn show(profiles: &[&Profile], ctx: &Context) -> Result<ExitCode> {
+    let mut code = 0;
+    for profile in profiles {
+        let held = Mutex::new((Vec::new(), 0_u64));
+        let take = |line: Line| {
+            let mut held = held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
+        };
+        let shown = Shown::new(ctx);
+        let planned = agent::preview(&ctx.state_dir, profile, &System, &Meter::default(), &shown, &take);
+        shown.clear();
+        let (plan, stop) = planned?;
+        let (mut lines, cut) = held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.sort_unstable();
+        if ctx.json {
+            println!("{}", as_json(profile, &plan, stop.as_ref(), &lines, cut));
+        } else {
+            print(profile, &plan, stop.as_ref(), &lines, cut).context(|| "cannot write the plan".into())?;
+        }
+        code = match stop {
+            Some(_) => 4,
+            None if plan.failures.errors > 0 => 1,
+            None => code,
+        };
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn word(act: LineAct) -> &'static str {
+    match act {
+        LineAct::Create => "new",
+        LineAct::Replace => "replace",
+        LineAct::Mark => "update",
+        LineAct::Delete => "delete",
+        LineAct::Link => "link",
+    }
+}
+
+fn print(profile: &Profile, plan: &Plan, stop: Option<&Stop>, lines: &[Line], cut: u64) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in lines {
+        let bytes = if line.bytes > 0 { size(line.bytes) } else { String::new() };
+        writeln!(out, "{:<8}{bytes:>11}  {}", word(line.act), super::table::path(&line.path.to_string()))?;
+    }
+    if cut > 0 {
+        writeln!(out, "and {} more", count(cut))?;
+    }
+    for failure in &plan.failures.list {
+        writeln!(out, "{:<8}{:>11}  {}: {}", "cannot", "", super::table::path(&failure.path), failure.cause)?;
+    }
+    let sums = &plan.sums;
+    if lines.is_empty() && plan.failures.list.is_empty() {
+        writeln!(out, "{}: nothing to do, {} compared", profile.name, of(sums.files, "file", "files"))?;
+    } else {
+        writeln!(
+            out,
+            "\n{}: {} new, {} replaced, {} updated, {} deleted; {} to copy",
+            profile.name,
+            count(sums.created),
+            count(sums.replaced),
+            count(sums.marked),
+            count(sums.deleted),
+            size(sums.copied_bytes)
+        )?;
+    }
+    if let Some(stop) = stop {
+        writeln!(out, "a brake would stop this run: {}", stop.reason)?;
+        writeln!(out, "hint: {}", stop.hint)?;
+        if let Some(token) = &stop.token {
+            writeln!(out, "to run exactly this plan: postkeep run {} --approve {token}", profile.name)?;
+        }
+    }
+    out.flush()
+}
+
+fn as_json(
+    profile: &Profile,
+    plan: &Plan,
+    stop: Option<&Stop>,
+    lines: &[Line],
+    cut: u64,
+) -> serde_json::Value {
+    let sums = &plan.sums;
+    let line = |line: &Line| json!({ "act": word(line.act), "path": line.path.to_string(), "bytes": line.bytes });
+    json!({
+        "profile": profile.name,
+        "new": sums.created,
+        "replaced": sums.replaced,
+        "updated": sums.marked,
+        "deleted": sums.deleted,
+        "copied-bytes": sums.copied_bytes,
+        "lines": lines.iter().map(line).collect::<Vec<_>>(),
+        "lines-omitted": cut,
+        "failures": plan.failures.list,
+        "stop": stop,
+    })
+}

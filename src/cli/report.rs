@@ -1,0 +1,72 @@
+//! `postkeep report`: the report of a run, as it was written.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use mail_parser::{MessageParser, MimeHeaders};
+
+use super::Context;
+use crate::error::{Context as _, Error, Result};
+
+/// Show the report of a run
+///
+/// Shows the text of the mail, exactly as it was written when the run ended.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep report 01KA2                       the text
+  postkeep report 01KA2 --html report.html    the HTML, to be opened in a browser
+  postkeep report 01KA2 --json                for a program
+  postkeep report 01KA2 --raw                 the whole mail")]
+pub(crate) struct ReportArgs {
+    /// The run, or the beginning of its id
+    run: String,
+    /// Write the HTML to a file; `-` is standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    html: Option<PathBuf>,
+    /// Write the whole mail to standard output
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
+    let state = super::log::open(ctx)?;
+    let row = state.history().find(&args.run)?;
+    let Some(mail) = state.history().report(row.id)? else {
+        let error = Error::other(format!("run {} has no report", row.id));
+        return Err(if row.ended.is_none() {
+            error.hint("it is at work; its report is written when it has ended")
+        } else {
+            error.hint("reports are kept for 400 days")
+        });
+    };
+    let written = |result: std::io::Result<()>| result.context(|| "cannot write the report".into());
+    let mut out = std::io::stdout().lock();
+    if args.raw {
+        written(out.write_all(&mail))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let unreadable = || Error::other(format!("the report of run {} cannot be read back", row.id));
+    let message = MessageParser::default().parse(&mail).ok_or_else(unreadable)?;
+    if ctx.json {
+        let part = message.attachments().find(|part| part.attachment_name() == Some("report.json"));
+        let json = part.ok_or_else(unreadable)?;
+        written(out.write_all(json.contents()).and_then(|()| writeln!(out)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(file) = &args.html else {
+        let text = message.body_text(0).ok_or_else(unreadable)?;
+        written(out.write_all(text.replace("\r\n", "\n").as_bytes()))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let html = message.body_html(0).ok_or_else(unreadable)?;
+    if file.as_os_str() == "-" {
+        written(out.write_all(html.as_bytes()))?;
+    } else {
+        std::fs::write(file, html.as_bytes()).context(|| format!("cannot write {}", file.display()))?;
+        println!("written to {}", file.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,260 @@
+//! `postkeep run`: runs profiles now.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::progress::Shown;
+use super::{Context, config, plan, usage};
+use crate::agent::{Agent, Delivery, Order};
+use crate::clock::System;
+use crate::error::{Error, Result};
+use crate::figures::{count, duration, of, size};
+use crate::profile::{Config, Job, Profile};
+use crate::progress::Meter;
+use crate::run::{Run, Trigger};
+
+/// Run profiles now, in this process, and deliver their reports
+///
+/// Without a name the profiles are listed and nothing runs. The report of each run goes where the profile says; with
+/// no account set it lands in a Maildir below the state folder.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep run documents               run one profile
+  postkeep run --all                   run all of them, one after the other
+  postkeep run documents -n            show what it would do, and do nothing
+  postkeep run documents --approve 3f9a0c12de
+                                       run the plan that a brake stopped, if it is still the same
+
+Exit codes: 0 all went well, 3 with warnings, 1 something failed, 4 stopped by a brake,
+11 the profile or one of its folders is in use, 130 stopped by Ctrl-C. The worst of several counts.")]
+pub(crate) struct RunArgs {
+    /// Profiles to run
+    #[arg(value_name = "PROFILE")]
+    profiles: Vec<String>,
+    /// Run all profiles
+    #[arg(long, conflicts_with = "profiles")]
+    all: bool,
+    /// Show what would be done, as `postkeep plan` does
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Release the plan that a brake stopped; the token is in its report
+    #[arg(long, value_name = "TOKEN", conflicts_with = "all")]
+    approve: Option<String>,
+}
+
+pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
+    if args.profiles.is_empty() && !args.all {
+        return list(ctx);
+    }
+    if args.approve.is_some() && args.profiles.len() != 1 {
+        return Err(usage("--approve goes with one profile").hint("each plan has a token of its own"));
+    }
+    let (config, broken) = config::load_some(ctx, (!args.all).then_some(&args.profiles))?;
+    let chosen = choose(&config, args)?;
+    if args.dry_run {
+        return plan::show(&chosen, ctx);
+    }
+    let meter = Arc::new(Meter::default());
+    super::signals::cancel(&meter)?;
+    let agent = Agent::open(&ctx.state_dir, &config, &System)?;
+    let mut session = Session { ctx, worst: Worst::default(), runs: Vec::new() };
+    for run in agent.notice_interrupted()? {
+        session.interrupted(&run);
+    }
+    if broken > 0 {
+        session.worst.note(1);
+    }
+    let order = Order { approve: args.approve.as_deref() };
+    for profile in chosen {
+        if meter.is_cancelled() {
+            session.worst.note(130);
+            break;
+        }
+        session.one(&agent, profile, &order, &meter);
+    }
+    session.delivered(&agent.deliver(false)?);
+    session.finish()
+}
+
+/// The profiles that are to run, in the order in which they were named.
+fn choose<'c>(config: &'c Config, args: &RunArgs) -> Result<Vec<&'c Profile>> {
+    if args.all {
+        return Ok(config.profiles.iter().collect());
+    }
+    args.profiles.iter().map(|name| find(config, name)).collect()
+}
+
+/// A profile by its name.
+pub(super) fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Profile> {
+    config.profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
+        let names = config.profiles.iter().map(|profile| profile.name.as_str());
+        let error = usage(format!("there is no profile {name:?} in {}", config.dir.display()));
+        match crate::profile::nearest(name, names.clone()) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint(format!("the profiles are: {}", names.collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+fn list(ctx: &Context) -> Result<ExitCode> {
+    let (config, _) = config::load_some(ctx, None)?;
+    if ctx.json {
+        let names: Vec<_> = config.profiles.iter().map(|profile| &profile.name).collect();
+        println!("{}", json!({ "profiles": names }));
+        return Ok(ExitCode::from(2));
+    }
+    eprintln!("postkeep: which profile? Name one or more, or use --all:\n");
+    for profile in &config.profiles {
+        let Job::Sync(job) = &profile.job;
+        eprintln!("  {:<20} {} {} -> {}", profile.name, job.mode.word(), job.source.display(), job.target.display());
+    }
+    if config.profiles.is_empty() {
+        eprintln!("  (none yet: `postkeep init` makes the first)");
+    }
+    Ok(ExitCode::from(2))
+}
+
+/// The worst exit code so far.
+#[derive(Default)]
+struct Worst(u8);
+
+impl Worst {
+    fn note(&mut self, code: u8) {
+        // From harmless to bad; a code that is not listed is as bad as a failure.
+        const ORDER: [u8; 6] = [0, 3, 130, 11, 4, 1];
+        let rank = |code: u8| ORDER.iter().position(|known| *known == code).unwrap_or(ORDER.len());
+        if rank(code) > rank(self.0) {
+            self.0 = code;
+        }
+    }
+}
+
+/// What is told while the profiles run.
+struct Session<'a> {
+    ctx: &'a Context,
+    worst: Worst,
+    runs: Vec<serde_json::Value>,
+}
+
+impl Session<'_> {
+    fn one(&mut self, agent: &Agent<'_>, profile: &Profile, order: &Order<'_>, meter: &Meter) {
+        let shown = Shown::new(self.ctx);
+        // Counters are of one run: the next starts at nothing, but hears the same wish to stop.
+        meter.reset();
+        let result = agent.run(profile, Trigger::Manual, order, meter, &shown);
+        shown.clear();
+        match result {
+            Ok(run) => self.ended(&run, profile),
+            Err(error) => self.refused(profile, &error),
+        }
+    }
+
+    fn ended(&mut self, run: &Run, profile: &Profile) {
+        let status = run.outcome.status;
+        self.worst.note(status.exit_code());
+        if self.ctx.json {
+            self.runs.push(json!({ "run": run }));
+            return;
+        }
+        if self.ctx.quiet && status.exit_code() == 0 {
+            return;
+        }
+        let word = super::table::status(status, self.ctx.color());
+        println!("{}: {word}, {}", profile.name, summary(run));
+        let outcome = &run.outcome;
+        if let Some(error) = &outcome.error {
+            println!("  {}", error.text);
+            error.hints.iter().for_each(|hint| println!("  hint: {hint}"));
+        }
+        if let Some(stop) = &outcome.stop {
+            println!("  {}", stop.reason);
+            println!("  hint: {}", stop.hint);
+            if let Some(token) = &stop.token {
+                println!("  to see the plan: postkeep plan {}", profile.name);
+                println!("  to approve it:   postkeep run {} --approve {token}", profile.name);
+            }
+        }
+        for failure in outcome.failures.iter().take(5) {
+            println!("  {}: {}", super::table::path(&failure.path), failure.cause);
+        }
+        let more = (outcome.errors + outcome.warnings).saturating_sub(5);
+        if more > 0 {
+            println!("  and {} more: postkeep report {}", count(more), super::table::short(run.id));
+        }
+        outcome.notes.iter().for_each(|note| println!("  note: {note}"));
+    }
+
+    fn refused(&mut self, profile: &Profile, error: &Error) {
+        self.worst.note(error.exit_code());
+        if self.ctx.json {
+            self.runs.push(json!({ "profile": profile.name, "error": error.one_line(), "hints": error.hints() }));
+            return;
+        }
+        eprintln!("{}: did not run: {}", profile.name, error.one_line());
+        error.hints().iter().for_each(|hint| eprintln!("  hint: {hint}"));
+    }
+
+    fn interrupted(&mut self, run: &Run) {
+        if self.ctx.json {
+            self.runs.push(json!({ "run": run }));
+        } else {
+            eprintln!(
+                "{}: the run of {} ended without a word (killed, or the power failed); it is reported now",
+                run.profile,
+                super::table::when(run.started)
+            );
+        }
+    }
+
+    fn delivered(&mut self, deliveries: &[Delivery]) {
+        for delivery in deliveries {
+            match delivery {
+                Delivery::Filed { id, path } if self.ctx.json => {
+                    self.runs.push(json!({ "report": id, "file": path }));
+                }
+                Delivery::Waits { id, reason } if self.ctx.json => {
+                    self.runs.push(json!({ "report": id, "waits": reason }));
+                }
+                Delivery::Filed { path, .. } if !self.ctx.quiet => println!("report: {}", path.display()),
+                Delivery::Filed { .. } => {}
+                Delivery::Waits { id, reason } => {
+                    let id = super::table::short(*id);
+                    eprintln!("the report of run {id} could not be delivered yet: {reason}");
+                }
+            }
+            if matches!(delivery, Delivery::Waits { .. }) {
+                self.worst.note(3);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<ExitCode> {
+        if self.ctx.json {
+            println!("{}", serde_json::Value::Array(self.runs));
+        }
+        Ok(ExitCode::from(self.worst.0))
+    }
+}
+
+/// What a run did, in one line.
+fn summary(run: &Run) -> String {
+    let counts = &run.outcome.counts;
+    let looked = of(counts.files, "file", "files");
+    if !counts.changed() {
+        return format!("nothing changed, {looked} looked at in {}", duration(run.duration()));
+    }
+    let parts = [
+        (counts.created, "new"),
+        (counts.replaced, "replaced"),
+        (counts.updated, "updated"),
+        (counts.deleted, "deleted"),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(*n))).collect();
+    let (copied, took) = (size(counts.copied_bytes), duration(run.duration()));
+    format!("{} of {looked}, {copied} copied in {took}", parts.join(", "))
+}
