@@ -27,6 +27,12 @@ mod text;
 mod verdict;
 mod view;
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
