@@ -1,1 +1,171 @@
-//! (to come)
+//! A run told to a person: subject, plain text, HTML, JSON and the whole letter.
+//!
+//! A report is a pure function of [`Facts`], which the caller gathers: it reads no clock, no file and no database,
+//! so the same facts always give the same bytes. A letter that is rendered again is recognisably the same letter.
+//!
+//! ```text
+//! Facts -> View (every string fit to be shown) -> text, html --+
+//!       -> json -----------------------------------------------+-> mail
+//!       -> log digest -----------------------------------------+
+//! ```
+//!
+//! What comes from outside (names of files, causes, the host) is taken as hostile: it cannot add a header, a tag, a
+//! line, or more than a page.
+
+mod address;
+mod bars;
+mod clean;
+mod failures;
+mod html;
+mod json;
+mod level;
+mod log;
+mod mail;
+mod numbers;
+mod subject;
+mod text;
+mod verdict;
+mod view;
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::Result;
+use crate::profile::{AttachLog, Level, Mode, ReportRules};
+use crate::run::{Counts, Run, RunId, Status};
+
+pub use level::{is_mailed, level};
+pub use log::LogText;
+
+/// The most that the text and the HTML may take together, in bytes: mail services cut longer letters.
+const MOST_BODY: usize = 100 << 10;
+
+/// Everything that a report says, gathered by the caller.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The run. It has ended.
+    pub run: &'a Run,
+    /// Where the files came from, escaped by [`crate::entry::show`].
+    pub source: &'a str,
+    /// Where they went to, escaped likewise.
+    pub target: &'a str,
+    /// How the target is treated.
+    pub mode: Mode,
+    /// The profile's earlier runs, oldest first, up to 30 of them, without this one.
+    pub history: &'a [PastRun],
+    /// When the last success before this run ended.
+    pub last_success: Option<Timestamp>,
+    /// When the present series of runs without success began, and how many they are, this one included; None if
+    /// this run is a success.
+    pub failing_since: Option<(Timestamp, u32)>,
+    /// How many runs failed directly before this one, if this is the first success after them.
+    pub recovered_after: Option<u32>,
+    /// The machine's name.
+    pub host: &'a str,
+    /// The installation's random name: letters and digits, made at the first start.
+    pub install_id: &'a str,
+    /// The version of postkeep.
+    pub version: &'a str,
+    /// The zone that times are written in.
+    pub zone: &'a TimeZone,
+    /// Who gets the letter, and whether the log comes with it.
+    pub rules: &'a ReportRules,
+    /// The run's log, if there is one.
+    pub log: Option<&'a dyn LogText>,
+}
+
+/// An earlier run of the profile, as far as a report looks at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// Its identity.
+    pub id: RunId,
+    /// When it started.
+    pub started: Timestamp,
+    /// How long it took.
+    pub duration: SignedDuration,
+    /// How it ended.
+    pub status: Status,
+    /// What it did.
+    pub counts: Counts,
+}
+
+/// A report, ready to be shown and sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The subject, as a person reads it.
+    pub subject: String,
+    /// The body in plain text, with `\n` at line ends.
+    pub text: String,
+    /// The body in HTML.
+    pub html: String,
+    /// The same for programs; its keys are kebab-case, `schema` is 1.
+    pub json: serde_json::Value,
+    /// The letter: a complete message with CRLF at line ends, all of it ASCII.
+    pub mail: Vec<u8>,
+    /// The letter's id with its angle brackets; the same whenever the run is rendered.
+    pub message_id: String,
+}
+
+/// Renders a report.
+///
+/// # Errors
+///
+/// An address of the profile that no letter can be sent to or from, or a time that no calendar has.
+pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
+    let level = level(facts.run.outcome.status, facts.recovered_after.is_some());
+    let log = digest(facts, level);
+    let subject = subject::subject(facts);
+    let (text, html) = bodies(facts, &log, &subject)?;
+    let json = json::json(facts, level);
+    let ids = mail::Ids::new(facts);
+    let parts = mail::Parts {
+        subject: &subject,
+        text: &text,
+        html: &html,
+        json: &json::print(&json),
+        log: log.attachment.as_deref(),
+    };
+    let mail = mail::mail(facts, &ids, &parts)?;
+    Ok(Rendered { subject, text, html, json, mail, message_id: ids.message })
+}
+
+/// Text and HTML, with as many failures named as their length allows.
+fn bodies(facts: &Facts<'_>, log: &log::Digest, subject: &str) -> Result<(String, String)> {
+    let mut named = failures::SHOWN;
+    loop {
+        let view = view::View::new(facts, log, subject, named);
+        let (text, html) = (text::text(&view), html::html(&view)?);
+        if named == 0 || text.len() + html.len() <= MOST_BODY {
+            return Ok((text, html));
+        }
+        named /= 2;
+    }
+}
+
+/// Reads the log, as far as this report needs it.
+fn digest(facts: &Facts<'_>, level: Level) -> log::Digest {
+    let attach = match facts.rules.attach_log {
+        AttachLog::Always => true,
+        AttachLog::OnFailure => matches!(level, Level::Warning | Level::Failure),
+        AttachLog::Never => false,
+    };
+    let interrupted = facts.run.outcome.status == Status::Interrupted;
+    match facts.log {
+        Some(log) if attach || interrupted => {
+            log::digest(log, attach.then_some(facts.rules.attach_log_max), &facts.run.id.to_string())
+        }
+        _ => log::Digest::default(),
+    }
+}
+
+/// A time for people, in the reader's zone: `Mon 23 Nov 2026 02:14 CET`.
+fn when(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M %Z").to_string()
+}

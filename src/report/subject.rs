@@ -1,0 +1,31 @@
+//! The subject: the status in brackets, what the letter is about outside. Mail services that thread by subject leave
+//! out what is in brackets, so a profile's letters stay together; hence no date, size or id in it.
+
+use super::{Facts, clean, numbers};
+use crate::run::Status;
+
+/// The subject of a report: `[FAILED 3 errors] documents on nas1`.
+pub(super) fn subject(facts: &Facts<'_>) -> String {
+    let outcome = &facts.run.outcome;
+    let status = match (outcome.status, facts.recovered_after) {
+        (Status::Ok | Status::Unchanged, Some(runs)) => {
+            format!("OK recovered after {}", numbers::of(runs.into(), "run", "runs"))
+        }
+        (Status::Ok, None) => "OK".into(),
+        (Status::Unchanged, None) => "OK nothing to do".into(),
+        (Status::Warning, _) if outcome.warnings > 0 => {
+            format!("WARNING {}", numbers::count(outcome.warnings))
+        }
+        (Status::Warning, _) => "WARNING".into(),
+        (Status::Failed, _) if outcome.errors > 0 => {
+            format!("FAILED {}", numbers::of(outcome.errors, "error", "errors"))
+        }
+        (Status::Failed, _) => "FAILED".into(),
+        (Status::Stopped, _) => "STOPPED".into(),
+        (Status::Cancelled, _) => "CANCELLED".into(),
+        (Status::Interrupted | Status::Running, _) => "INTERRUPTED".into(),
+    };
+    let profile = clean::header(&facts.run.profile, 64);
+    let host = clean::header(facts.host, 64);
+    clean::header(&format!("[{status}] {profile} on {host}"), 250)
+}
