@@ -23,17 +23,18 @@
 //! folder  report  mail  state
 //! run  profile
 //! entry  replica
-//! error  clock  progress
+//! error  clock  progress  figures
 //! ```
 //!
 //! Only [`agent`] knows history, report and outbox together; [`report`], [`sync::plan`] and [`profile`]'s checks
 //! read no clock.
 
-//pub mod agent;
+pub mod agent;
 pub mod cli;
 pub mod clock;
 pub mod entry;
 pub mod error;
+pub mod figures;
 pub mod folder;
 pub mod mail;
 pub mod profile;

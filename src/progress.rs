@@ -94,6 +94,19 @@ impl Meter {
         self.files_done.fetch_add(1, Relaxed);
     }
 
+    /// Starts counting from nothing; the wish to stop stays.
+    pub fn reset(&self) {
+        for counter in [
+            &self.entries,
+            &self.files_planned,
+            &self.bytes_planned,
+            &self.files_done,
+            &self.bytes_done,
+        ] {
+            counter.store(0, Relaxed);
+        }
+    }
+
     /// Asks the run to stop after the file at hand.
     pub fn cancel(&self) {
         self.cancelled.store(true, Relaxed);

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,13 +21,18 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
 use crate::progress::{Event, Listener, Meter};
-use crate::run::{Message, Outcome, Run, RunId, Status, Trigger};
+use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
 use crate::state::{Access, Begun, Guard, LogSpool, Root, State};
+use crate::sync::journal::{Forgetful, Journal, LogLine};
+use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
-use crate::sync::journal::{Journal, LogLine};
 
 /// How much of a log a kill may cost.
 const LOG_AGE: SignedDuration = SignedDuration::from_secs(1);
+
+/// How often, and how long, a run waits for its profile's lock: `status` holds it for a moment to see whether it is free.
+const LOCK_TRIES: u32 = 10;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 /// What runs share: the state, the accounts, the clock.
 pub struct Agent<'a> {
@@ -97,10 +103,7 @@ impl<'a> Agent<'a> {
         meter: &Meter,
         listener: &dyn Listener,
     ) -> Result<Run> {
-        let _lock = self.state.locks().profile(&profile.name)?.ok_or_else(|| {
-            Error::new(Kind::Locked, format!("profile {} is running already", profile.name))
-                .hint("wait until it has ended; `postkeep status` shows what runs")
-        })?;
+        let _lock = self.lock_profile(&profile.name)?;
         for begun in self.state.history().stale()? {
             if begun.profile == profile.name {
                 self.record_interrupted(&begun)?;
@@ -125,38 +128,15 @@ impl<'a> Agent<'a> {
         self.record(run, &begun.fingerprint, Some(spooled), Some(profile), finished.marks.as_ref())
     }
 
-    /// Shows what a run would do, without locks and without a record.
-    ///
-    /// # Errors
-    /// A root cannot be opened, or the state cannot be read.
-    pub fn request<'r>(
-        &self,
-        profile: &'r Profile,
-        marks: &'r crate::run::RootMarks,
-        meter: &'r Meter,
-        listener: &'r dyn Listener,
-    ) -> Request<'r> {
-        let Job::Sync(job) = &profile.job;
-        let now = self.clock.now();
-        Request {
-            profile: &profile.name,
-            job,
-            run: new_id(now),
-            now,
-            marks,
-            approve: None,
-            meter,
-            listener,
-            journal: &crate::sync::journal::Forgetful,
+    fn lock_profile(&self, name: &str) -> Result<Guard> {
+        for _ in 0..LOCK_TRIES {
+            if let Some(lock) = self.state.locks().profile(name)? {
+                return Ok(lock);
+            }
+            std::thread::sleep(LOCK_WAIT);
         }
-    }
-
-    /// Both roots of the profile, as the last run that went well left them.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn marks(&self, profile: &Profile) -> Result<crate::run::RootMarks> {
-        self.state.history().roots(&profile.name)
+        Err(Error::new(Kind::Locked, format!("profile {name} is running already"))
+            .hint("wait until it has ended; `postkeep status` shows what runs"))
     }
 
     fn begin(&self, profile: &Profile, trigger: Trigger) -> Result<Begun> {
@@ -183,7 +163,7 @@ impl<'a> Agent<'a> {
         log: &Log<'_>,
     ) -> Result<Finished> {
         let Job::Sync(job) = &profile.job;
-        let marks = self.marks(profile)?;
+        let marks = self.state.history().roots(&profile.name)?;
         let request = Request {
             profile: &profile.name,
             job,
@@ -215,6 +195,37 @@ impl<'a> Agent<'a> {
         ];
         self.state.locks().roots(&roots, &format!("profile {}", profile.name))
     }
+}
+
+/// Shows what a run of the profile would do, without locks and without a trace. `lines` hears every line of the plan,
+/// from several threads and in no order.
+///
+/// # Errors
+/// A root cannot be opened, or the state cannot be read.
+pub fn preview(
+    state_dir: &Path,
+    profile: &Profile,
+    clock: &dyn Clock,
+    meter: &Meter,
+    listener: &dyn Listener,
+    lines: &(dyn Fn(Line) + Sync),
+) -> Result<(Plan, Option<Stop>)> {
+    let Job::Sync(job) = &profile.job;
+    let state = State::open_read_only(state_dir)?;
+    let marks = state.map(|state| state.history().roots(&profile.name)).transpose()?.unwrap_or_default();
+    let now = clock.now();
+    let request = Request {
+        profile: &profile.name,
+        job,
+        run: new_id(now),
+        now,
+        marks: &marks,
+        approve: None,
+        meter,
+        listener,
+        journal: &Forgetful,
+    };
+    request.plan(Some(lines))
 }
 
 /// A run's log: lines go to the spool, which is written out every second so that a kill costs no more.

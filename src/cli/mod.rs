@@ -1,12 +1,25 @@
 //! The command line: one file per verb. A verb parses its arguments, calls the library and prints.
 
+mod completions;
+mod config;
+mod history;
+mod init;
+mod log;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod signals;
+mod status;
+mod table;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 
 /// Runs your sync profiles and e-mails you what happened.
 #[derive(Debug, Parser)]
@@ -36,7 +49,17 @@ pub(crate) struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
+    Plan(plan::PlanArgs),
+    Run(run::RunArgs),
+    Status(status::StatusArgs),
+    History(history::HistoryArgs),
+    Log(log::LogArgs),
+    Report(report::ReportArgs),
+    Completions(completions::CompletionsArgs),
+}
 
 /// What a verb works with.
 pub(crate) struct Context {
@@ -60,9 +83,40 @@ impl Context {
 
 /// Runs the process: parses, calls the verb, prints an error as message, causes and hints.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result: Result<ExitCode> = match cli.verb {};
+    let Cli { global, verb } = Cli::parse();
+    let result = context(global).and_then(|ctx| match &verb {
+        Verb::Init(args) => init::run(args, &ctx),
+        Verb::Config(args) => config::run(args, &ctx),
+        Verb::Plan(args) => plan::run(args, &ctx),
+        Verb::Run(args) => run::run(args, &ctx),
+        Verb::Status(args) => status::run(args, &ctx),
+        Verb::History(args) => history::run(args, &ctx),
+        Verb::Log(args) => log::run(args, &ctx),
+        Verb::Report(args) => report::run(args, &ctx),
+        Verb::Completions(args) => completions::run(args),
+    });
     result.unwrap_or_else(|error| fail(&error))
+}
+
+/// Where things are: as asked, else where XDG's rules put them.
+fn context(global: Global) -> Result<Context> {
+    let folder = |asked: Option<PathBuf>, xdg: &str, below_home: &str| {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let absolute = set(xdg).filter(|path| path.is_absolute());
+        let found = asked
+            .or_else(|| absolute.map(|path| path.join("postkeep")))
+            .or_else(|| set("HOME").map(|home| home.join(below_home).join("postkeep")));
+        found.ok_or_else(|| usage("HOME is not set").hint("name the folders: --config DIR --state DIR"))
+    };
+    let absolute = |path: PathBuf| {
+        std::path::absolute(&path).context(|| format!("cannot find the folder {}", path.display()))
+    };
+    Ok(Context {
+        config_dir: absolute(folder(global.config, "XDG_CONFIG_HOME", ".config")?)?,
+        state_dir: absolute(folder(global.state, "XDG_STATE_HOME", ".local/state")?)?,
+        json: global.json,
+        quiet: global.quiet,
+    })
 }
 
 fn fail(error: &Error) -> ExitCode {

@@ -17,6 +17,8 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
     /// Profiles, sorted by name.
     pub profiles: Vec<Profile>,
+    /// How runs are told where a profile says nothing else.
+    pub report: ReportRules,
 }
 
 /// A named job.
@@ -73,6 +75,16 @@ pub enum Mode {
     Copy,
     /// The target becomes equal to the source.
     Mirror,
+}
+
+impl Mode {
+    /// The word in profiles and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Mirror => "mirror",
+        }
+    }
 }
 
 /// The most that a run may delete without approval: more than both figures stops it.

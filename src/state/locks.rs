@@ -88,6 +88,14 @@ impl Locks {
         self.named(&format!("profile-{name}"))
     }
 
+    /// Whether a run of the profile is at work.
+    ///
+    /// # Errors
+    /// As [`Locks::profile`].
+    pub fn is_held(&self, profile: &str) -> Result<bool> {
+        Ok(self.profile(profile)?.is_none())
+    }
+
     /// Takes the lock of the outbox; None if a delivery is at work.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    /// Sixteen random hex digits, made once with the database: they tell this installation's letters from those
+    /// Twelve random hex digits, made once with the database: they tell this installation's letters from those
     /// of any other.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ const APPLICATION: i64 = 0x706f_7374;
 /// Times are microseconds since 1970; 64-bit figures without sign are stored as the same bits with one.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE setting (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    INSERT INTO setting VALUES ('install-id', lower(hex(randomblob(8))));
+    INSERT INTO setting VALUES ('install-id', lower(hex(randomblob(6))));
 
     -- outcome: JSON without its failures; failures: their JSON in zstd; stripped: log, mail and failures are gone.
     -- The long columns come last, so that a list of runs does not read them.

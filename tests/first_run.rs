@@ -1,0 +1,74 @@
+//! What a newcomer meets: a profile runs, its report arrives, a second run has nothing to do.
+
+use crate::common::Sandbox;
+
+#[test]
+fn a_profile_runs_and_its_report_arrives() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("source/letter.txt", "Dear Ann");
+    sandbox.write("source/sub/photo.jpg", "not really");
+
+    let ran = sandbox.run(&["run", "docs"]).expect(0);
+    assert!(ran.stdout.contains("docs: ok, 3 new of 2 files"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("state/mail/new/"), "it says where the report lies: {}", ran.stdout);
+    assert_eq!(sandbox.read("target/letter.txt"), "Dear Ann");
+    assert_eq!(sandbox.read("target/sub/photo.jpg"), "not really");
+
+    let letters = sandbox.letters();
+    assert_eq!(letters.len(), 1);
+    let letter = mail_parser::MessageParser::default().parse(&letters[0]).unwrap();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    assert_eq!(letter.subject(), Some(format!("[OK] docs on {host}").as_str()));
+    assert_eq!(letter.to().unwrap().first().unwrap().address(), Some("ann@example.org"));
+    assert!(letter.body_text(0).unwrap().contains("3 new"));
+
+    // The first success is told in any case; that nothing changed is not news.
+    let ran = sandbox.run(&["run", "docs"]).expect(0);
+    assert!(ran.stdout.contains("docs: unchanged, nothing changed, 2 files looked at"), "{}", ran.stdout);
+    assert_eq!(sandbox.letters().len(), 1);
+    assert_eq!(sandbox.history().len(), 2);
+}
+
+#[test]
+fn the_quickstart_of_the_readme_runs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sandbox = Sandbox::new();
+    // A copy of what it needs, so that the checkout stays clean.
+    for folder in ["examples/quickstart", "src", "docs"] {
+        for entry in walkdir::WalkDir::new(root.join(folder)).into_iter().map(Result::unwrap) {
+            let path = entry.path().strip_prefix(root).unwrap().display().to_string();
+            if entry.file_type().is_file() && !path.contains("copy-of-") {
+                sandbox.write(&format!("checkout/{path}"), "");
+                std::fs::copy(entry.path(), sandbox.path(&format!("checkout/{path}"))).unwrap();
+            }
+        }
+    }
+    let config = sandbox.path("checkout/examples/quickstart");
+    let args = ["--config", config.to_str().unwrap(), "run", "--all"];
+    let ran = sandbox.run(&args).expect(0);
+    assert!(ran.stdout.contains("code: ok") && ran.stdout.contains("documents: ok"), "{}", ran.stdout);
+    assert_eq!(sandbox.letters().len(), 2);
+    let lib = sandbox.read("checkout/examples/quickstart/copy-of-src/lib.rs");
+    assert_eq!(lib, std::fs::read_to_string(root.join("src/lib.rs")).unwrap());
+    let ran = sandbox.run(&args).expect(0);
+    assert_eq!(ran.stdout.matches("unchanged, nothing changed").count(), 2, "{}", ran.stdout);
+}
+
+#[test]
+fn a_run_without_a_name_lists_the_profiles() {
+    let sandbox = Sandbox::with_mirror();
+    let ran = sandbox.run(&["run"]).expect(2);
+    assert!(ran.stderr.contains("docs") && ran.stderr.contains("mirror"), "{}", ran.stderr);
+    let ran = sandbox.run(&["run", "dcos"]).expect(2);
+    assert!(ran.stderr.contains("did you mean docs?"), "{}", ran.stderr);
+    assert!(!sandbox.path("target").exists());
+}
+
+#[test]
+fn without_any_configuration_the_way_is_shown() {
+    let sandbox = Sandbox::new();
+    let nowhere = sandbox.path("nowhere");
+    let ran = sandbox.run(&["--config", nowhere.to_str().unwrap(), "run", "--all"]);
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("postkeep init"), "{}", ran.stderr);
+}
