@@ -1,6 +1,6 @@
 //! The configuration's folder, read and put together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{MainFile, ProfileFile};
 use super::inherit::{self, Family, Origins};
 use super::paths::{Env, absolute, expand, stem};
-use super::problem::Problem;
+use super::problem::{Problem, Severity};
 use super::read::{self, Sheet};
 use super::schema::FileKind;
 use super::wrong::{Wrong, nearest, quote};
@@ -37,6 +37,16 @@ pub struct Loaded {
     pub names: Vec<String>,
     /// Where the values of each sound profile come from.
     pub origins: BTreeMap<String, Origins>,
+}
+
+impl Loaded {
+    /// Adds problems, each at its place in the order; a profile that one of them stops is sound no more.
+    pub fn add(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+        sort(&mut self.problems);
+        let stopped = Stopped::by(&self.problems);
+        self.config.profiles.retain(|profile| !stopped.has(&profile.name));
+    }
 }
 
 /// A file of the configuration.
@@ -193,8 +203,9 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
 
     let mut profiles = Vec::new();
     let mut origins = BTreeMap::new();
+    let stopped = Stopped::by(&problems);
     for (name, values) in complete {
-        if problems.iter().any(|problem| problem.stops(name)) {
+        if stopped.has(name) {
             continue;
         }
         if let Some(profile) = meant::profile(name, &values, &dir, env) {
@@ -205,6 +216,24 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     }
     let accounts = accounts.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
     Loaded { config: Config { dir, accounts, profiles }, problems, names, origins }
+}
+
+/// The profiles that problems keep from running.
+struct Stopped {
+    all: bool,
+    names: BTreeSet<String>,
+}
+
+impl Stopped {
+    fn by(problems: &[Problem]) -> Self {
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let all = errors.clone().any(|problem| problem.profiles.is_none());
+        Self { all, names: errors.filter_map(|problem| problem.profiles.clone()).flatten().collect() }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all || self.names.contains(name)
+    }
 }
 
 /// Puts problems in the order in which a person goes through files.

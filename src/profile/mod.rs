@@ -5,8 +5,10 @@
 //!
 //! The way: [`load()`] reads the folder; each file is read key by key against the schema of [`file`], so that one look
 //! finds every problem of every file; what a file inherits and the defaults are laid under its own values; what comes
-//! out is made a [`Profile`].
+//! out is made a [`Profile`]. [`check()`] then compares the profiles with each other, and with what is on the disk as
+//! far as its caller tells it.
 
+mod check;
 pub mod file;
 mod inherit;
 mod load;
@@ -20,10 +22,11 @@ mod units;
 mod value;
 mod wrong;
 
+pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
 pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, understand};
 pub use paths::{Env, expand};
-pub use problem::{Place, Problem};
+pub use problem::{Place, Problem, Severity};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
 pub use units::{show_duration, show_size};

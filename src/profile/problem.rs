@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::wrong::Wrong;
 use crate::entry;
-use crate::run::Severity;
 
 /// The most problems of one file that are kept; a file that is no TOML at all would have thousands.
 const MOST: usize = 100;
@@ -16,11 +15,21 @@ const MOST: usize = 100;
 /// The most characters of a line that are shown.
 const LINE: usize = 120;
 
+/// How much a problem weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// It keeps a profile from running.
+    Error,
+    /// It is worth a look.
+    Warning,
+}
+
 /// One problem of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Problem {
-    /// An error keeps the profile from running; a warning does not.
+    /// How much it weighs.
     pub severity: Severity,
     /// The file, below the configuration's folder.
     #[serde(serialize_with = "file_as_text")]
@@ -129,15 +138,21 @@ impl<'a> Text<'a> {
         self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
     }
 
+    /// The start of the character that the byte offset is in.
+    fn boundary(&self, offset: usize) -> usize {
+        let offset = offset.min(self.text.len());
+        (0..=offset).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or_default()
+    }
+
     /// The place of a range of bytes.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
-        let offset = self.text.floor_char_boundary(span.start);
+        let offset = self.boundary(span.start);
         let line = self.line(offset);
         let start = self.starts[line];
         let end = self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
         let whole = self.text[start..end].trim_end_matches('\r');
         let at = (offset - start).min(whole.len());
-        let until = self.text.floor_char_boundary(span.end).saturating_sub(start).clamp(at, whole.len());
+        let until = self.boundary(span.end).saturating_sub(start).clamp(at, whole.len());
         let column = whole[..at].chars().count();
 
         // Of a long line the part around the place is shown, so that the place is always in sight.

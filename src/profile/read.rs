@@ -61,6 +61,8 @@ pub(super) fn read<T: DeserializeOwned>(
             return Sheet { problems: problems.into_problems(), unreadable: true, ..Sheet::default() };
         }
     };
+    // Some editors begin a file with a mark that is no character of it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader::<T> {
         problems: Collector::new(file, text),
@@ -73,7 +75,7 @@ pub(super) fn read<T: DeserializeOwned>(
     let unreadable = !errors.is_empty();
     for error in errors {
         let span = error.span().unwrap_or_default();
-        let message = error.message().replace('\n', ", ");
+        let message: String = error.message().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         reader.broken_lines.insert(reader.problems.text().line(span.start));
         reader.problems.add(span, Wrong::new(format!("not valid TOML: {message}")));
     }

@@ -147,7 +147,8 @@ impl Shape {
         self.types == ["object"]
     }
 
-    /// The keys with their tables before them (`report.to`), tables themselves left out, `NAME` for a free name.
+    /// For tests: the keys with their tables before them (`report.to`), tables themselves left out, `NAME` for a free name.
+    #[cfg(test)]
     pub fn paths(&self) -> Vec<String> {
         let named = self.keys.iter().map(|(key, shape)| (key.as_str(), shape));
         let free = self.any_key.as_deref().map(|shape| ("NAME", shape));

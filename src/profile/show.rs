@@ -41,18 +41,28 @@ impl Shown {
 pub fn show(profile: &Profile, origins: &Origins) -> Vec<Shown> {
     let values = values(profile).into_iter().map(|(key, value)| {
         let text = match (key, &value) {
-            (_, Value::Null) => "none".into(),
+            ("source" | "target", Value::String(shown)) => format!("\"{shown}\""),
             (
                 "exclude-larger-than" | "exclude-smaller-than" | "report.attach-log-max",
                 Value::Number(bytes),
             ) => {
                 format!("\"{}\"", units::show_size(bytes.as_u64().unwrap_or_default()))
             }
-            _ => value.to_string(),
+            _ => text(&value),
         };
         Shown { key, value, text, origin: origins.get(key).cloned() }
     });
     values.collect()
+}
+
+/// A value for people. JSON's own text would let through what a terminal obeys.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(text) => format!("\"{}\"", entry::show(text.as_bytes())),
+        Value::Array(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
 }
 
 /// 16 hexadecimal digits that change when the meaning changes.

@@ -72,7 +72,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, Wrong> {
         span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong().hint(DURATION_HINT))?;
     if !length.is_positive() {
         return Err(Wrong::new(format!("the duration {} is not more than nothing", quote(text)))
-            .hint("leave the key out if nothing is meant"));
+            .hint("leave the key out, or write false where that is allowed"));
     }
     if length > LONGEST {
         return Err(Wrong::new(format!("the duration {} is longer than a hundred years", quote(text))));

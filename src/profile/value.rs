@@ -238,7 +238,9 @@ fn pattern(text: String) -> Result<String, Wrong> {
     let mut builder = ignore::gitignore::GitignoreBuilder::new("");
     match builder.allow_unclosed_class(false).add_line(None, &text) {
         Ok(_) => Ok(text),
-        Err(ignore::Error::Glob { err, .. }) => Err(wrong(&format!("cannot be read: {err}"))),
+        Err(ignore::Error::Glob { err, .. }) => {
+            Err(wrong(&format!("cannot be read: {}", crate::entry::show(err.as_bytes()))))
+        }
         Err(_) => Err(wrong("cannot be read")),
     }
 }

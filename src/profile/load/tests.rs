@@ -370,7 +370,7 @@ fn the_disk_brings_every_kind_of_file() {
     // On a thread of its own: opening the pipe would never come back.
     let (send, receive) = std::sync::mpsc::channel();
     let path = dir.path().to_owned();
-    std::thread::spawn(move || send.send(load(&path, &env())));
+    std::thread::spawn(move || drop(send.send(load(&path, &env()))));
     let loaded = receive.recv_timeout(Duration::from_secs(60)).expect("a pipe is not opened");
     assert_eq!(names(&loaded), ["good"]);
     let text = rendered(&loaded);
