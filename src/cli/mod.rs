@@ -1,5 +1,8 @@
 //! The command line: one file per verb. A verb parses its arguments, calls the library and prints.
 
+mod config;
+mod init;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +39,10 @@ pub(crate) struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Config(config::ConfigArgs),
+    Init(init::InitArgs),
+}
 
 /// What a verb works with.
 pub(crate) struct Context {
@@ -51,6 +57,24 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The folders asked for, else those of the XDG rules.
+    fn new(global: Global) -> Result<Self> {
+        let folder = |asked: Option<PathBuf>, variable: &str, below_home: &str| {
+            let xdg = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            let xdg = xdg.or_else(|| Some(std::env::home_dir()?.join(below_home)));
+            asked.or_else(|| Some(xdg?.join("postkeep"))).ok_or_else(|| {
+                usage("there is no home folder")
+                    .hint("set the variable HOME, or give --config DIR and --state DIR")
+            })
+        };
+        Ok(Self {
+            config_dir: folder(global.config, "XDG_CONFIG_HOME", ".config")?,
+            state_dir: folder(global.state, "XDG_STATE_HOME", ".local/state")?,
+            json: global.json,
+            quiet: global.quiet,
+        })
+    }
+
     /// Whether to write colours to standard output: a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
     pub fn color(&self) -> bool {
         let off = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -61,7 +85,10 @@ impl Context {
 /// Runs the process: parses, calls the verb, prints an error as message, causes and hints.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: Result<ExitCode> = match cli.verb {};
+    let result = Context::new(cli.global).and_then(|ctx| match cli.verb {
+        Verb::Config(args) => config::run(args, &ctx),
+        Verb::Init(args) => init::run(&args, &ctx),
+    });
     result.unwrap_or_else(|error| fail(&error))
 }
 

@@ -18,6 +18,7 @@ mod problem;
 mod read;
 mod schema;
 mod show;
+mod starter;
 mod units;
 mod value;
 mod wrong;
@@ -29,6 +30,7 @@ pub use paths::{Env, expand};
 pub use problem::{Place, Problem, Severity};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
+pub use starter::Answers;
 pub use units::{show_duration, show_size};
 pub use wrong::{Wrong, nearest, quote};
 
