@@ -84,16 +84,16 @@ impl Context {
 /// Runs the process: parses, calls the verb, prints an error as message, causes and hints.
 pub fn main() -> ExitCode {
     let Cli { global, verb } = Cli::parse();
-    let result = context(global).and_then(|ctx| match &verb {
-        Verb::Init(args) => init::run(args, &ctx),
+    let result = context(global).and_then(|ctx| match verb {
+        Verb::Init(args) => init::run(&args, &ctx),
         Verb::Config(args) => config::run(args, &ctx),
-        Verb::Plan(args) => plan::run(args, &ctx),
-        Verb::Run(args) => run::run(args, &ctx),
-        Verb::Status(args) => status::run(args, &ctx),
-        Verb::History(args) => history::run(args, &ctx),
-        Verb::Log(args) => log::run(args, &ctx),
-        Verb::Report(args) => report::run(args, &ctx),
-        Verb::Completions(args) => completions::run(args),
+        Verb::Plan(args) => plan::run(&args, &ctx),
+        Verb::Run(args) => run::run(&args, &ctx),
+        Verb::Status(args) => status::run(&args, &ctx),
+        Verb::History(args) => history::run(&args, &ctx),
+        Verb::Log(args) => log::run(&args, &ctx),
+        Verb::Report(args) => report::run(&args, &ctx),
+        Verb::Completions(args) => completions::run(&args),
     });
     result.unwrap_or_else(|error| fail(&error))
 }

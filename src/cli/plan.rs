@@ -39,13 +39,12 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(args: &PlanArgs, ctx: &Context) -> Result<ExitCode> {
-    let (config, _) = config::load_some(ctx, Some(&args.profiles))?;
-    let chosen: Result<Vec<_>> = args.profiles.iter().map(|name| super::run::find(&config, name)).collect();
-    show(&chosen?, ctx)
+    let (config, _) = config::load_some(ctx, &args.profiles)?;
+    show(&config.profiles, ctx)
 }
 
 /// Shows the plans of some profiles; the last one that would not go well decides the exit code.
-pub(super) fn show(profiles: &[&Profile], ctx: &Context) -> Result<ExitCode> {
+pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
     let mut code = 0;
     for profile in profiles {
         let held = Mutex::new((Vec::new(), 0_u64));

@@ -12,7 +12,7 @@ use crate::agent::{Agent, Delivery, Order};
 use crate::clock::System;
 use crate::error::{Error, Result};
 use crate::figures::{count, duration, of, size};
-use crate::profile::{Config, Job, Profile};
+use crate::profile::{Job, Profile};
 use crate::progress::Meter;
 use crate::run::{Run, Trigger};
 
@@ -53,10 +53,9 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     if args.approve.is_some() && args.profiles.len() != 1 {
         return Err(usage("--approve goes with one profile").hint("each plan has a token of its own"));
     }
-    let (config, broken) = config::load_some(ctx, (!args.all).then_some(&args.profiles))?;
-    let chosen = choose(&config, args)?;
+    let (config, broken) = config::load_some(ctx, &args.profiles)?;
     if args.dry_run {
-        return plan::show(&chosen, ctx);
+        return plan::show(&config.profiles, ctx);
     }
     let meter = Arc::new(Meter::default());
     super::signals::cancel(&meter)?;
@@ -65,11 +64,13 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     for run in agent.notice_interrupted()? {
         session.interrupted(&run);
     }
-    if broken > 0 {
+    // A profile that cannot be read does not stop the others, but a run of all is then not a run of all.
+    for problem in broken.iter().filter(|problem| args.all && problem.severity == crate::profile::Severity::Error) {
+        eprintln!("{}", problem.render(false));
         session.worst.note(1);
     }
     let order = Order { approve: args.approve.as_deref() };
-    for profile in chosen {
+    for profile in &config.profiles {
         if meter.is_cancelled() {
             session.worst.note(130);
             break;
@@ -80,28 +81,8 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     session.finish()
 }
 
-/// The profiles that are to run, in the order in which they were named.
-fn choose<'c>(config: &'c Config, args: &RunArgs) -> Result<Vec<&'c Profile>> {
-    if args.all {
-        return Ok(config.profiles.iter().collect());
-    }
-    args.profiles.iter().map(|name| find(config, name)).collect()
-}
-
-/// A profile by its name.
-pub(super) fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Profile> {
-    config.profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
-        let names = config.profiles.iter().map(|profile| profile.name.as_str());
-        let error = usage(format!("there is no profile {name:?} in {}", config.dir.display()));
-        match crate::profile::nearest(name, names.clone()) {
-            Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error.hint(format!("the profiles are: {}", names.collect::<Vec<_>>().join(", "))),
-        }
-    })
-}
-
 fn list(ctx: &Context) -> Result<ExitCode> {
-    let (config, _) = config::load_some(ctx, None)?;
+    let (config, _) = config::load_some(ctx, &[])?;
     if ctx.json {
         let names: Vec<_> = config.profiles.iter().map(|profile| &profile.name).collect();
         println!("{}", json!({ "profiles": names }));

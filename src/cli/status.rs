@@ -27,7 +27,7 @@ struct Standing {
 }
 
 pub(crate) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
-    let (config, _) = config::load_some(ctx, None)?;
+    let (config, _) = config::load_some(ctx, &[])?;
     let state = State::open_read_only(&ctx.state_dir)?;
     let mut standings = Vec::new();
     for profile in &config.profiles {

@@ -2,11 +2,48 @@
 //!
 //! A [`Profile`] is absolute and typed: no `~`, no unit still to be read, no default still to be applied. This
 //! module reads the profile files and nothing else; it never touches what they name.
+//!
+//! The way: [`load()`] reads the folder; each file is read key by key against the schema of [`file`], so that one look
+//! finds every problem of every file; what a file inherits and the defaults are laid under its own values; what comes
+//! out is made a [`Profile`]. [`check()`] then compares the profiles with each other, and with what is on the disk as
+//! far as its caller tells it.
+
+mod check;
+pub mod file;
+mod inherit;
+mod load;
+mod meant;
+mod paths;
+mod problem;
+mod read;
+mod schema;
+mod show;
+mod starter;
+mod units;
+mod value;
+mod wrong;
+
+pub use check::{Seen, check};
+pub use inherit::{How, Origin, Origins};
+pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, understand};
+pub use paths::{Env, expand};
+pub use problem::{Place, Problem, Severity};
+pub use schema::{FileKind, schema};
+pub use show::{Shown, show};
+pub use starter::Answers;
+pub use units::{show_duration, show_size};
+pub use wrong::{Wrong, nearest, quote};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+
+/// How long a mirror keeps old versions unless told otherwise.
+const KEEP_VERSIONS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The most bytes of log that are attached to a report unless told otherwise.
+const ATTACH_LOG_MAX: u64 = 1 << 20;
 
 /// All files, checked.
 #[derive(Debug, Clone)]
@@ -69,7 +106,8 @@ pub struct SyncJob {
 }
 
 /// How a sync treats the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// New and changed entries are copied; nothing is deleted.
     Copy,

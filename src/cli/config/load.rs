@@ -1,0 +1,166 @@
+//! The configuration for a verb: read, checked, and refused only as far as it concerns what is to be done.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::render;
+use crate::cli::{Context, usage};
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::profile::{self, Config, Env, Loaded, Problem, Seen, Severity, nearest, quote};
+
+/// The named profiles in the order named; or all sound ones where none is named, and what is wrong with the others.
+///
+/// A problem of the main file, or of a named profile, is printed to standard error and refuses; so does a name that
+/// no profile has (a usage error).
+pub(crate) fn load_some(ctx: &Context, names: &[String]) -> Result<(Config, Vec<Problem>)> {
+    let (loaded, others) = pick(load(ctx)?, names, ctx)?;
+    Ok((loaded.config, others))
+}
+
+/// What [`load_some`] promises, with the origins of the values.
+pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Result<(Loaded, Vec<Problem>)> {
+    if let Some(unknown) = names.iter().find(|name| !loaded.names.contains(name) && !refused(&loaded, name)) {
+        let error = usage(format!("there is no profile {}", quote(unknown)));
+        let near = nearest(unknown, loaded.names.iter().map(String::as_str));
+        return Err(match near {
+            Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+            None if loaded.names.is_empty() => error.hint("`postkeep init` writes a first profile"),
+            None => error.hint(format!(
+                "its file would be {}",
+                ctx.config_dir.join("profiles").join("NAME.toml").display()
+            )),
+        });
+    }
+    let concerns = |problem: &Problem| {
+        problem.severity == Severity::Error
+            && (problem.profiles.is_none() || names.iter().any(|name| problem.stops(name)))
+    };
+    let errors: Vec<_> = loaded.problems.iter().filter(|problem| concerns(problem)).collect();
+    refuse(&errors)?;
+    let mut others = Vec::new();
+    if names.is_empty() {
+        others =
+            loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
+    } else {
+        let mut named = Vec::new();
+        for name in names {
+            let at = loaded.config.profiles.iter().position(|profile| profile.name == *name);
+            named.extend(at.map(|at| loaded.config.profiles.swap_remove(at)));
+        }
+        loaded.config.profiles = named;
+    }
+    Ok((loaded, others))
+}
+
+/// Whether there is a file of that name that cannot be a profile.
+fn refused(loaded: &Loaded, name: &str) -> bool {
+    let mut named = loaded.problems.iter().filter_map(|problem| problem.profiles.as_ref());
+    named.any(|names| names.iter().any(|known| known == name))
+}
+
+fn refuse(errors: &[&Problem]) -> Result<()> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let errors: Vec<Problem> = errors.iter().map(|problem| (*problem).clone()).collect();
+    let _ = std::io::stderr().write_all(render(&errors, false).as_bytes());
+    Err(Error::new(Kind::Config, explain(errors.len())))
+}
+
+/// `2 problems in the configuration; see ...`.
+pub(super) fn explain(problems: usize) -> String {
+    let count = if problems == 1 { "1 problem".into() } else { format!("{problems} problems") };
+    format!("{count} in the configuration; see `postkeep config check`")
+}
+
+/// Everything that is in the configuration's folder, checked against the disk too.
+pub(super) fn load(ctx: &Context) -> Result<Loaded> {
+    let dir = &ctx.config_dir;
+    match std::fs::metadata(dir) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return Err(Error::new(Kind::Config, format!("{} is not a folder", dir.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(
+                Kind::Config,
+                format!("there is no configuration: {} does not exist", dir.display()),
+            )
+            .hint("`postkeep init` asks a few questions and writes a first profile"));
+        }
+        Err(error) => {
+            let message = format!("cannot look at the configuration folder {}", dir.display());
+            return Err(Error::new(Kind::Config, message).caused_by(error));
+        }
+    }
+    let mut loaded = profile::load(dir, &real_env()?);
+    let state =
+        std::path::absolute(&ctx.state_dir).context(|| "cannot tell where the state folder is".into())?;
+    loaded.add(profile::check(&loaded, &state, &real_look));
+    Ok(loaded)
+}
+
+/// This process's environment.
+pub(crate) fn real_env() -> Result<Env<'static>> {
+    Ok(Env {
+        home: std::env::home_dir(),
+        cwd: std::env::current_dir().context(|| "cannot tell the current folder".into())?,
+        var: &|name| std::env::var_os(name),
+    })
+}
+
+/// What this machine has at a path.
+pub(crate) fn real_look(path: &Path) -> Seen {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match (std::fs::metadata(path), std::fs::canonicalize(path)) {
+        (Ok(meta), Ok(real)) if meta.is_dir() => Seen::Folder(real),
+        (Ok(_), Ok(real)) => Seen::Other(real),
+        (Err(error), _) if matches!(error.kind(), NotFound | NotADirectory) => Seen::Missing,
+        _ => Seen::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::FileText;
+
+    const PLAIN: &str = "kind = 'sync'\nmode = 'copy'\nsource = '/s'\n";
+
+    fn loaded(main: &str) -> Loaded {
+        let file = |name: &str, text: String| FileText { file: name.into(), content: Ok(text.into_bytes()) };
+        let files = vec![
+            file("postkeep.toml", main.into()),
+            file("profiles/a.toml", format!("{PLAIN}target = '/a'")),
+            file("profiles/b.toml", format!("{PLAIN}target = '/b'")),
+            file("profiles/broken.toml", "flsh = 1".into()),
+            file("profiles/Odd.toml", String::new()),
+        ];
+        let env = Env { home: None, cwd: "/".into(), var: &|_| None };
+        profile::understand(Path::new("/c"), files, &env)
+    }
+
+    #[test]
+    fn a_broken_profile_does_not_stop_the_others() {
+        let ctx = Context { config_dir: "/c".into(), state_dir: "/s".into(), json: false, quiet: false };
+        for (main, names, expected) in [
+            ("", vec![], Ok((vec!["a", "b"], true))),
+            ("", vec!["b", "a", "b"], Ok((vec!["b", "a"], false))),
+            ("", vec!["a", "broken"], Err(Kind::Config)),
+            ("", vec!["Odd"], Err(Kind::Config)),
+            ("", vec!["c"], Err(Kind::Usage)),
+            ("x = 1", vec!["a"], Err(Kind::Config)),
+            ("x = 1", vec![], Err(Kind::Config)),
+        ] {
+            let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+            let picked = pick(loaded(main), &names, &ctx).map(|(loaded, others)| {
+                let names: Vec<_> =
+                    loaded.config.profiles.iter().map(|profile| profile.name.clone()).collect();
+                (names, !others.is_empty())
+            });
+            let picked = picked.map_err(|error| error.kind());
+            let expected = expected.map(|(names, others): (Vec<&str>, bool)| {
+                (names.into_iter().map(str::to_owned).collect(), others)
+            });
+            assert_eq!(picked, expected, "{main} {names:?}");
+        }
+    }
+}

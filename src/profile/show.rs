@@ -1,0 +1,163 @@
+//! A profile with all its values: for `config show`, and as the canonical form that its fingerprint is taken of.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::inherit::{How, Origin, Origins};
+use super::problem::show_file;
+use super::{AttachLog, Job, MaxDelete, Profile, units};
+use crate::entry;
+
+/// One value of a profile, as meant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shown {
+    /// The key, `report.to` for one in a table.
+    pub key: &'static str,
+    /// The value for programs: sizes in bytes, durations as `30d`, null where there is none.
+    pub value: Value,
+    /// The value for people, as it could be written in a file.
+    #[serde(skip)]
+    pub text: String,
+    /// Where it was written; none: it is built in.
+    pub origin: Option<Origin>,
+}
+
+impl Shown {
+    /// Where the value comes from, for people: `profiles/documents.toml:3`, `built in`.
+    pub fn whence(&self) -> String {
+        let Some(origin) = &self.origin else { return "built in".into() };
+        let place = format!("{}:{}", show_file(&origin.file), origin.place.line);
+        match &origin.how {
+            How::Own => place,
+            How::Inherited { from } => format!("inherited from {} ({place})", entry::show(from.as_bytes())),
+            How::Default { table } => format!("{place} [{table}]"),
+        }
+    }
+}
+
+/// All values of `profile`, in the order of the documentation.
+pub fn show(profile: &Profile, origins: &Origins) -> Vec<Shown> {
+    let values = values(profile).into_iter().map(|(key, value)| {
+        let text = match (key, &value) {
+            ("source" | "target", Value::String(shown)) => format!("\"{shown}\""),
+            (
+                "exclude-larger-than" | "exclude-smaller-than" | "report.attach-log-max",
+                Value::Number(bytes),
+            ) => {
+                format!("\"{}\"", units::show_size(bytes.as_u64().unwrap_or_default()))
+            }
+            _ => text(&value),
+        };
+        Shown { key, value, text, origin: origins.get(key).cloned() }
+    });
+    values.collect()
+}
+
+/// A value for people. JSON's own text would let through what a terminal obeys.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(text) => format!("\"{}\"", entry::show(text.as_bytes())),
+        Value::Array(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+/// 16 hexadecimal digits that change when the meaning changes.
+pub(super) fn fingerprint(profile: &Profile) -> String {
+    // An array of pairs, so that the text does not hang on how a library sorts keys.
+    let canonical =
+        json!(values(profile).into_iter().map(|(key, value)| json!([key, value])).collect::<Vec<_>>());
+    blake3::hash(canonical.to_string().as_bytes()).to_hex()[..16].to_owned()
+}
+
+fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
+    let Job::Sync(job) = &profile.job;
+    let report = &profile.report;
+    let duration = |length: Option<_>| length.map(units::show_duration);
+    vec![
+        ("kind", json!("sync")),
+        ("source", path(&job.source)),
+        ("target", path(&job.target)),
+        (
+            "mode",
+            json!(job.mode),
+        ),
+        ("exclude", json!(job.filter.exclude)),
+        ("exclude-if-present", json!(job.filter.exclude_if_present)),
+        ("exclude-larger-than", json!(job.filter.larger_than)),
+        ("exclude-smaller-than", json!(job.filter.smaller_than)),
+        ("exclude-older-than", json!(duration(job.filter.older_than))),
+        ("exclude-newer-than", json!(duration(job.filter.newer_than))),
+        ("one-file-system", json!(job.one_file_system)),
+        ("create-target", json!(job.create_target)),
+        ("check-roots", json!(job.check_roots)),
+        ("keep-versions", duration(job.keep_versions).map_or(json!(false), Value::String)),
+        ("max-delete", max_delete(job.max_delete)),
+        ("allow-empty-source", json!(job.allow_empty_source)),
+        ("flush", json!(job.flush)),
+        ("report.account", json!(report.account)),
+        ("report.to", json!(report.to)),
+        ("report.from", json!(report.from)),
+        ("report.on", json!(report.on)),
+        (
+            "report.attach-log",
+            json!(match report.attach_log {
+                AttachLog::Always => "always",
+                AttachLog::OnFailure => "on-failure",
+                AttachLog::Never => "never",
+            }),
+        ),
+        ("report.attach-log-max", json!(report.attach_log_max)),
+        ("report.time-zone", json!(report.time_zone)),
+    ]
+}
+
+fn path(path: &Path) -> Value {
+    // A variable can bring bytes that are no UTF-8: they are escaped, and two paths never look the same.
+    json!(entry::show(path.as_os_str().as_encoded_bytes()))
+}
+
+fn max_delete(limit: MaxDelete) -> Value {
+    match limit {
+        MaxDelete { percent: 100, entries: u64::MAX } => json!(false),
+        MaxDelete { percent: 0, entries } => json!(entries),
+        MaxDelete { percent, entries } => json!(format!("{percent}% or {entries}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::tests::one;
+    use super::super::schema::{FileKind, shape};
+    use super::*;
+
+    const PLAIN: &str = "kind = 'sync'\nsource = '/a'\ntarget = '/b'\nmode = 'mirror'\n";
+
+    #[test]
+    fn every_key_of_a_profile_is_shown() {
+        let mut keys = shape(FileKind::Profile).paths();
+        keys.retain(|key| !["inherit", "description"].contains(&key.as_str()));
+        let mut shown: Vec<_> = show(&one(PLAIN), &Origins::new()).iter().map(|item| item.key).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, keys);
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_the_meaning() {
+        let fingerprint = |text: &str| one(text).fingerprint;
+        let plain = fingerprint(PLAIN);
+        assert_eq!(plain.len(), 16);
+        let same = format!(
+            "# a comment\n{PLAIN}keep-versions = '720h'\nmax-delete = \"25% or 50\"\ndescription = 'x'\n"
+        );
+        assert_eq!(fingerprint(&same), plain);
+        for other in
+            ["exclude = 'x'", "flush = false", "keep-versions = '31d'", "[report]\nto = 'a@example.org'"]
+        {
+            assert_ne!(fingerprint(&format!("{PLAIN}{other}\n")), plain, "{other}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The files that `postkeep init` writes: complete, commented, and made of the answers alone.
+
+use toml::Value;
+
+use super::Mode;
+
+/// What a first profile is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers {
+    /// The profile's name.
+    pub name: String,
+    /// The source as it is to be written: `~` stays.
+    pub source: String,
+    /// The target as it is to be written.
+    pub target: String,
+    /// Mirror or copy.
+    pub mode: Mode,
+    /// The Maildir for reports as it is to be written; none: the one in the state folder.
+    pub reports: Option<String>,
+}
+
+impl Answers {
+    /// The text of `postkeep.toml`.
+    pub fn main_file(&self) -> String {
+        let (account, report) = match &self.reports {
+            Some(folder) => (
+                format!("[accounts.reports]\nmaildir = {}\n", string(folder)),
+                "account = \"reports\"\n".to_owned(),
+            ),
+            None => (
+                "#[accounts.reports]\n#maildir = \"~/Mail/reports\"\n".to_owned(),
+                "# Without an account, reports go to a Maildir in the state folder.\n#account = \"reports\"\n".to_owned(),
+            ),
+        };
+        format!("{MAIN_TOP}\n{account}\n[report]\n{report}{REPORT}\n{MAIN_DEFAULTS}")
+    }
+
+    /// The text of `profiles/NAME.toml`.
+    pub fn profile_file(&self) -> String {
+        let (mode, other) = match self.mode {
+            Mode::Mirror => ("mirror", "copy"),
+            Mode::Copy => ("copy", "mirror"),
+        };
+        let name = &self.name;
+        let (source, target) = (string(&self.source), string(&self.target));
+        format!(
+            "# postkeep profile \"{name}\". docs/profiles.md explains every key.
+# A line that begins with # and no space is an example: take the # away to use it.
+
+kind = \"sync\"
+#description = \"What this is for\"
+
+# Values that several profiles share can stand in profiles/_base.toml.
+#inherit = \"_base\"
+
+# From here to there. ~ and $VARIABLES are known.
+source = {source}
+target = {target}
+
+# mirror: the target becomes equal to the source, and what the source no longer has is deleted there.
+# copy: new and changed files are copied, nothing is deleted.
+mode = \"{mode}\"
+#mode = \"{other}\"
+{PROFILE_REST}
+# How this profile's runs are told, where it differs from postkeep.toml.
+#[report]
+#account = \"reports\"
+{REPORT}"
+        )
+    }
+}
+
+/// A string as TOML, whatever is in it.
+fn string(text: &str) -> String {
+    Value::String(text.into()).to_string()
+}
+
+const MAIN_TOP: &str = "\
+# postkeep's main file: what all profiles share. The profiles are in profiles/NAME.toml, one file each.
+# A line that begins with # and no space is an example: take the # away to use it.
+
+# An account is a place where reports go: a Maildir, which is a folder that mail programs can read.";
+
+const MAIN_DEFAULTS: &str = "\
+# Values for every profile that does not give its own: any key of a profile.
+#[defaults]
+#exclude = [\"*.tmp\", \"~$*\"]
+#keep-versions = \"60d\"
+";
+
+const REPORT: &str = "\
+# Who gets the reports, and from whom they come.
+#to = [\"me@example.org\"]
+#from = \"postkeep <postkeep@example.org>\"
+
+# Which runs are told: success, unchanged (nothing had to be done), warning, failure, recovery.
+#on = [\"success\", \"warning\", \"failure\", \"recovery\"]
+
+# When the whole log is attached: always, on-failure (and with warnings), never; and how much of it.
+#attach-log = \"on-failure\"
+#attach-log-max = \"1MiB\"
+
+# The zone that times are written in.
+#time-zone = \"UTC\"
+";
+
+const PROFILE_REST: &str = "
+# What is left out, on both sides: patterns with the rules of .gitignore.
+#exclude = [\"*.tmp\", \"~$*\", \".cache/\"]
+
+# Folders that hold a file of this name are left out, but for the folder itself.
+#exclude-if-present = [\"CACHEDIR.TAG\", \".nobackup\"]
+
+# Files by size and by age.
+#exclude-larger-than = \"4GiB\"
+#exclude-smaller-than = 1
+#exclude-older-than = \"365d\"
+#exclude-newer-than = \"10m\"
+
+# Leave out other disks that are mounted below the source.
+#one-file-system = true
+
+# Make the target folder if it is not there. With false, a missing folder is taken for a disk that is not mounted.
+#create-target = true
+
+# A run stops when the source or the target is on another file system than at the last run, as when a disk is not
+# mounted. With false it does not: for disks that take turns.
+#check-roots = true
+
+# How long deleted and replaced files are kept in the target's folder .postkeep-versions; false: not at all.
+#keep-versions = \"30d\"
+
+# A run that would delete more than both figures stops and asks.
+#max-delete = \"25% or 50\"
+
+# Whether an empty source may empty the target.
+#allow-empty-source = false
+
+# End a run only when the target's disk has everything.
+#flush = true
+";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::load::tests::{files, rendered};
+    use super::super::schema::{FileKind, shape};
+    use super::super::{Account, Job, MAIN_FILE};
+    use super::*;
+
+    fn answers(source: &str, reports: Option<&str>) -> Answers {
+        Answers {
+            name: "documents".into(),
+            source: source.into(),
+            target: "/mnt/disk/Documents".into(),
+            mode: Mode::Mirror,
+            reports: reports.map(str::to_owned),
+        }
+    }
+
+    /// The same text with all its examples in use; of two lines for one key the later one is left an example.
+    fn with_examples(text: &str) -> String {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut table = String::new();
+        let lines = text.lines().map(|line| {
+            let plain = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line);
+            if plain.starts_with('[') {
+                table = plain.into();
+            }
+            let key = plain.split(" = ").next().unwrap_or_default();
+            let first = plain.starts_with('#') || plain.is_empty() || seen.insert(format!("{table}{key}"));
+            if first { plain.to_owned() } else { line.to_owned() }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_written_loads_as_it_is_and_with_every_example() {
+        for reports in [None, Some("~/Mail/reports")] {
+            let answers = answers("~/Documents", reports);
+            let (main, profile) = (answers.main_file(), answers.profile_file());
+            let plain = files(&[(MAIN_FILE, &main), ("documents", &profile)]);
+            assert_eq!(rendered(&plain), "");
+            assert_eq!(plain.config.accounts.len(), usize::from(reports.is_some()));
+            assert_eq!(plain.config.profiles[0].report.account.as_deref(), reports.map(|_| "reports"));
+            let (main, profile) = (with_examples(&main), with_examples(&profile));
+            let full = files(&[(MAIN_FILE, &main), ("_base", ""), ("documents", &profile)]);
+            assert_eq!(rendered(&full), "", "{main}\n{profile}");
+            // Every key has its example.
+            let profile: toml::Table = profile.parse().unwrap();
+            for path in shape(FileKind::Profile).paths() {
+                let (table, key) = path.rsplit_once('.').map_or((None, path.as_str()), |(t, k)| (Some(t), k));
+                let table = table.map_or(Some(&profile), |table| profile.get(table)?.as_table());
+                assert!(table.is_some_and(|table| table.contains_key(key)), "{path}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_arrives_as_it_was_given(name in "[a'\"\\\\\n\r\té\u{1b}\u{7f}\u{2028}#= ]{1,12}") {
+            let path = format!("/srv/{name}");
+            let answers = answers(&path, Some(&path));
+            let loaded = files(&[(MAIN_FILE, &answers.main_file()), ("documents", &answers.profile_file())]);
+            prop_assert_eq!(rendered(&loaded), "");
+            let Job::Sync(job) = &loaded.config.profiles[0].job;
+            prop_assert_eq!(&job.source, std::path::Path::new(&path));
+            let Account::Maildir(folder) = &loaded.config.accounts["reports"];
+            prop_assert_eq!(folder, std::path::Path::new(&path));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The sample profiles load, and the documentation has exactly the keys that the schema has.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use postkeep::profile::{Env, FileKind, FileText, MAIN_FILE, schema, understand};
+use serde_json::Value;
+
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_sample_loads_without_a_problem() {
+    let main = FileText {
+        file: MAIN_FILE.into(),
+        content: Ok(read(&project("profiles/main/postkeep.toml")).into_bytes()),
+    };
+    let mut files = vec![main];
+    for entry in std::fs::read_dir(project("profiles")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let file = Path::new("profiles").join(path.file_name().unwrap());
+            files.push(FileText { file, content: Ok(read(&path).into_bytes()) });
+        }
+    }
+    let env = Env { home: Some("/home/me".into()), cwd: "/".into(), var: &|_| None };
+    let loaded = understand(Path::new("/home/me/.config/postkeep"), files, &env);
+    let problems: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
+    assert_eq!(problems, "");
+    let names: Vec<_> = loaded.config.profiles.iter().map(|profile| profile.name.as_str()).collect();
+    assert_eq!(names, ["documents-mirror", "music", "photos-copy", "projects", "small-files-only"]);
+    assert!(loaded.config.profiles.iter().all(|profile| profile.report.account.as_deref() == Some("local")));
+}
+
+/// The keys below a table of a schema, with the tables before them.
+fn keys(table: &Value, before: &str, found: &mut BTreeSet<String>) {
+    let named = table["properties"].as_object().into_iter().flatten();
+    let named = named.map(|(key, value)| (key.as_str(), value));
+    let free = Some(("NAME", &table["additionalProperties"])).filter(|(_, value)| value.is_object());
+    for (key, value) in named.chain(free) {
+        let path = format!("{before}{key}");
+        if value["type"] == "object" {
+            keys(value, &format!("{path}."), found);
+        } else {
+            found.insert(path);
+        }
+    }
+}
+
+#[test]
+fn the_documentation_has_the_keys_of_the_schema() {
+    let mut known = BTreeSet::new();
+    keys(&schema(FileKind::Profile), "", &mut known);
+    let mut main = BTreeSet::new();
+    keys(&schema(FileKind::Main), "", &mut main);
+    // The tables of shared values have the keys of a profile, which the documentation tells once.
+    known.extend(main.into_iter().filter(|key| !key.starts_with("report.") && !key.starts_with("defaults.")));
+
+    let text = read(&project("docs/profiles.md"));
+    let rows = text.lines().filter(|line| line.matches(" | ").count() == 4 && line.starts_with("| `"));
+    let rows: Vec<Vec<&str>> =
+        rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+    let documented: BTreeSet<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(documented, known);
+    assert_eq!(documented.len(), rows.len(), "a key is documented twice");
+}
+
+#[test]
+fn every_example_of_the_documentation_is_sound() {
+    let text = read(&project("docs/profiles.md"));
+    let rows = text.lines().filter(|line| line.matches(" | ").count() == 4 && line.starts_with("| `"));
+    let mut checked = 0;
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let (key, example) = (cells[0].trim_matches('`'), cells[4].trim_matches('`'));
+        let (table, _) = key.rsplit_once('.').unwrap_or(("", key));
+        let head =
+            if table.is_empty() { String::new() } else { format!("[{}]\n", table.replace("NAME", "local")) };
+        let main = "[accounts.local]\nmaildir = '~/Mail'\n";
+        let (main, profile) = match table.starts_with("accounts") {
+            true => (format!("{head}{example}"), String::new()),
+            false => (main.to_owned(), format!("{head}{example}")),
+        };
+        let file =
+            |file: &str, text: &str| FileText { file: file.into(), content: Ok(text.as_bytes().to_vec()) };
+        // A template: it need not be whole.
+        let files =
+            vec![file(MAIN_FILE, &main), file("profiles/_x.toml", &profile), file("profiles/_base.toml", "")];
+        let env = Env { home: Some("/home/me".into()), cwd: "/".into(), var: &|_| None };
+        let loaded = understand(Path::new("/c"), files, &env);
+        let problems: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
+        assert_eq!(problems, "", "{key}");
+        checked += 1;
+    }
+    assert!(checked > 20);
+}
