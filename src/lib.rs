@@ -22,7 +22,8 @@
 //! sync
 //! folder  report  mail  state
 //! run  profile
-//! entry  replica
+//! replica
+//! entry
 //! error  clock  progress  figures
 //! ```
 //!

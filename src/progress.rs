@@ -96,13 +96,9 @@ impl Meter {
 
     /// Starts counting from nothing; the wish to stop stays.
     pub fn reset(&self) {
-        for counter in [
-            &self.entries,
-            &self.files_planned,
-            &self.bytes_planned,
-            &self.files_done,
-            &self.bytes_done,
-        ] {
+        for counter in
+            [&self.entries, &self.files_planned, &self.bytes_planned, &self.files_done, &self.bytes_done]
+        {
             counter.store(0, Relaxed);
         }
     }

@@ -175,8 +175,13 @@ pub trait Replica: Send + Sync {
         progress: &dyn Fn(u64) -> bool,
     ) -> io::Result<Put>;
     /// Makes a link, pipe, socket or device like `entry`.
-    fn put_special(&self, dir: &Self::Dir, path: &RelPath, entry: &Entry, over: Option<&Seen>)
-    -> io::Result<Put>;
+    fn put_special(
+        &self,
+        dir: &Self::Dir,
+        path: &RelPath,
+        entry: &Entry,
+        over: Option<&Seen>,
+    ) -> io::Result<Put>;
     /// Makes `path` another name of the file `leader`.
     fn put_link(
         &self,

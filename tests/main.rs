@@ -8,4 +8,6 @@ mod layers;
 mod mirror;
 mod properties;
 mod reports;
+mod samples;
 mod verbs;
+mod zoo;

@@ -59,7 +59,11 @@ fn a_copy_never_deletes() {
     fs::create_dir(sandbox.path("target/clash")).unwrap();
     sandbox.write("source/clash", "file");
     let ran = sandbox.run(&["run", "docs"]).expect(1);
-    assert!(ran.stdout.contains("clash: the target has a folder where the source has a file"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("clash: the target has a folder where the source has a file"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(sandbox.read("target/a"), "1 changed");
     assert_eq!(sandbox.read("target/sub/b"), "2");
     assert_eq!(sandbox.read("target/own"), "of the target");
@@ -77,11 +81,22 @@ fn what_is_excluded_is_neither_copied_nor_deleted() {
            exclude-if-present = ".nobackup"
            exclude-larger-than = "100""#,
     );
-    for path in ["a", "a.tmp", "keep.tmp", "build/x", "sub/build/x", "deep/1/2/cache/c", "marked/.nobackup", "marked/x"] {
+    for path in [
+        "a",
+        "a.tmp",
+        "keep.tmp",
+        "build/x",
+        "sub/build/x",
+        "deep/1/2/cache/c",
+        "marked/.nobackup",
+        "marked/x",
+    ] {
         sandbox.write(&format!("source/{path}"), "x");
     }
     sandbox.write("source/large", &"x".repeat(101));
-    for path in ["gone/x.tmp", "gone/y", "build/own", "large", "marked/own", "gone2/.nobackup", "gone2/x", "gone2/y"] {
+    for path in
+        ["gone/x.tmp", "gone/y", "build/own", "large", "marked/own", "gone2/.nobackup", "gone2/x", "gone2/y"]
+    {
         sandbox.write(&format!("target/{path}"), "own");
     }
     sandbox.run(&["run", "docs"]).expect(0);
@@ -90,10 +105,21 @@ fn what_is_excluded_is_neither_copied_nor_deleted() {
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .filter(|path| sandbox.path("target").join(path).is_file())
         .collect();
-    assert_eq!(paths, [
-        "a", "build/own", "gone/x.tmp", "gone2/.nobackup", "gone2/x", "gone2/y", "keep.tmp", "large", "marked/own",
-        "sub/build/x",
-    ]);
+    assert_eq!(
+        paths,
+        [
+            "a",
+            "build/own",
+            "gone/x.tmp",
+            "gone2/.nobackup",
+            "gone2/x",
+            "gone2/y",
+            "keep.tmp",
+            "large",
+            "marked/own",
+            "sub/build/x",
+        ]
+    );
     assert_eq!(sandbox.read("target/large"), "own");
 }
 
@@ -129,10 +155,15 @@ fn metadata_alone_is_carried_over_without_a_copy() {
     let mode = |path: &str| sandbox.path(path).metadata().unwrap().mode() & 0o7777;
     fs::set_permissions(sandbox.path("source/script"), fs::Permissions::from_mode(0o751)).unwrap();
     fs::set_permissions(sandbox.path("source/sub"), fs::Permissions::from_mode(0o700)).unwrap();
-    rustix::fs::setxattr(sandbox.path("source/sub/inner"), "user.comment", b"hi", rustix::fs::XattrFlags::empty())
-        .unwrap();
+    rustix::fs::setxattr(
+        sandbox.path("source/sub/inner"),
+        "user.comment",
+        b"hi",
+        rustix::fs::XattrFlags::empty(),
+    )
+    .unwrap();
     let ran = sandbox.run(&["run", "docs"]).expect(0);
-    assert!(ran.stdout.contains("3 updated of 2 files"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("3 updated;"), "{}", ran.stdout);
     assert_eq!((mode("target/script"), mode("target/sub")), (0o751, 0o700));
     assert_eq!(sandbox.path("target/script").metadata().unwrap().ino(), inode, "it was not copied again");
     let mut value = [0; 8];
@@ -155,7 +186,10 @@ fn an_emptied_source_stops_before_anything_is_deleted() {
     assert!(ran.stdout.contains("is empty; the last run saw 5 entries there"), "{}", ran.stdout);
     assert_eq!(fs::read_dir(sandbox.path("target")).unwrap().count(), 5);
     let subjects: Vec<_> = sandbox.letters().iter().map(|letter| subject(letter)).collect();
-    assert!(subjects[1].starts_with("[FAILED] docs") && subjects[2].starts_with("[STOPPED] docs"), "{subjects:?}");
+    assert!(
+        subjects[1].starts_with("[FAILED] docs") && subjects[2].starts_with("[STOPPED] docs"),
+        "{subjects:?}"
+    );
 }
 
 fn subject(letter: &[u8]) -> String {
@@ -174,9 +208,14 @@ fn too_many_deletions_wait_for_an_approval_of_exactly_that_plan() {
     }
     let ran = sandbox.run(&["run", "docs"]).expect(4);
     assert!(ran.stdout.contains("it would delete 60 of the target's 120 entries (50 %)"), "{}", ran.stdout);
-    let token = |text: &str| text.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let token =
+        |text: &str| text.split("--approve ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let first = token(&ran.stdout);
-    assert_eq!(token(&sandbox.run(&["plan", "docs"]).expect(4).stdout), first, "the plan shows the same token");
+    assert_eq!(
+        token(&sandbox.run(&["plan", "docs"]).expect(4).stdout),
+        first,
+        "the plan shows the same token"
+    );
 
     // Another deletion: what was approved is not what would be done.
     fs::remove_file(sandbox.path("source/60")).unwrap();
@@ -226,7 +265,8 @@ fn unreadable(sandbox: &Sandbox, user: Option<u32>) {
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         crate::common::Ran::from(command.output().unwrap())
     };
-    let deny = |path: &str, mode| fs::set_permissions(sandbox.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    let deny =
+        |path: &str, mode| fs::set_permissions(sandbox.path(path), fs::Permissions::from_mode(mode)).unwrap();
     for path in ["open", "secret", "locked/inner", "listed/inner"] {
         sandbox.write(&format!("source/{path}"), "x");
     }
@@ -237,7 +277,9 @@ fn unreadable(sandbox: &Sandbox, user: Option<u32>) {
     deny("source/locked", 0o000);
     deny("source/listed", 0o600);
     let ran = run().expect(1);
-    for path in ["secret: cannot copy: Permission denied", "locked: cannot open the folder: Permission denied"] {
+    for path in
+        ["secret: cannot copy: Permission denied", "locked: cannot open the folder: Permission denied"]
+    {
         assert!(ran.stdout.contains(path), "{path}: {}", ran.stdout);
     }
     assert!(ran.stdout.contains("listed/inner: cannot read: Permission denied"), "{}", ran.stdout);
@@ -262,8 +304,10 @@ fn old_versions_go_when_they_are_old_enough() {
     let sandbox = Sandbox::new();
     sandbox.profile("docs", "mode = \"mirror\"\nkeep-versions = \"10d\"");
     sandbox.write("source/a", "x");
-    let stamp = |age| (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * age)).strftime("%Y%m%dT%H%M%SZ");
-    let set = |age| format!("target/.postkeep-versions/{}-AAAAAA", stamp(age));
+    let stamp = |age: i64| {
+        (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * age)).strftime("%Y%m%dT%H%M%SZ")
+    };
+    let set = |age: i64| format!("target/.postkeep-versions/{}-AAAAAA", stamp(age));
     sandbox.write(&format!("{}/old/file", set(11)), "12345");
     sandbox.write(&format!("{}/young", set(9)), "x");
     sandbox.write("target/.postkeep-versions/notes", "mine");

@@ -112,6 +112,9 @@ mod tests {
     fn an_interrupted_run_is_counted_from_its_log() {
         let log = b"created\t10\ta\ncreated\t0\tdir\nreplaced\t5\tb\ndeleted\t7\tc\nlinked\t0\td\tto a\nfailed\t0\tx\ty\n\xff\n";
         let counts = counted(log.as_slice());
-        assert_eq!(counts, Counts { created: 3, replaced: 1, deleted: 1, copied_bytes: 15, ..Counts::default() });
+        assert_eq!(
+            counts,
+            Counts { created: 3, replaced: 1, deleted: 1, copied_bytes: 15, ..Counts::default() }
+        );
     }
 }

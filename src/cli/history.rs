@@ -45,7 +45,8 @@ pub(crate) fn run(args: &HistoryArgs, ctx: &Context) -> Result<ExitCode> {
         println!("no runs yet");
         return Ok(ExitCode::SUCCESS);
     }
-    let head = ["RUN", "PROFILE", "STARTED", "TOOK", "RESULT", "CHANGED", "COPIED"].map(str::to_owned).to_vec();
+    let head =
+        ["RUN", "PROFILE", "STARTED", "TOOK", "RESULT", "CHANGED", "COPIED"].map(str::to_owned).to_vec();
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(|row| line(row, ctx.color()))).collect();
     print!("{}", table::table(&lines));
     Ok(ExitCode::SUCCESS)

@@ -82,7 +82,13 @@ fn word(act: LineAct) -> &'static str {
     }
 }
 
-fn print(profile: &Profile, plan: &Plan, stop: Option<&Stop>, lines: &[Line], cut: u64) -> std::io::Result<()> {
+fn print(
+    profile: &Profile,
+    plan: &Plan,
+    stop: Option<&Stop>,
+    lines: &[Line],
+    cut: u64,
+) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in lines {
         let bytes = if line.bytes > 0 { size(line.bytes) } else { String::new() };
@@ -127,7 +133,8 @@ fn as_json(
     cut: u64,
 ) -> serde_json::Value {
     let sums = &plan.sums;
-    let line = |line: &Line| json!({ "act": word(line.act), "path": line.path.to_string(), "bytes": line.bytes });
+    let line =
+        |line: &Line| json!({ "act": word(line.act), "path": line.path.to_string(), "bytes": line.bytes });
     json!({
         "profile": profile.name,
         "new": sums.created,

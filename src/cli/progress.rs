@@ -30,7 +30,8 @@ struct State {
 
 impl Shown {
     pub fn new(ctx: &Context) -> Self {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+        let terminal =
+            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         let quiet = ctx.quiet || ctx.json;
         let bar = (terminal && !quiet).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
@@ -118,7 +119,13 @@ mod tests {
         for template in [COMPARING, WORKING] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
-        let now = Snapshot { entries: 1204, files_planned: 10, bytes_planned: 2048, files_done: 3, bytes_done: 1024 };
+        let now = Snapshot {
+            entries: 1204,
+            files_planned: 10,
+            bytes_planned: 2048,
+            files_done: 3,
+            bytes_done: 1024,
+        };
         assert_eq!(message("docs", Phase::Comparing, &now), "docs: comparing, 1,204 entries");
         assert_eq!(message("docs", Phase::Working, &now), "docs: 3 of 10 files, 1.0 KiB of 2.0 KiB");
     }

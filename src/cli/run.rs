@@ -65,7 +65,9 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
         session.interrupted(&run);
     }
     // A profile that cannot be read does not stop the others, but a run of all is then not a run of all.
-    for problem in broken.iter().filter(|problem| args.all && problem.severity == crate::profile::Severity::Error) {
+    for problem in
+        broken.iter().filter(|problem| args.all && problem.severity == crate::profile::Severity::Error)
+    {
         eprintln!("{}", problem.render(false));
         session.worst.note(1);
     }
@@ -91,7 +93,13 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     eprintln!("postkeep: which profile? Name one or more, or use --all:\n");
     for profile in &config.profiles {
         let Job::Sync(job) = &profile.job;
-        eprintln!("  {:<20} {} {} -> {}", profile.name, job.mode.word(), job.source.display(), job.target.display());
+        eprintln!(
+            "  {:<20} {} {} -> {}",
+            profile.name,
+            job.mode.word(),
+            job.source.display(),
+            job.target.display()
+        );
     }
     if config.profiles.is_empty() {
         eprintln!("  (none yet: `postkeep init` makes the first)");
@@ -172,7 +180,8 @@ impl Session<'_> {
     fn refused(&mut self, profile: &Profile, error: &Error) {
         self.worst.note(error.exit_code());
         if self.ctx.json {
-            self.runs.push(json!({ "profile": profile.name, "error": error.one_line(), "hints": error.hints() }));
+            self.runs
+                .push(json!({ "profile": profile.name, "error": error.one_line(), "hints": error.hints() }));
             return;
         }
         eprintln!("{}: did not run: {}", profile.name, error.one_line());
@@ -225,8 +234,9 @@ impl Session<'_> {
 fn summary(run: &Run) -> String {
     let counts = &run.outcome.counts;
     let looked = of(counts.files, "file", "files");
+    let took = duration(run.duration());
     if !counts.changed() {
-        return format!("nothing changed, {looked} looked at in {}", duration(run.duration()));
+        return format!("{looked} looked at in {took}");
     }
     let parts = [
         (counts.created, "new"),
@@ -236,6 +246,6 @@ fn summary(run: &Run) -> String {
     ];
     let parts: Vec<_> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(*n))).collect();
-    let (copied, took) = (size(counts.copied_bytes), duration(run.duration()));
-    format!("{} of {looked}, {copied} copied in {took}", parts.join(", "))
+    let copied = size(counts.copied_bytes);
+    format!("{}; {copied} copied, {looked} looked at in {took}", parts.join(", "))
 }

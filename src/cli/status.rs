@@ -47,7 +47,10 @@ pub(crate) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     let rows = standings.iter().map(|standing| line(standing, ctx.color()));
     print!("{}", table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()));
     if waiting > 0 {
-        println!("\n{} could not be delivered yet; the next run tries again", of(waiting as u64, "report", "reports"));
+        println!(
+            "\n{} could not be delivered yet; the next run tries again",
+            of(waiting as u64, "report", "reports")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,7 +78,8 @@ fn word(standing: &Standing) -> Option<Status> {
 }
 
 fn line(standing: &Standing, color: bool) -> Vec<String> {
-    let when = |row: &Option<RunRow>| row.as_ref().map_or_else(|| "never".into(), |row| table::when(row.started));
+    let when =
+        |row: &Option<RunRow>| row.as_ref().map_or_else(|| "never".into(), |row| table::when(row.started));
     let id = |row: &RunRow| -> RunId { row.id };
     vec![
         standing.profile.clone(),

@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom, Statx, StatxAttributes, StatxFlags};
 
 use crate::entry::{Entry, FileTime, Kind, Name};
 use crate::replica::Listing;
@@ -36,11 +36,11 @@ pub(super) fn list(dir: impl AsFd) -> io::Result<Listing> {
 }
 
 fn names(dir: impl AsFd) -> io::Result<Vec<Name>> {
-    // A descriptor of its own: the position in the listing belongs to the open file, and two threads may hold `dir`.
-    let fd = open_folder(dir, b".")?;
+    // A folder may be listed again. It is not opened anew for that: one that may be read but not entered can be listed.
+    rustix::fs::seek(dir.as_fd(), SeekFrom::Start(0))?;
     let mut buffer: Vec<MaybeUninit<u8>> = Vec::with_capacity(BUFFER);
     buffer.resize(BUFFER, MaybeUninit::uninit());
-    let mut entries = RawDir::new(&fd, &mut buffer);
+    let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
         names.extend(Name::new(entry?.file_name().to_bytes()));

@@ -44,7 +44,8 @@ impl Handle<'_> {
 fn is_kept(name: &[u8], owners: bool) -> bool {
     name.starts_with(b"user.")
         || name.starts_with(b"system.posix_acl_")
-        || owners && (name == b"security.capability" || name.starts_with(b"trusted."))
+        || owners
+            && (name == b"security.capability" || name.starts_with(b"trusted."))
             && !name.starts_with(b"trusted.overlay.")
 }
 
@@ -105,25 +106,34 @@ pub(super) fn dress(
     };
     if keeps.owners {
         let (uid, gid) = (Uid::from_raw(source.uid), Gid::from_raw(source.gid));
-        note("owner", match to {
-            Handle::Open(fd) => rustix::fs::fchown(fd, Some(uid), Some(gid)),
-            Handle::Path(fd) => rustix::fs::chownat(fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH),
-        });
+        note(
+            "owner",
+            match to {
+                Handle::Open(fd) => rustix::fs::fchown(fd, Some(uid), Some(gid)),
+                Handle::Path(fd) => rustix::fs::chownat(fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH),
+            },
+        );
     }
     if keeps.modes && source.kind != Kind::Symlink {
         let mode = Mode::from_raw_mode(keeps.mode(source));
-        note("mode", match to {
-            Handle::Open(fd) => rustix::fs::fchmod(fd, mode),
-            Handle::Path(_) => rustix::fs::chmod(to.by_proc(), mode),
-        });
+        note(
+            "mode",
+            match to {
+                Handle::Open(fd) => rustix::fs::fchmod(fd, mode),
+                Handle::Path(_) => rustix::fs::chmod(to.by_proc(), mode),
+            },
+        );
     }
     if let Some(wanted) = attributes {
         dress_attributes(to, wanted, keeps.owners, &mut note);
     }
-    note("times", match to {
-        Handle::Open(fd) => rustix::fs::futimens(fd, &times(source)),
-        Handle::Path(fd) => rustix::fs::utimensat(fd, "", &times(source), AtFlags::EMPTY_PATH),
-    });
+    note(
+        "times",
+        match to {
+            Handle::Open(fd) => rustix::fs::futimens(fd, &times(source)),
+            Handle::Path(fd) => rustix::fs::utimensat(fd, "", &times(source), AtFlags::EMPTY_PATH),
+        },
+    );
     lost
 }
 

@@ -92,7 +92,8 @@ impl Replica for Folder {
     }
 
     fn root(&self) -> io::Result<OwnedFd> {
-        self.root.try_clone()
+        // Not a duplicate: the place in its listing would be shared by all.
+        Ok(rustix::fs::openat(&self.root, ".", list::FOLDER, Mode::empty())?)
     }
 
     fn itself(&self, dir: &OwnedFd) -> io::Result<Entry> {

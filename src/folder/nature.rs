@@ -8,7 +8,10 @@ use crate::replica::{About, Keeps};
 /// File systems that keep less than a Unix one, or are reached over a network, by `statfs`'s `f_type` (statfs(2)).
 const KINDS: &[(u64, Nature)] = &[
     (0x4d44, Nature { name: "vfat", time_step: 2_000_000_000, modes: false, links: false, network: false }),
-    (0x2011_bab0, Nature { name: "exfat", time_step: 2_000_000_000, modes: false, links: false, network: false }),
+    (
+        0x2011_bab0,
+        Nature { name: "exfat", time_step: 2_000_000_000, modes: false, links: false, network: false },
+    ),
     (0x5346_544e, Nature { name: "ntfs", time_step: 100, modes: false, links: true, network: false }),
     (0x7366_746e, Nature { name: "ntfs3", time_step: 100, modes: false, links: true, network: false }),
     (0x517b, Nature { name: "smb", time_step: 100, modes: false, links: true, network: true }),

@@ -140,8 +140,9 @@ impl Folder {
                 Kept::NoLinks => return Ok(self.retire(dir, path, was)? && place(temp, name)?),
             }
         }
-        let exchange =
-            || rustix::fs::renameat_with(dir, temp.name.as_bytes(), dir, name.as_bytes(), RenameFlags::EXCHANGE);
+        let exchange = || {
+            rustix::fs::renameat_with(dir, temp.name.as_bytes(), dir, name.as_bytes(), RenameFlags::EXCHANGE)
+        };
         match exchange() {
             Ok(()) => {
                 let same = list::stat(dir, temp.name.clone())?.is_some_and(|entry| was.is(&entry));

@@ -173,7 +173,11 @@ pub(super) fn prune(root: impl AsFd, now: Timestamp, keep: SignedDuration) -> io
 fn made(name: &Name) -> Option<Timestamp> {
     let text = std::str::from_utf8(name.as_bytes()).ok()?;
     let (stamp, _) = text.split_once('-')?;
-    jiff::civil::DateTime::strptime(STAMP, stamp).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|t| t.timestamp())
+    jiff::civil::DateTime::strptime(STAMP, stamp)
+        .ok()?
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|t| t.timestamp())
 }
 
 #[cfg(test)]

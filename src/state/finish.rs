@@ -99,7 +99,10 @@ impl History<'_> {
                 log::store(tx, id, spooled)?;
             }
             outbox::insert_message(tx, id, &end.report)?;
-            let marks = end.roots.into_iter().flat_map(|marks| [("source", &marks.source), ("target", &marks.target)]);
+            let marks = end
+                .roots
+                .into_iter()
+                .flat_map(|marks| [("source", &marks.source), ("target", &marks.target)]);
             for (side, mark) in marks.filter_map(|(side, mark)| Some((side, mark.as_ref()?))) {
                 let sql = "INSERT OR REPLACE INTO root (profile, side, fs, inode, entries)
                            VALUES (?1, ?2, ?3, ?4, ?5)";

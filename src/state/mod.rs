@@ -126,7 +126,7 @@ mod tests {
         let dir = temp.path().join("a/state");
         let state = State::open(&dir).unwrap();
         let id = state.install_id().unwrap();
-        assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        assert!(id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
         assert_eq!(mode(&dir), 0o700);
         for file in ["state.db", "state.db-wal", "state.db-shm"] {
             assert_eq!(mode(&dir.join(file)), 0o600, "{file}");

@@ -38,7 +38,9 @@ fn first(plan: &Plan, job: &SyncJob, marks: &RootMarks) -> Option<(String, Strin
             if let Some(mark) = mark.as_ref().filter(|mark| is_elsewhere(side, mark)) {
                 let path = path.display();
                 return Some((
-                    format!("the {word} {path} is not the folder of the last run: it is on another file system"),
+                    format!(
+                        "the {word} {path} is not the folder of the last run: it is on another file system"
+                    ),
                     format!(
                         "look whether its disk is mounted (the last run saw {} entries there, now there are {}); \
                          for disks that take turns set check-roots = false",
@@ -147,7 +149,8 @@ mod tests {
     fn each_brake_holds_past_its_limit_and_not_before() {
         let none = RootMarks::default();
         let copy = SyncJob { mode: Mode::Copy, ..job() };
-        let emptied = SyncJob { allow_empty_source: true, max_delete: MaxDelete { percent: 100, entries: 0 }, ..job() };
+        let emptied =
+            SyncJob { allow_empty_source: true, max_delete: MaxDelete { percent: 100, entries: 0 }, ..job() };
         let strict = SyncJob { max_delete: MaxDelete { percent: 0, entries: 3 }, ..job() };
         let trusting = SyncJob { check_roots: false, ..job() };
         for (what, job, plan, marks, stops) in [
@@ -192,12 +195,15 @@ mod tests {
         let token = judge(&stopped, &job(), &none, "p", None).unwrap().token.unwrap();
         assert_eq!(judge(&stopped, &job(), &none, "p", Some(&token)), None);
         let mut other = plan(10, 100, 61);
-        other.digest.add(&crate::entry::RelPath::root(), &crate::replica::Seen {
-            kind: crate::entry::Kind::File,
-            id: (1, 1),
-            size: 1,
-            mtime: crate::entry::FileTime::default(),
-        });
+        other.digest.add(
+            &crate::entry::RelPath::root(),
+            &crate::replica::Seen {
+                kind: crate::entry::Kind::File,
+                id: (1, 1),
+                size: 1,
+                mtime: crate::entry::FileTime::default(),
+            },
+        );
         let again = judge(&other, &job(), &none, "p", Some(&token)).unwrap();
         assert!(again.hint.contains("another plan") && again.token.as_deref() != Some(token.as_str()));
         assert!(judge(&stopped, &job(), &none, "q", Some(&token)).is_some(), "another profile");

@@ -134,12 +134,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn phase<J: Send>(
-        &self,
-        total: &mut Tally,
-        jobs: Vec<J>,
-        job: impl Fn(&mut Tally, J, &Stack<J>) + Sync,
-    ) {
+    fn phase<J: Send>(&self, total: &mut Tally, jobs: Vec<J>, job: impl Fn(&mut Tally, J, &Stack<J>) + Sync) {
         if jobs.is_empty() {
             return;
         }
@@ -395,13 +390,14 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     pub(super) fn mark(&self, tally: &mut Tally, node: &Node<S, T>, name: &Name, was: &Seen) {
         let path = node.path.join(name);
-        let (entry, there) = match (self.source.stat(&node.source, name), self.target.stat(&node.target, name)) {
-            (Ok(Some(entry)), Ok(Some(there))) => (entry, there),
-            (Ok(None), _) | (_, Ok(None)) => return,
-            (Err(cause), _) | (_, Err(cause)) => {
-                return self.fail(tally, error(&path, "cannot set mode and times", &cause));
-            }
-        };
+        let (entry, there) =
+            match (self.source.stat(&node.source, name), self.target.stat(&node.target, name)) {
+                (Ok(Some(entry)), Ok(Some(there))) => (entry, there),
+                (Ok(None), _) | (_, Ok(None)) => return,
+                (Err(cause), _) | (_, Err(cause)) => {
+                    return self.fail(tally, error(&path, "cannot set mode and times", &cause));
+                }
+            };
         if !was.is(&there) {
             let cause = "the target changed since it was compared: left as it is";
             return self.fail(tally, said(Severity::Warning, &path, cause, None));

@@ -57,7 +57,13 @@ pub fn error(path: &RelPath, what: &str, error: &io::Error) -> Failure {
 
 /// A failure that no system call reported.
 pub fn said(severity: Severity, path: &RelPath, cause: &str, hint: Option<&str>) -> Failure {
-    Failure { severity, path: path.to_string(), cause: cause.into(), hint: hint.map(str::to_owned), known: false }
+    Failure {
+        severity,
+        path: path.to_string(),
+        cause: cause.into(),
+        hint: hint.map(str::to_owned),
+        known: false,
+    }
 }
 
 /// The system's words without its number.
@@ -75,7 +81,9 @@ fn hint(error: &io::Error) -> Option<&'static str> {
         Errno::ROFS => "the target is mounted read-only: a disk with errors often ends up so, check it",
         Errno::IO => "the disk reports damage: check it (dmesg, smartctl) and save what you can",
         Errno::NAMETOOLONG => "the name is too long for the target's file system: rename it or exclude it",
-        Errno::INVAL | Errno::ILSEQ => "the target's file system does not take this name: rename it or exclude it",
+        Errno::INVAL | Errno::ILSEQ => {
+            "the target's file system does not take this name: rename it or exclude it"
+        }
         Errno::MFILE | Errno::NFILE => "too many open files: raise the limit (ulimit -n)",
         Errno::FBIG => "the file is too large for the target's file system",
         _ => return None,

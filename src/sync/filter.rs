@@ -42,7 +42,8 @@ impl Filter {
     /// Whether an entry, whose folder is not excluded, is left out.
     pub fn excludes(&self, path: &RelPath, entry: &Entry) -> bool {
         let folder = entry.kind == Kind::Folder;
-        let named = self.globs.as_ref().is_some_and(|globs| globs.matched(path.as_path(), folder).is_ignore());
+        let named =
+            self.globs.as_ref().is_some_and(|globs| globs.matched(path.as_path(), folder).is_ignore());
         let measured = entry.kind == Kind::File
             && (entry.size < self.smallest
                 || entry.size > self.largest

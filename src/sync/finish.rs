@@ -88,7 +88,9 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                     items.push(Item::Listed(entry.clone()));
                 }
                 // A file that got its second name after the survey belongs to no group.
-                Decision::Linked(entry, _) if !self.filter.excludes(&path, entry) && !self.is_member(&path) => {
+                Decision::Linked(entry, _)
+                    if !self.filter.excludes(&path, entry) && !self.is_member(&path) =>
+                {
                     items.push(Item::Listed(entry.clone()));
                 }
                 // The survey has named what cannot be read or made.

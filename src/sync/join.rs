@@ -219,9 +219,7 @@ fn nanos(time: crate::entry::FileTime) -> i128 {
 fn same_content(source: &Entry, target: &Entry, policy: &Policy) -> bool {
     source.kind == target.kind
         && match source.kind {
-            Kind::File => {
-                source.size == target.size && policy.keeps.same_time(source.mtime, target.mtime)
-            }
+            Kind::File => source.size == target.size && policy.keeps.same_time(source.mtime, target.mtime),
             Kind::Symlink => source.link == target.link,
             Kind::CharDevice | Kind::BlockDevice => source.rdev == target.rdev,
             Kind::Folder | Kind::Fifo | Kind::Socket => true,
@@ -366,11 +364,9 @@ mod tests {
 
     #[test]
     fn our_own_names_are_no_part_of_it() {
-        for (text, decision) in [
-            (".postkeep-tmp-01J-0", "Sweep"),
-            (".postkeep-versions", "Ours"),
-            (".postkeep-anything", "Ours"),
-        ] {
+        for (text, decision) in
+            [(".postkeep-tmp-01J-0", "Sweep"), (".postkeep-versions", "Ours"), (".postkeep-anything", "Ours")]
+        {
             let file = entry(text, Kind::File);
             let row = Row { name: &file.name, source: Sight::Absent, target: Sight::Present(&file) };
             assert_eq!(word(&decide(&row, &policy(Mode::Mirror))), decision);
@@ -382,7 +378,8 @@ mod tests {
     #[test]
     fn a_target_is_held_only_to_what_it_can_keep() {
         let mut fat = policy(Mode::Mirror);
-        fat.keeps = Keeps { modes: false, links: false, owners: false, writer: (5, 5), time_step: 2_000_000_000 };
+        fat.keeps =
+            Keeps { modes: false, links: false, owners: false, writer: (5, 5), time_step: 2_000_000_000 };
         fat.change_times = false;
         let name = Name::new(b"x").unwrap();
         let source = Entry { nlink: 2, mode: 0o4755, ..entry("x", Kind::File) };
@@ -398,9 +395,12 @@ mod tests {
     #[test]
     fn a_touch_at_the_time_of_the_copy_is_looked_into() {
         let policy = policy(Mode::Mirror);
-        let target = Entry { ctime: FileTime { seconds: 1_000, nanos: 30_000_000 }, ..entry("x", Kind::File) };
+        let target =
+            Entry { ctime: FileTime { seconds: 1_000, nanos: 30_000_000 }, ..entry("x", Kind::File) };
         let at = |nanos| Entry { ctime: FileTime { seconds: 1_000, nanos }, ..entry("x", Kind::File) };
-        for (nanos, racy) in [(5_000_000, None), (15_000_000, Some(true)), (45_000_000, Some(true)), (60_000_000, Some(false))] {
+        for (nanos, racy) in
+            [(5_000_000, None), (15_000_000, Some(true)), (45_000_000, Some(true)), (60_000_000, Some(false))]
+        {
             let source = at(nanos);
             let found = match compare(&source, &target, &policy) {
                 Decision::Same(..) => None,

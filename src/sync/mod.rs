@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use self::execute::{Executor, Halts};
 use self::filter::Filter;
 use self::journal::Journal;
-use self::plan::{Line, LeftOut, Plan, Side, Some20};
+use self::plan::{LeftOut, Line, Plan, Side, Some20};
 use self::survey::{Survey, policy};
 use crate::error::{Context, Error, Result};
 use crate::folder::Folder;
@@ -220,7 +220,9 @@ impl Request<'_> {
         let path = &self.job.target;
         let missing = || Error::other(format!("the target {} does not exist", path.display()));
         if !self.job.create_target {
-            return Err(missing().hint("look whether its disk is mounted; create-target = true makes the folder"));
+            return Err(
+                missing().hint("look whether its disk is mounted; create-target = true makes the folder")
+            );
         }
         if self.marks.target.is_some() {
             return Err(missing()
@@ -229,9 +231,10 @@ impl Request<'_> {
         }
         let parent = path.parent().unwrap_or(Path::new("/"));
         let parent = Folder::open(parent, self.run).map_err(|cause| {
-            missing()
-                .caused_by(cause)
-                .hint(format!("nor does its parent folder {}: look whether its disk is mounted", parent.display()))
+            missing().caused_by(cause).hint(format!(
+                "nor does its parent folder {}: look whether its disk is mounted",
+                parent.display()
+            ))
         })?;
         parent.about().context(|| format!("cannot look at {}", path.display()))
     }
@@ -246,12 +249,7 @@ impl Request<'_> {
         })
     }
 
-    fn survey(
-        &self,
-        sides: &Sides,
-        filter: &Filter,
-        lines: Option<&(dyn Fn(Line) + Sync)>,
-    ) -> Result<Plan> {
+    fn survey(&self, sides: &Sides, filter: &Filter, lines: Option<&(dyn Fn(Line) + Sync)>) -> Result<Plan> {
         Survey {
             source: &sides.source,
             target: sides.target.as_ref(),
@@ -266,7 +264,13 @@ impl Request<'_> {
         .plan()
     }
 
-    fn marks_of(&self, plan: &Plan, source: &Folder, target: &Folder, outcome: &Outcome) -> Option<RootMarks> {
+    fn marks_of(
+        &self,
+        plan: &Plan,
+        source: &Folder,
+        target: &Folder,
+        outcome: &Outcome,
+    ) -> Option<RootMarks> {
         let after = plan.target.entries + outcome.counts.created;
         let target_entries = after.saturating_sub(outcome.counts.deleted);
         Some(RootMarks {

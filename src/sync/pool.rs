@@ -117,7 +117,10 @@ pub(super) fn work<J: Send, W: Send>(
             }
         }
         drop(state);
-        workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        workers
+            .into_iter()
+            .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
@@ -127,10 +130,16 @@ mod tests {
 
     #[test]
     fn jobs_that_add_jobs_are_all_done_once() {
-        let sums = work(3, vec![6_u64], || 0_u64, |sum, n, stack| {
-            *sum += 1;
-            stack.push((0..n).collect::<Vec<_>>());
-        }, || {});
+        let sums = work(
+            3,
+            vec![6_u64],
+            || 0_u64,
+            |sum, n, stack| {
+                *sum += 1;
+                stack.push((0..n).collect::<Vec<_>>());
+            },
+            || {},
+        );
         // f(n) = 1 + f(0) + ... + f(n - 1) = 2^n
         assert_eq!(sums.into_iter().sum::<u64>(), 64);
     }

@@ -106,7 +106,9 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             Job::Both { path, .. } | Job::New { path, .. } => path.clone(),
         };
         let done = match job {
-            Job::Roots => self.roots(policy).and_then(|(dirs, mark)| self.both(policy, found, dirs, mark, true, stack)),
+            Job::Roots => {
+                self.roots(policy).and_then(|(dirs, mark)| self.both(policy, found, dirs, mark, true, stack))
+            }
             Job::Both { parent, path, mark, suspect } => self
                 .open_both(parent, path)
                 .and_then(|dirs| self.both(policy, found, dirs, mark, suspect, stack)),
@@ -132,8 +134,9 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         let target_side = self.target.ok_or_else(gone)?;
         let name = path.split().ok_or_else(gone)?.1;
         let source = self.source.enter(&parent.source, &name).map_err(|e| ("cannot open the folder", e))?;
-        let target =
-            target_side.enter(&parent.target, &name).map_err(|e| ("cannot open the folder in the target", e))?;
+        let target = target_side
+            .enter(&parent.target, &name)
+            .map_err(|e| ("cannot open the folder in the target", e))?;
         Ok(Dirs { source: Arc::new(source), target, path })
     }
 
@@ -150,7 +153,8 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         let dirs = Arc::new(dirs);
         let target_side = self.target.ok_or_else(gone)?;
         let source = self.source.list(&dirs.source).map_err(|e| ("cannot list the folder", e))?;
-        let target = target_side.list(&dirs.target).map_err(|e| ("cannot list the folder in the target", e))?;
+        let target =
+            target_side.list(&dirs.target).map_err(|e| ("cannot list the folder in the target", e))?;
         found.plan.source.entries += count(&source);
         found.plan.target.entries += count(&target);
         self.meter.compared(count(&source) + count(&target));
@@ -229,7 +233,8 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             Decision::Replace(source, target) => {
                 plan.count_source(source);
                 if target.kind == Kind::Folder {
-                    let Some(Act::Delete { partly: false, .. }) = self.doom(found, dirs, target, &path) else {
+                    let Some(Act::Delete { partly: false, .. }) = self.doom(found, dirs, target, &path)
+                    else {
                         let cause = "the target has a folder in its place, with entries that must stay";
                         let hint = "move the target's folder away, or change what the profile excludes";
                         found.plan.failures.add(said(Severity::Error, &path, cause, Some(hint)));
@@ -258,7 +263,13 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                     Decision::Mark(..) => State::Same { seen: target.into(), mark: true },
                     _ => State::Same { seen: target.into(), mark: false },
                 });
-                found.members.push(Member { path, file: source.id, size: source.size, kind: source.kind, state });
+                found.members.push(Member {
+                    path,
+                    file: source.id,
+                    size: source.size,
+                    kind: source.kind,
+                    state,
+                });
             }
             Decision::Delete(target) => {
                 let act = self.doom(found, dirs, target, &path);
@@ -318,7 +329,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         }
         let mut inner = Vec::new();
         // The root itself is there when the plan is carried out: what is in it is new, not it.
-        let mut root = path.as_bytes().is_empty().then(|| FolderPlan { mark: true, ..FolderPlan::default() });
+        let mut root = path.as_bytes().is_empty().then(FolderPlan::default);
         let nothing = Listing::default();
         for row in merge(&listing, &nothing) {
             let path = path.join(row.name);

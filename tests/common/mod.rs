@@ -13,7 +13,10 @@ impl Sandbox {
     /// An empty configuration: reports go to the Maildir in the state folder.
     pub fn new() -> Self {
         let sandbox = Self { dir: tempfile::tempdir().unwrap() };
-        sandbox.write("config/postkeep.toml", "[report]\nto = [\"ann@example.org\"]\ntime-zone = \"Europe/Berlin\"\n");
+        sandbox.write(
+            "config/postkeep.toml",
+            "[report]\nto = [\"ann@example.org\"]\ntime-zone = \"Europe/Berlin\"\n",
+        );
         fs::create_dir_all(sandbox.path("config/profiles")).unwrap();
         sandbox
     }
@@ -83,9 +86,8 @@ impl Sandbox {
 /// The run's id in a letter's file name: its only word of 26 capitals and digits.
 fn id_in(file: &Path) -> String {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    let is_id = |word: &&str| {
-        word.len() == 26 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-    };
+    let is_id =
+        |word: &&str| word.len() == 26 && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     name.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id).unwrap_or_default().to_owned()
 }
 
