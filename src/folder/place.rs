@@ -65,6 +65,13 @@ impl Folder {
         };
         let some = (!attributes.is_empty()).then_some(&attributes);
         lost.extend(meta::dress(&Handle::Open(fd.as_fd()), entry, some, &self.about.keeps));
+        let made = list::stat_fd(&fd, entry.name.clone())?;
+        if made.size != entry.size {
+            return Err(io::Error::other(format!("{} of {} bytes arrived", made.size, entry.size)));
+        }
+        if !self.about.keeps.same_time(made.mtime, entry.mtime) {
+            lost.push("times: the file system does not hold them, so the file is copied again each time".into());
+        }
         self.settle(temp, path, &entry.name, over, lost)
     }
 

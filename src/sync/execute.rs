@@ -79,6 +79,9 @@ impl Tally {
     }
 }
 
+/// An attempt at a folder or file: what could not be done, and why.
+pub(super) type Attempt<T> = Result<T, (&'static str, io::Error)>;
+
 /// A folder at work: held on both sides until the last job in it is done.
 pub(super) struct Node<S: Replica, T: Replica> {
     pub source: S::Dir,
@@ -261,7 +264,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     }
 
     /// Opens a folder of the plan on both sides, from the roots down.
-    pub(super) fn open(&self, path: &RelPath) -> Result<(S::Dir, T::Dir), (&'static str, io::Error)> {
+    pub(super) fn open(&self, path: &RelPath) -> Attempt<(S::Dir, T::Dir)> {
         Ok((
             descend(self.source, path).map_err(|e| ("cannot open the folder", e))?,
             descend(self.target, path).map_err(|e| ("cannot open the folder in the target", e))?,

@@ -289,6 +289,10 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 }
             }
         }
+        if self.plan.sums.deleted + self.plan.sums.replaced > 0 {
+            // The first old version made a folder for all of them in the root.
+            touched.entry(RelPath::root()).or_default();
+        }
         touched.into_iter().collect()
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::doomed;
+use super::execute::Attempt;
 use super::failures::{error, said};
 use super::filter::Filter;
 use super::join::{Decision, Policy, Row, Sight, compare, decide, is_suspect_folder, merge, same_metadata};
@@ -112,7 +113,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             Job::Both { parent, path, mark, suspect } => self
                 .open_both(parent, path)
                 .and_then(|dirs| self.both(policy, found, dirs, mark, suspect, stack)),
-            Job::New { parent, path } => self.new(policy, found, parent, path, stack),
+            Job::New { parent, path } => self.only_source(policy, found, parent, path, stack),
         };
         if let Err((what, cause)) = done {
             found.plan.failures.add(error(&path, what, &cause));
@@ -307,7 +308,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
     }
 
     /// A folder that only the source has: its sums are taken, its content is found again when it is copied.
-    fn new(
+    fn only_source(
         &self,
         policy: &Policy,
         found: &mut Found,
@@ -420,7 +421,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
     /// Counts what goes when an entry of the target goes. None: it stays, because all that is in it is excluded.
     fn doom(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> Option<Act> {
         let doomed = if target.kind == Kind::Folder {
-            let Some(side) = self.target else { return None };
+            let side = self.target?;
             match doomed::survey(side, &dirs.target, target, path, self.filter) {
                 Ok(doomed) => doomed,
                 Err((at, cause)) => {
@@ -499,9 +500,6 @@ pub fn policy(job: &SyncJob, plan: &Plan) -> Policy {
         one_file_system: job.one_file_system,
     }
 }
-
-/// An attempt at a folder: what could not be done, and why.
-type Attempt<T> = std::result::Result<T, (&'static str, io::Error)>;
 
 fn gone() -> (&'static str, io::Error) {
     ("cannot open the target", io::ErrorKind::NotFound.into())
