@@ -81,10 +81,7 @@ fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
         ("kind", json!("sync")),
         ("source", path(&job.source)),
         ("target", path(&job.target)),
-        (
-            "mode",
-            json!(job.mode),
-        ),
+        ("mode", json!(job.mode)),
         ("exclude", json!(job.filter.exclude)),
         ("exclude-if-present", json!(job.filter.exclude_if_present)),
         ("exclude-larger-than", json!(job.filter.larger_than)),
