@@ -73,7 +73,7 @@ fn each_key_means_what_it_says() {
     let text = format!(
         "{PLAIN}exclude = '*.tmp'\nexclude-if-present = ['.nobackup', 'CACHEDIR.TAG']\nexclude-larger-than = '1.5GB'
 exclude-smaller-than = 10\nexclude-older-than = '2w'\nexclude-newer-than = '90m'\none-file-system = false
-create-target = false\nkeep-versions = true\nmax-delete = 7\nallow-empty-source = true\nflush = false\ncheck-roots = false
+create-target = false\ncheck-roots = false\nkeep-versions = true\nmax-delete = 7\nallow-empty-source = true\nflush = false
 [report]\nto = 'me@example.org'\nfrom = 'Box <box@example.org>'\non = ['failure']\nattach-log = 'never'
 attach-log-max = '10k'\ntime-zone = 'utc'\n"
     );
@@ -86,9 +86,9 @@ attach-log-max = '10k'\ntime-zone = 'utc'\n"
     assert_eq!(filter.newer_than.map(|length| length.as_mins()), Some(90));
     let job = job(&profile);
     assert!(
-        !job.check_roots
-            && !job.one_file_system
+        !job.one_file_system
             && !job.create_target
+            && !job.check_roots
             && job.allow_empty_source
             && !job.flush
     );
@@ -244,6 +244,8 @@ fn own_values_go_before_inherited_ones_and_those_before_defaults() {
         ("twin", "inherit = ['_near', '_other']\nsource = '/s2'\nexclude = []\n"),
     ]);
     assert_eq!(rendered(&loaded), "");
+    assert_eq!(loaded.config.report.to, ["all@example.org"]);
+    assert_eq!(loaded.config.report.account.as_deref(), Some("mail"));
     let [heir, twin] = loaded.config.profiles.as_slice() else { panic!("two profiles") };
     assert_eq!((job(heir).max_delete.entries, job(twin).max_delete.entries), (3, 4));
     assert_eq!((job(heir).mode, job(heir).flush), (Mode::Copy, false));
