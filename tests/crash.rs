@@ -36,7 +36,8 @@ fn whole_files(root: &Path) -> BTreeSet<(String, u64)> {
         }
         let bytes = fs::read(entry.path()).unwrap();
         let line = String::from_utf8_lossy(bytes.split(|b| *b == b'\n').next().unwrap()).into_owned();
-        let (path, version) = line.rsplit_once(" v").unwrap_or_else(|| panic!("{:?} is not whole", entry.path()));
+        let (path, version) =
+            line.rsplit_once(" v").unwrap_or_else(|| panic!("{:?} is not whole", entry.path()));
         let version = version.parse().unwrap();
         assert!(bytes == content(path, version), "{:?} is not whole ({} bytes)", entry.path(), bytes.len());
         found.insert((path.to_owned(), version));

@@ -91,11 +91,12 @@ fn grow(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Err
 }
 
 /// Gives an entry the metadata of `source`; times last, because the rest changes them. Returns what could not be
-/// kept; an error only where nothing can be said about the entry at all.
+/// kept. `is` is what the entry is now, where that is known: an owner that it has already is not set.
 pub(super) fn dress(
     to: &Handle<'_>,
     source: &Entry,
     attributes: Option<&Attributes>,
+    is: Option<&Entry>,
     keeps: &Keeps,
 ) -> Vec<String> {
     let mut lost = Vec::new();
@@ -104,7 +105,8 @@ pub(super) fn dress(
             lost.push(format!("{what}: {}", io::Error::from(error)));
         }
     };
-    if keeps.owners {
+    let owned = is.is_some_and(|is| (is.uid, is.gid) == (source.uid, source.gid));
+    if keeps.owners && !owned {
         let (uid, gid) = (Uid::from_raw(source.uid), Gid::from_raw(source.gid));
         note(
             "owner",

@@ -15,7 +15,7 @@ pub mod versions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
@@ -34,6 +34,8 @@ pub struct Folder {
     temp: AtomicU64,
     versions: Option<Versions>,
     kernel: copy::KernelCopy,
+    /// Set once a time that we set was there when we looked: looking costs a call per file.
+    times_hold: AtomicBool,
 }
 
 /// An opened file of a [`Folder`].
@@ -50,7 +52,8 @@ impl Folder {
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         let about = nature::about(&root)?;
         let (temp, kernel) = (AtomicU64::new(0), copy::KernelCopy::default());
-        Ok(Self { root, about, run, temp, versions: None, kernel })
+        let times_hold = AtomicBool::new(false);
+        Ok(Self { root, about, run, temp, versions: None, kernel, times_hold })
     }
 
     /// Keeps what is replaced or deleted as versions of the run that started `now`.
@@ -179,7 +182,7 @@ impl Replica for Folder {
         if list::stat_fd(handle.fd(), source.name.clone())?.kind != source.kind {
             return Err(io::Error::other("it was replaced by something else meanwhile"));
         }
-        Ok(meta::dress(&handle, source, attributes, &self.about.keeps))
+        Ok(meta::dress(&handle, source, attributes, None, &self.about.keeps))
     }
 
     fn retire(&self, dir: &OwnedFd, path: &RelPath, was: &Seen) -> io::Result<bool> {

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -44,9 +45,6 @@ impl Folder {
         over: Option<&Seen>,
         progress: &dyn Fn(u64) -> bool,
     ) -> io::Result<Put> {
-        if !content.is_unchanged(entry)? {
-            return Ok(Put::SourceChanged);
-        }
         let name = self.temp_name();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR)?;
@@ -56,6 +54,7 @@ impl Folder {
             Copied::All(bytes) if bytes != entry.size => return Ok(Put::SourceChanged),
             Copied::All(_) => {}
         }
+        // One look for both ends of the copy: it is still the file that was listed, and it did not change since.
         if !content.is_unchanged(entry)? {
             return Ok(Put::SourceChanged);
         }
@@ -64,13 +63,20 @@ impl Folder {
             Err(error) => (Vec::new(), vec![format!("extended attributes: {error}")]),
         };
         let some = (!attributes.is_empty()).then_some(&attributes);
-        lost.extend(meta::dress(&Handle::Open(fd.as_fd()), entry, some, &self.about.keeps));
         let made = list::stat_fd(&fd, entry.name.clone())?;
         if made.size != entry.size {
             return Err(io::Error::other(format!("{} of {} bytes arrived", made.size, entry.size)));
         }
-        if !self.about.keeps.same_time(made.mtime, entry.mtime) {
-            lost.push("times: the file system does not hold them, so the file is copied again each time".into());
+        lost.extend(meta::dress(&Handle::Open(fd.as_fd()), entry, some, Some(&made), &self.about.keeps));
+        if !self.times_hold.load(Relaxed) {
+            let now = list::stat_fd(&fd, entry.name.clone())?;
+            if self.about.keeps.same_time(now.mtime, entry.mtime) {
+                self.times_hold.store(true, Relaxed);
+            } else {
+                lost.push(
+                    "times: the file system does not hold them, so the file is copied each time".into(),
+                );
+            }
         }
         self.settle(temp, path, &entry.name, over, lost)
     }
@@ -97,7 +103,7 @@ impl Folder {
         }
         let temp = Temp { dir, name, moved: false };
         let handle = Handle::of(dir, &temp.name)?;
-        let lost = meta::dress(&handle, entry, None, &self.about.keeps);
+        let lost = meta::dress(&handle, entry, None, None, &self.about.keeps);
         self.settle(temp, path, &entry.name, over, lost)
     }
 

@@ -328,8 +328,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 }
                 Ok(Put::SourceChanged) => {}
                 Ok(Put::TargetChanged) => {
-                    let cause = "the target changed since it was compared: left as it is";
-                    self.fail(tally, said(Severity::Warning, path, cause, None));
+                    self.target_changed(tally, path);
                     return false;
                 }
                 Err(_) if self.meter.is_cancelled() => return false,
@@ -402,8 +401,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 }
             };
         if !was.is(&there) {
-            let cause = "the target changed since it was compared: left as it is";
-            return self.fail(tally, said(Severity::Warning, &path, cause, None));
+            return self.target_changed(tally, &path);
         }
         let attributes = match entry.kind {
             Kind::File | Kind::Folder => self.source.attributes(&node.source, Some(name)),
@@ -432,6 +430,12 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             let message = Message { text: failure.cause, hints: failure.hint.into_iter().collect() };
             *self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
         }
+    }
+
+    /// Somebody else was at work in the target: what they made stays, the next run decides about it.
+    pub(super) fn target_changed(&self, tally: &mut Tally, path: &RelPath) {
+        let cause = "the target changed since it was compared: left as it is";
+        self.fail(tally, said(Severity::Warning, path, cause, Some("the next run will look at it again")));
     }
 
     pub(super) fn fail(&self, tally: &mut Tally, failure: Failure) {

@@ -72,6 +72,11 @@ pub fn reason(error: &io::Error) -> String {
     text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
+/// What a person can do about it, as a list.
+pub fn hints(error: &io::Error) -> Vec<String> {
+    hint(error).map(str::to_owned).into_iter().collect()
+}
+
 /// What a person can do about it.
 fn hint(error: &io::Error) -> Option<&'static str> {
     Some(match Errno::from_io_error(error)? {

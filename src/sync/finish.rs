@@ -35,10 +35,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         };
         let target = match self.make_folder(&parent.target, &path, &entry, over) {
             Ok(Some(dir)) => dir,
-            Ok(None) => {
-                let cause = "the target changed since it was compared: left as it is";
-                return self.fail(tally, said(Severity::Warning, &path, cause, None));
-            }
+            Ok(None) => return self.target_changed(tally, &path),
             Err(cause) => {
                 self.halt_on(&path, &cause);
                 return self.fail(tally, error(&path, "cannot make the folder", &cause));
@@ -110,15 +107,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             return;
         }
         let Some((folder, name)) = group.leader.split() else { return };
-        let opened = self.open(&folder).and_then(|(source, target)| {
-            let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
-            Ok((source, target, entry))
-        });
-        let (source, target, entry) = match opened {
-            Ok(opened) => opened,
-            Err((what, cause)) => return self.fail(tally, error(&group.leader, what, &cause)),
-        };
-        let Some(entry) = entry else { return };
+        let Some((source, target, entry)) = self.find(tally, &group.leader) else { return };
         let ready = match group.action {
             Action::Keep => true,
             Action::Mark => match self.target.stat(&target, &name) {
@@ -158,10 +147,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                     *count += 1;
                     self.log(Op::Linked, path, 0, &format!("to {}", group.leader));
                 }
-                Ok(Put::SourceChanged | Put::TargetChanged) => {
-                    let cause = "the target changed since it was compared: left as it is";
-                    self.fail(tally, said(Severity::Warning, path, cause, None));
-                }
+                Ok(Put::SourceChanged | Put::TargetChanged) => self.target_changed(tally, path),
                 Err(cause) if takes_no_links(&cause) => self.copy_instead(tally, path, over.as_ref()),
                 Err(cause) => {
                     self.halt_on(path, &cause);
@@ -173,20 +159,26 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     /// Copies a name that could not be linked.
     fn copy_instead(&self, tally: &mut Tally, path: &RelPath, over: Option<&Seen>) {
-        let Some((folder, name)) = path.split() else { return };
-        let opened = self.open(&folder).and_then(|(source, target)| {
+        let Some((source, target, entry)) = self.find(tally, path) else { return };
+        if self.put(tally, &source, &target, path, entry, over) {
+            let cause = "not kept: hard link (it was copied as a file of its own)";
+            self.fail(tally, said(Severity::Warning, path, cause, None));
+        }
+    }
+
+    /// An entry of the source, with its folder on both sides. None if it vanished, or was named as a failure.
+    fn find(&self, tally: &mut Tally, path: &RelPath) -> Option<(S::Dir, T::Dir, Entry)> {
+        let (folder, name) = path.split()?;
+        let found = self.open(&folder).and_then(|(source, target)| {
             let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
             Ok((source, target, entry))
         });
-        match opened {
-            Ok((source, target, Some(entry))) => {
-                if self.put(tally, &source, &target, path, entry, over) {
-                    let cause = "not kept: hard link (it was copied as a file of its own)";
-                    self.fail(tally, said(Severity::Warning, path, cause, None));
-                }
+        match found {
+            Ok((source, target, entry)) => Some((source, target, entry?)),
+            Err((what, cause)) => {
+                self.fail(tally, error(path, what, &cause));
+                None
             }
-            Ok((_, _, None)) => {}
-            Err((what, cause)) => self.fail(tally, error(path, what, &cause)),
         }
     }
 
@@ -213,10 +205,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 self.target.retire(&dir, &path, &step.was).map(|done| if done { entries } else { 0 })
             };
             match deleted {
-                Ok(0) => {
-                    let cause = "the target changed since it was compared: left as it is";
-                    self.fail(tally, said(Severity::Warning, &path, cause, None));
-                }
+                Ok(0) => self.target_changed(tally, &path),
                 Ok(n) => {
                     tally.counts.deleted += n;
                     let note = if n > 1 { format!("with {} entries in it", n - 1) } else { String::new() };

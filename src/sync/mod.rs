@@ -81,6 +81,7 @@ impl Request<'_> {
     /// # Errors
     /// When a root cannot be opened, or the source is missing.
     pub fn plan(&self, lines: Option<&(dyn Fn(Line) + Sync)>) -> Result<(Plan, Option<crate::run::Stop>)> {
+        raise_open_files();
         let filter = Filter::new(&self.job.filter, self.now)?;
         let plan = self.survey(&self.open()?, &filter, lines)?;
         let stop = brakes::judge(&plan, self.job, self.marks, self.profile, self.approve);
@@ -122,8 +123,8 @@ impl Request<'_> {
         }
         let mut marks = None;
         if let Some(target) = &sides.target {
-            self.execute(&sides.source, target, &filter, &mut plan, &mut outcome)?;
-            marks = self.marks_of(&plan, &sides.source, target, &outcome);
+            self.execute(&sides.source, target, &filter, &mut plan, &mut outcome);
+            marks = Some(marks_of(&plan, &sides.source, target, &outcome));
         }
         take_failures(&mut outcome, plan.failures);
         outcome.status = status(&outcome, self.meter.is_cancelled());
@@ -137,7 +138,7 @@ impl Request<'_> {
         filter: &Filter,
         plan: &mut Plan,
         outcome: &mut Outcome,
-    ) -> Result<()> {
+    ) {
         if !plan.is_empty() {
             self.listener.event(&Event::Phase(Phase::Working));
             let executor = Executor {
@@ -163,13 +164,16 @@ impl Request<'_> {
             plan.failures.merge(tally.failures);
             if self.job.flush && outcome.counts.changed() {
                 self.listener.event(&Event::Phase(Phase::Flushing));
-                let path = self.job.target.display();
-                target.flush().context(|| format!("cannot write the target {path} to disk"))?;
+                if let Err(cause) = target.flush() {
+                    let path = self.job.target.display();
+                    let text =
+                        format!("cannot write the target {path} to disk: {}", failures::reason(&cause));
+                    outcome.error.get_or_insert(Message { text, hints: failures::hints(&cause) });
+                }
             }
         }
         self.tend_versions(target, outcome);
         outcome.free_bytes = target.about_now().ok().and_then(|about| about.free_bytes);
-        Ok(())
     }
 
     /// Tells what was kept, and removes what was kept long enough.
@@ -263,20 +267,15 @@ impl Request<'_> {
         }
         .plan()
     }
+}
 
-    fn marks_of(
-        &self,
-        plan: &Plan,
-        source: &Folder,
-        target: &Folder,
-        outcome: &Outcome,
-    ) -> Option<RootMarks> {
-        let after = plan.target.entries + outcome.counts.created;
-        let target_entries = after.saturating_sub(outcome.counts.deleted);
-        Some(RootMarks {
-            source: mark(source, &plan.source, plan.source.entries),
-            target: mark(target, &plan.target, target_entries),
-        })
+/// What the sides are after a run, for the next one's brakes.
+fn marks_of(plan: &Plan, source: &Folder, target: &Folder, outcome: &Outcome) -> RootMarks {
+    let after = plan.target.entries + outcome.counts.created;
+    let target_entries = after.saturating_sub(outcome.counts.deleted);
+    RootMarks {
+        source: mark(source, &plan.source, plan.source.entries),
+        target: mark(target, &plan.target, target_entries),
     }
 }
 
