@@ -14,6 +14,7 @@ pub mod journal;
 pub mod links;
 pub mod plan;
 mod pool;
+mod put;
 pub mod survey;
 
 use std::io;

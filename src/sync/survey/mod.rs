@@ -1,23 +1,24 @@
 //! Looks at both sides and makes the [`Plan`]: two threads, one folder at a time, nothing written.
 
+mod apply;
+mod closer;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::doomed;
 use super::execute::Attempt;
-use super::failures::{error, said};
+use super::failures::error;
 use super::filter::Filter;
-use super::join::{Decision, Policy, Row, Sight, compare, decide, is_suspect_folder, merge, same_metadata};
-use super::links::{self, Action, Member, State};
-use super::plan::{Act, FolderPlan, Line, LineAct, Plan, Side, Step};
+use super::join::{Decision, Policy, Row, Sight, decide, merge, same_metadata};
+use super::links::{Member, State};
+use super::plan::{FolderPlan, Line, LineAct, Plan, Side};
 use super::pool::{Stack, work};
-use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::entry::{Kind, RelPath};
 use crate::error::{Context, Result};
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter};
-use crate::replica::{About, Content, Keeps, Listing, Replica, Seen};
-use crate::run::{Failure, Severity};
+use crate::replica::{About, Keeps, Listing, Replica};
 
 /// Everything a survey needs.
 pub struct Survey<'a, S: Replica, T: Replica> {
@@ -204,109 +205,6 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         }
     }
 
-    /// Puts one decision into the plan; returns the folder to look at next, if it is one.
-    fn apply(
-        &self,
-        policy: &Policy,
-        found: &mut Found,
-        dirs: &Arc<Dirs<S, T>>,
-        folder: &mut FolderPlan,
-        path: RelPath,
-        decision: Decision<'_>,
-    ) -> Option<Job<S, T>> {
-        let plan = &mut found.plan;
-        match decision {
-            Decision::Same(source, _) => plan.count_source(source),
-            Decision::Descend { source, target, mark } => {
-                plan.count_source(source);
-                let suspect = is_suspect_folder(source, target, policy);
-                return Some(Job::Both { parent: Arc::clone(dirs), path, mark, suspect });
-            }
-            Decision::Create(source) => {
-                plan.count_source(source);
-                folder.new.push(&source.name);
-                plan.sums.created += 1;
-                self.copy_of(plan, source, &path, LineAct::Create);
-                if source.kind == Kind::Folder {
-                    return Some(Job::New { parent: Some(Arc::clone(&dirs.source)), path });
-                }
-            }
-            Decision::Replace(source, target) => {
-                plan.count_source(source);
-                if target.kind == Kind::Folder {
-                    let Some(Act::Delete { partly: false, .. }) = self.doom(found, dirs, target, &path)
-                    else {
-                        let cause = "the target has a folder in its place, with entries that must stay";
-                        let hint = "move the target's folder away, or change what the profile excludes";
-                        found.plan.failures.add(said(Severity::Error, &path, cause, Some(hint)));
-                        return None;
-                    };
-                } else {
-                    plan.digest.add(&path, &target.into());
-                }
-                folder.steps.push(step(target, Act::Replace));
-                found.plan.sums.replaced += 1;
-                self.copy_of(&mut found.plan, source, &path, LineAct::Replace);
-                if source.kind == Kind::Folder {
-                    return Some(Job::New { parent: Some(Arc::clone(&dirs.source)), path });
-                }
-            }
-            Decision::Mark(source, target) => {
-                plan.count_source(source);
-                plan.sums.marked += 1;
-                folder.steps.push(step(target, Act::Mark));
-                self.line(&path, LineAct::Mark, 0);
-            }
-            Decision::Linked(source, target) => {
-                plan.count_source(source);
-                let state = target.map_or(State::Absent, |target| match compare(source, target, policy) {
-                    Decision::Replace(..) => State::Differs(target.into()),
-                    Decision::Mark(..) => State::Same { seen: target.into(), mark: true },
-                    _ => State::Same { seen: target.into(), mark: false },
-                });
-                found.members.push(Member {
-                    path,
-                    file: source.id,
-                    size: source.size,
-                    kind: source.kind,
-                    state,
-                });
-            }
-            Decision::Delete(target) => {
-                let act = self.doom(found, dirs, target, &path);
-                if let Some(act) = act {
-                    folder.steps.push(step(target, act));
-                }
-            }
-            Decision::Sweep(target) => folder.steps.push(step(target, Act::Sweep)),
-            Decision::Blocked(_) => plan.failures.add(said(
-                Severity::Error,
-                &path,
-                "the target has a folder where the source has a file",
-                Some("mode \"copy\" deletes nothing: move the target's folder away, or use mode \"mirror\""),
-            )),
-            Decision::Mounted(_) => plan.left_out.mounts.add(&path),
-            Decision::Unmakeable(_) => plan.left_out.devices.add(&path),
-            Decision::Unreadable { in_source, error: cause } => {
-                let what = if in_source { "cannot read" } else { "cannot read in the target" };
-                plan.failures.add(error(&path, what, cause));
-            }
-            Decision::Suspect { .. } | Decision::Extra(_) | Decision::Ours => {}
-        }
-        None
-    }
-
-    /// Counts an entry whose content is to be written.
-    fn copy_of(&self, plan: &mut Plan, source: &Entry, path: &RelPath, act: LineAct) {
-        let bytes = if source.kind == Kind::File { source.size } else { 0 };
-        if source.kind == Kind::File {
-            plan.sums.copies += 1;
-            plan.sums.copied_bytes += bytes;
-            plan.sums.needed_bytes += bytes.min(source.allocated);
-        }
-        self.line(path, act, bytes);
-    }
-
     /// A folder that only the source has: its sums are taken, its content is found again when it is copied.
     fn only_source(
         &self,
@@ -369,122 +267,6 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         stack.push(inner);
         Ok(())
     }
-
-    /// Decides an entry that was touched in the source since it was copied.
-    fn look_closer<'e>(
-        &self,
-        found: &mut Found,
-        dirs: &Dirs<S, T>,
-        path: &RelPath,
-        source: &'e Entry,
-        target: &'e Entry,
-        racy: bool,
-    ) -> Decision<'e> {
-        let content = || if racy { self.contents_differ(dirs, source, target) } else { Ok(false) };
-        match content() {
-            Ok(true) => return Decision::Replace(source, target),
-            Ok(false) => {}
-            Err(cause) => found.plan.failures.add(Failure {
-                severity: Severity::Warning,
-                ..error(path, "cannot compare the contents", &cause)
-            }),
-        }
-        match self.attributes_differ(dirs, Some(&source.name)) {
-            Ok(true) => Decision::Mark(source, target),
-            // What may not be read may not be compared; that it is otherwise equal was seen.
-            Ok(false) | Err(_) => Decision::Same(source, target),
-        }
-    }
-
-    fn attributes_differ(&self, dirs: &Dirs<S, T>, name: Option<&Name>) -> io::Result<bool> {
-        let Some(target) = self.target else { return Ok(false) };
-        Ok(self.source.attributes(&dirs.source, name)? != target.attributes(&dirs.target, name)?)
-    }
-
-    fn contents_differ(&self, dirs: &Dirs<S, T>, source: &Entry, target: &Entry) -> io::Result<bool> {
-        let Some(side) = self.target else { return Ok(false) };
-        let mut ours = self.source.open(&dirs.source, source)?;
-        let mut theirs = side.open(&dirs.target, target)?;
-        let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-        loop {
-            let n = fill(&mut ours, &mut a)?;
-            let m = fill(&mut theirs, &mut b)?;
-            if a[..n] != b[..m] {
-                return Ok(true);
-            }
-            if n == 0 || self.meter.is_cancelled() {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Counts what goes when an entry of the target goes. None: it stays, because all that is in it is excluded.
-    fn doom(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> Option<Act> {
-        let doomed = if target.kind == Kind::Folder {
-            let side = self.target?;
-            match doomed::survey(side, &dirs.target, target, path, self.filter) {
-                Ok(doomed) => doomed,
-                Err((at, cause)) => {
-                    found.plan.failures.add(error(&at, "cannot look through a folder to be deleted", &cause));
-                    return None;
-                }
-            }
-        } else {
-            doomed::single(target, path)
-        };
-        found.plan.target.entries += doomed.entries.saturating_sub(1) + doomed.kept;
-        found.plan.digest.merge(doomed.digest);
-        found.plan.sums.excluded += doomed.kept;
-        found.plan.sums.deleted += doomed.entries;
-        found.plan.sums.deleted_bytes += doomed.bytes;
-        if doomed.entries == 0 {
-            return None;
-        }
-        self.line(path, LineAct::Delete, doomed.bytes);
-        Some(Act::Delete { entries: doomed.entries, partly: doomed.kept > 0 })
-    }
-
-    /// Adds what files with several names ask for, and the folders that are touched by it.
-    fn add_links(&self, plan: &mut Plan, members: Vec<Member>) {
-        let groups = links::resolve(members);
-        for group in &groups {
-            let bytes = if group.kind == Kind::File { group.size } else { 0 };
-            match group.action {
-                Action::Keep => {}
-                Action::Mark => {
-                    plan.sums.marked += 1;
-                    self.line(&group.leader, LineAct::Mark, 0);
-                }
-                Action::Put(over) => {
-                    plan.sums.copies += u64::from(group.kind == Kind::File);
-                    plan.sums.copied_bytes += bytes;
-                    plan.sums.needed_bytes += bytes;
-                    self.count_put(plan, &group.leader, over.as_ref(), bytes, LineAct::Create);
-                }
-            }
-            for (path, over) in &group.links {
-                self.count_put(plan, path, over.as_ref(), 0, LineAct::Link);
-            }
-        }
-        plan.groups = groups;
-    }
-
-    fn count_put(&self, plan: &mut Plan, path: &RelPath, over: Option<&Seen>, bytes: u64, new: LineAct) {
-        if let Some(seen) = over {
-            plan.sums.replaced += 1;
-            plan.digest.add(path, seen);
-            self.line(path, LineAct::Replace, bytes);
-        } else {
-            plan.sums.created += 1;
-            self.line(path, new, bytes);
-        }
-    }
-
-    fn line(&self, path: &RelPath, act: LineAct, bytes: u64) {
-        if let Some(lines) = self.lines {
-            lines(Line { path: path.clone(), act, bytes });
-        }
-    }
 }
 
 /// How the rows of these two sides are decided.
@@ -505,10 +287,6 @@ fn gone() -> (&'static str, io::Error) {
     ("cannot open the target", io::ErrorKind::NotFound.into())
 }
 
-fn step(target: &Entry, act: Act) -> Step {
-    Step { name: target.name.clone(), act, was: target.into() }
-}
-
 /// Entries of a listing that are not ours.
 fn count(listing: &Listing) -> u64 {
     let theirs = listing.entries.iter().filter(|entry| !entry.name.is_ours()).count();
@@ -520,15 +298,4 @@ fn side<R: Replica>(replica: &R, word: &str, path: &Path) -> Result<Side> {
     let about = replica.about().and_then(|about| Ok((about, replica.itself(&replica.root()?)?)));
     let (about, root) = about.context(|| format!("cannot open the {word} {}", path.display()))?;
     Ok(Side { about: Some(about), inode: root.id.1, entries: 0 })
-}
-
-fn fill(content: &mut impl Content, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut n = 0;
-    while n < buffer.len() {
-        match content.read(&mut buffer[n..])? {
-            0 => break,
-            more => n += more,
-        }
-    }
-    Ok(n)
 }
