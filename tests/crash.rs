@@ -120,8 +120,9 @@ fn killed_at_any_moment_nothing_is_half_done_lost_or_untold() {
         let (id, status) = (run["id"].as_str().unwrap(), run["status"].as_str().unwrap());
         assert!(["ok", "unchanged", "interrupted"].contains(&status), "{run}");
         interrupted += u64::from(status == "interrupted");
-        let mailed = u64::from(status != "unchanged");
-        assert_eq!(told.get(id).copied().unwrap_or(0), mailed, "letters of the run {run}");
+        let letters = told.get(id).copied().unwrap_or(0);
+        // That nothing had to be done is only told where it is the recovery from an interruption.
+        assert!(letters == 1 || letters == 0 && status == "unchanged", "{letters} letters of the run {run}");
     }
     assert!(interrupted > 0 && interrupted <= killed, "{interrupted} interrupted, {killed} killed");
     eprintln!("{killed} of {kills} kills hit a run at work, {interrupted} left an interrupted run");
