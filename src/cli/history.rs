@@ -17,15 +17,16 @@ Examples:
   postkeep history documents           the last 20 runs of one profile
   postkeep history --limit 100 --json  for a program
 
-A run's id may be shortened as long as it stays unique: postkeep log 01KA2")]
+The first column is the run's id, shortened, for `postkeep report` and `postkeep log`. It may be shortened further \
+as long as it fits one run only.")]
 pub(crate) struct HistoryArgs {
-    /// Only this profile
+    /// Only the runs of this profile
     #[arg(value_name = "PROFILE")]
     profile: Option<String>,
-    /// At most so many
+    /// At most this many
     #[arg(long, short = 'l', value_name = "N", default_value_t = 20)]
     limit: u32,
-    /// Only runs before this one: the next page
+    /// Only runs before this one, given by its id: the next page
     #[arg(long, value_name = "RUN")]
     before: Option<String>,
 }

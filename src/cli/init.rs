@@ -20,29 +20,33 @@ use crate::profile::{self, Answers, Env, FileText, MAIN_FILE, Mode, PROFILES, Se
 
 /// Write a first profile, or one more, with a few questions
 ///
-/// Asks what to keep a copy of and where, and writes postkeep.toml and profiles/NAME.toml with comments on
-/// everything that can be set. Files that are there already are left as they are.
+/// Asks which folder to copy and where to, and writes profiles/NAME.toml with comments on everything that can be set;
+/// the first time postkeep.toml too. Nothing is written before the last question, and files that are there already
+/// are left as they are. No folder is copied yet: that is what `postkeep run` does.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  postkeep init\n  postkeep init --source ~/Documents --target /mnt/nas/Documents --yes"
-)]
+#[command(after_help = "\
+Examples:
+  postkeep init
+  postkeep init --source ~/Documents --target /mnt/nas/Documents --yes
+
+A relative path counts from the current folder.")]
 pub(crate) struct InitArgs {
-    /// The folder to copy from
+    /// The folder to copy from [default: ~/Documents, if it is there]
     #[arg(long, value_name = "DIR")]
     source: Option<String>,
-    /// The folder to copy to
+    /// The folder to copy to; it need not exist, its parent folder must when the profile runs
     #[arg(long, value_name = "DIR")]
     target: Option<String>,
-    /// mirror: the target becomes equal to the source; copy: nothing is deleted there
+    /// mirror: the target becomes equal to the source, deletions too; copy: nothing is deleted [default: mirror]
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeArg>,
-    /// The profile's name: small letters, digits, dots, - and _
+    /// The profile's name: small letters, digits, dots, - and _ [default: from the source's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The Maildir for reports [default: one in the state folder]
+    /// Folder for the reports: a Maildir, which mail programs can open [default: one in the state folder]
     #[arg(long, value_name = "DIR")]
     reports: Option<String>,
-    /// Ask nothing: take the defaults for what is not given
+    /// Ask nothing: take the defaults for what is not given (--target has none)
     #[arg(long, short)]
     yes: bool,
 }

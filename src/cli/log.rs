@@ -15,13 +15,16 @@ use crate::state::State;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  postkeep log 01KA2                   everything
-  postkeep log 01KA2 | grep ^deleted   what went
-  postkeep log 01KA2 --json            a JSON object per line
+  postkeep log 01KA2Q7MZR3XB                   everything
+  postkeep log 01KA2Q7MZR3XB | grep ^deleted   what went
+  postkeep log 01KA2Q7MZR3XB --json            a JSON object per line
+
+A line begins with what was done: created, replaced, updated (mode, owner, times or attributes), linked, deleted, \
+swept (left half done by a run that was killed), failed, warning.
 
 Paths are shown on one line whatever is in them: \\n is a line end, \\xff a byte that is no UTF-8, \\\\ a backslash.")]
 pub(crate) struct LogArgs {
-    /// The run, or the beginning of its id
+    /// The run's id, or its beginning; `postkeep history` lists them
     run: String,
 }
 

@@ -23,7 +23,25 @@ use crate::error::{Context as _, Error, Kind, Result};
 
 /// Runs your sync profiles and e-mails you what happened.
 #[derive(Debug, Parser)]
-#[command(name = "postkeep", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "postkeep",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_help = "\
+To start with:
+  postkeep init          asks a few questions and writes a first profile
+  postkeep plan NAME     shows what a run of it would do, and does nothing
+  postkeep run NAME      does it, and writes you a report
+
+Where things are, unless --config, --state or XDG's variables say otherwise:
+  ~/.config/postkeep/postkeep.toml         what all profiles share
+  ~/.config/postkeep/profiles/NAME.toml    one profile each
+  ~/.local/state/postkeep/                 history, logs, reports that wait, locks
+  ~/.local/state/postkeep/mail/            the reports: a Maildir, which mail programs can open
+
+`postkeep COMMAND --help` has examples and exit codes."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -31,20 +49,23 @@ struct Cli {
     verb: Verb,
 }
 
+/// The heading in a verb's help under which the options stand that all verbs take.
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every verb takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Folder with postkeep.toml and profiles/ [default: ~/.config/postkeep]
-    #[arg(long, global = true, value_name = "DIR", env = "POSTKEEP_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "POSTKEEP_CONFIG")]
     config: Option<PathBuf>,
-    /// Folder for history, outbox and locks [default: ~/.local/state/postkeep]
-    #[arg(long, global = true, value_name = "DIR", env = "POSTKEEP_STATE")]
+    /// Folder for history, reports and locks [default: ~/.local/state/postkeep]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "POSTKEEP_STATE")]
     state: Option<PathBuf>,
-    /// Print JSON instead of text, where a verb lists something
-    #[arg(long, global = true)]
+    /// Print JSON instead of text (all commands but init and completions)
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
-    /// Print only problems
-    #[arg(long, short, global = true)]
+    /// Print nothing while all goes well: for `run` from cron
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
 }
 

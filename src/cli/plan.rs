@@ -23,17 +23,19 @@ const MOST: usize = 1_000_000;
 
 /// Show what a run would do, and do nothing
 ///
-/// Both sides are compared as a run would; nothing is written, not even to the history. Lines begin with what would
-/// happen: new, replace, update (only mode, owner or times), link, delete.
+/// Both sides are compared as a run would; nothing is written, not even to the history. Each line begins with what
+/// would happen to the path: new, replace (new content), update (only mode, owner, times or attributes), link (it
+/// becomes another name of a file), delete (a folder is one line, with all that is in it), cannot (and why).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   postkeep plan documents
   postkeep plan documents --json | jq -r '.lines[] | select(.act == \"delete\") | .path'
 
-Exit codes: 0 it would run, 4 a brake would stop it, 1 something cannot be read.")]
+Exit codes: 0 it would run, 4 a brake would stop it, 1 something cannot be read.
+`postkeep run --help` says what the brakes are.")]
 pub(crate) struct PlanArgs {
-    /// The profile
+    /// The profiles to look at
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<String>,
 }

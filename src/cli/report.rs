@@ -16,12 +16,12 @@ use crate::error::{Context as _, Error, Result};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  postkeep report 01KA2                       the text
-  postkeep report 01KA2 --html report.html    the HTML, to be opened in a browser
-  postkeep report 01KA2 --json                for a program
-  postkeep report 01KA2 --raw                 the whole mail")]
+  postkeep report 01KA2Q7MZR3XB                       the text
+  postkeep report 01KA2Q7MZR3XB --html report.html    the HTML, to be opened in a browser
+  postkeep report 01KA2Q7MZR3XB --json                for a program
+  postkeep report 01KA2Q7MZR3XB --raw                 the whole mail")]
 pub(crate) struct ReportArgs {
-    /// The run, or the beginning of its id
+    /// The run's id, or its beginning; `postkeep history` lists them
     run: String,
     /// Write the HTML to a file; `-` is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "raw")]

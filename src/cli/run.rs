@@ -16,10 +16,10 @@ use crate::profile::{Job, Profile};
 use crate::progress::Meter;
 use crate::run::{Run, Trigger};
 
-/// Run profiles now, in this process, and deliver their reports
+/// Run profiles now, one after the other, and deliver their reports
 ///
 /// Without a name the profiles are listed and nothing runs. The report of each run goes where the profile says; with
-/// no account set it lands in a Maildir below the state folder.
+/// no account set it lands in the folder mail/ of the state folder, a Maildir. Its path is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,19 +29,23 @@ Examples:
   postkeep run documents --approve 3f9a0c12de
                                        run the plan that a brake stopped, if it is still the same
 
-Exit codes: 0 all went well, 3 with warnings, 1 something failed, 4 stopped by a brake,
-11 the profile or one of its folders is in use, 130 stopped by Ctrl-C. The worst of several counts.")]
+Brakes stop a run before it changes anything: the source is empty, a folder is on another disk than last time, \
+too much would be deleted, or the target has too little room. Look at the plan, then approve it or put things right.
+
+Exit codes: 0 all went well, 3 with warnings, 1 something failed, 4 stopped by a brake, \
+11 the profile or one of its folders is in use, 130 stopped by Ctrl-C, 2 a mistake on the command line. \
+The worst of several counts.")]
 pub(crate) struct RunArgs {
-    /// Profiles to run
+    /// The profiles to run
     #[arg(value_name = "PROFILE")]
     profiles: Vec<String>,
-    /// Run all profiles
+    /// Run all profiles, in the order of their names
     #[arg(long, conflicts_with = "profiles")]
     all: bool,
     /// Show what would be done, as `postkeep plan` does
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Release the plan that a brake stopped; the token is in its report
+    /// Run exactly the plan that a brake stopped; the token was printed then, and is in the report
     #[arg(long, value_name = "TOKEN", conflicts_with = "all")]
     approve: Option<String>,
 }

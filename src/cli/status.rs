@@ -15,7 +15,10 @@ use crate::state::{Query, RunRow, State};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  postkeep status --json | jq '.profiles[] | select(.status == \"failed\")'")]
+  postkeep status --json | jq '.profiles[] | select(.status == \"failed\")'
+
+The last column is the run's id, for `postkeep report` and `postkeep log`.
+Exit code: 0 whatever the runs came to.")]
 pub(crate) struct StatusArgs {}
 
 /// How one profile stands.
