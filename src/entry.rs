@@ -1,4 +1,4 @@
-//! What a sync sees: an [`Entry`] in a folder, on one [side](Replica) or the other.
+//! What a sync sees: an [`Entry`] in a folder, on one [side](crate::replica::Replica) or the other.
 
 use std::fmt;
 use std::path::Path;

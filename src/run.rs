@@ -1,6 +1,7 @@
 //! A run is a value: which profile, why, when, and how it ended. Nothing here does any work.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -312,12 +313,28 @@ impl Run {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RootMark {
+    /// The folder, escaped by [`crate::entry::show`]: the mark says nothing about another one.
+    pub path: String,
     /// Names the file system.
     pub file_system: String,
     /// The root's inode number.
     pub inode: u64,
     /// Entries below the root.
     pub entries: u64,
+}
+
+impl RootMarks {
+    /// Only those of these folders: a profile that was given other folders starts anew.
+    #[must_use]
+    pub fn of(self, source: &Path, target: &Path) -> Self {
+        let is = |mark: &RootMark, path: &Path| {
+            mark.path == crate::entry::show(path.as_os_str().as_encoded_bytes())
+        };
+        Self {
+            source: self.source.filter(|mark| is(mark, source)),
+            target: self.target.filter(|mark| is(mark, target)),
+        }
+    }
 }
 
 /// The marks of both sides.

@@ -69,7 +69,7 @@ fn killed_at_any_moment_nothing_is_half_done_lost_or_untold() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("source")).unwrap();
     sandbox.profile("docs", "mode = \"mirror\"\nmax-delete = false");
-    let (seed, kills) = (0x706f_7374, if long() { 400 } else { 30 });
+    let (seed, kills) = (0x706f_7374, if long() { 250 } else { 30 });
     let mut chance = Chance(seed);
     let mut files = BTreeMap::new();
     change(&sandbox, &mut files, 0, &mut chance);

@@ -220,7 +220,7 @@ fn too_many_deletions_wait_for_an_approval_of_exactly_that_plan() {
     // Another deletion: what was approved is not what would be done.
     fs::remove_file(sandbox.path("source/60")).unwrap();
     let ran = sandbox.run(&["run", "docs", "--approve", &first]).expect(4);
-    assert!(ran.stdout.contains("another plan"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not this plan's"), "{}", ran.stdout);
     let second = token(&ran.stdout);
     assert_ne!(first, second);
     // A new file takes nothing away: the approval holds.
@@ -278,7 +278,7 @@ fn unreadable(sandbox: &Sandbox, user: Option<u32>) {
     deny("source/listed", 0o600);
     let ran = run().expect(1);
     for path in
-        ["secret: cannot copy: Permission denied", "locked: cannot open the folder: Permission denied"]
+        ["secret: cannot read: Permission denied", "locked: cannot open the folder: Permission denied"]
     {
         assert!(ran.stdout.contains(path), "{path}: {}", ran.stdout);
     }

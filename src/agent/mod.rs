@@ -163,7 +163,7 @@ impl<'a> Agent<'a> {
         log: &Log<'_>,
     ) -> Result<Finished> {
         let Job::Sync(job) = &profile.job;
-        let marks = self.state.history().roots(&profile.name)?;
+        let marks = self.state.history().roots(&profile.name)?.of(&job.source, &job.target);
         let request = Request {
             profile: &profile.name,
             job,
@@ -213,6 +213,7 @@ pub fn preview(
     let Job::Sync(job) = &profile.job;
     let state = State::open_read_only(state_dir)?;
     let marks = state.map(|state| state.history().roots(&profile.name)).transpose()?.unwrap_or_default();
+    let marks = marks.of(&job.source, &job.target);
     let now = clock.now();
     let request = Request {
         profile: &profile.name,

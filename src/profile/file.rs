@@ -21,7 +21,7 @@ pub struct MainFile {
     /// Where mail goes, by a name of your choice.
     #[serde(default)]
     pub accounts: BTreeMap<String, AccountFile>,
-    /// How runs are told. A profile's own [report] table overrides it key by key.
+    /// How runs are told. A profile's own `[report]` table overrides it key by key.
     pub report: Option<ReportFile>,
     /// Values for every profile that does not give its own: any key of a profile file but `inherit` and `report`.
     pub defaults: Option<ProfileFile>,

@@ -3,7 +3,7 @@
 //! A [`Profile`] is absolute and typed: no `~`, no unit still to be read, no default still to be applied. This
 //! module reads the profile files and nothing else; it never touches what they name.
 //!
-//! The way: [`load()`] reads the folder; each file is read key by key against the schema of [`file`], so that one look
+//! The way: [`load()`] reads the folder; each file is read key by key against the schema of [`mod@file`], so that one look
 //! finds every problem of every file; what a file inherits and the defaults are laid under its own values; what comes
 //! out is made a [`Profile`]. [`check()`] then compares the profiles with each other, and with what is on the disk as
 //! far as its caller tells it.

@@ -104,10 +104,10 @@ impl History<'_> {
                 .into_iter()
                 .flat_map(|marks| [("source", &marks.source), ("target", &marks.target)]);
             for (side, mark) in marks.filter_map(|(side, mark)| Some((side, mark.as_ref()?))) {
-                let sql = "INSERT OR REPLACE INTO root (profile, side, fs, inode, entries)
-                           VALUES (?1, ?2, ?3, ?4, ?5)";
+                let sql = "INSERT OR REPLACE INTO root (profile, side, path, fs, inode, entries)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
-                tx.execute(sql, (&end.run.profile, side, &mark.file_system, inode, entries))?;
+                tx.execute(sql, (&end.run.profile, side, &mark.path, &mark.file_system, inode, entries))?;
             }
             if let Some(letter) = end.letter {
                 outbox::insert_letter(tx, id, letter, end.run.ended)?;
@@ -126,11 +126,12 @@ impl History<'_> {
     /// The database cannot be read.
     pub fn roots(&self, profile: &str) -> Result<RootMarks> {
         self.db.read("read the marks of the folders", |db| {
-            let sql = "SELECT fs, inode, entries FROM root WHERE profile = ?1 AND side = ?2";
+            let sql = "SELECT path, fs, inode, entries FROM root WHERE profile = ?1 AND side = ?2";
             let mark = |side: &str| {
                 let mark = db.query_row(sql, (profile, side), |row| {
                     let number = |at| row.get(at).map(i64::cast_unsigned);
-                    Ok(RootMark { file_system: row.get(0)?, inode: number(1)?, entries: number(2)? })
+                    let (path, file_system) = (row.get(0)?, row.get(1)?);
+                    Ok(RootMark { path, file_system, inode: number(2)?, entries: number(3)? })
                 });
                 mark.optional()
             };
@@ -194,7 +195,7 @@ mod tests {
             sender: "postkeep@nas1".into(),
             recipients: vec!["ann@example.org".into(), "ann@example.org".into(), "bob@example.org".into()],
         };
-        let mark = RootMark { file_system: "ext4-7".into(), inode: u64::MAX, entries: 12 };
+        let mark = RootMark { path: "/t".into(), file_system: "ext4-7".into(), inode: u64::MAX, entries: 12 };
         let marks = RootMarks { source: None, target: Some(mark) };
         let end = Finish {
             run: &run,

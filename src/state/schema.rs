@@ -58,8 +58,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX recipient_waiting ON recipient (letter) WHERE state = 'queued';
 
     CREATE TABLE root (
-        profile TEXT NOT NULL, side TEXT NOT NULL, fs TEXT NOT NULL, inode INTEGER NOT NULL,
-        entries INTEGER NOT NULL, PRIMARY KEY (profile, side)
+        profile TEXT NOT NULL, side TEXT NOT NULL, path TEXT NOT NULL, fs TEXT NOT NULL,
+        inode INTEGER NOT NULL, entries INTEGER NOT NULL, PRIMARY KEY (profile, side)
     ) STRICT, WITHOUT ROWID;
 "];
 

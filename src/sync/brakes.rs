@@ -1,6 +1,7 @@
 //! Brakes: what a plan must not do unasked. Judged on the plan, before the first write. Pure.
 
 use super::plan::{Plan, Side};
+use crate::figures::{count, of, size};
 use crate::profile::{Mode, SyncJob};
 use crate::run::{RootMark, RootMarks, Stop};
 
@@ -23,7 +24,11 @@ pub fn judge(
     }
     let hint = match approved {
         None => hint,
-        Some(_) => format!("the token given is for another plan, the folders changed since; {hint}"),
+        Some(_) => {
+            format!(
+                "the token given is not this plan's: it is mistyped, or the folders changed since; {hint}"
+            )
+        }
     };
     Some(Stop { reason, hint, token: Some(token) })
 }
@@ -42,9 +47,10 @@ fn first(plan: &Plan, job: &SyncJob, marks: &RootMarks) -> Option<(String, Strin
                         "the {word} {path} is not the folder of the last run: it is on another file system"
                     ),
                     format!(
-                        "look whether its disk is mounted (the last run saw {} entries there, now there are {}); \
+                        "look whether its disk is mounted (the last run saw {} there, now there are {}); \
                          for disks that take turns set check-roots = false",
-                        mark.entries, side.entries
+                        of(mark.entries, "entry", "entries"),
+                        count(side.entries)
                     ),
                 ));
             }
@@ -58,7 +64,11 @@ fn first(plan: &Plan, job: &SyncJob, marks: &RootMarks) -> Option<(String, Strin
     if deleted > job.max_delete.entries && over(u64::from(job.max_delete.percent)) {
         let percent = deleted * 100 / all.max(1);
         return Some((
-            format!("it would delete {deleted} of the target's {all} entries ({percent} %)"),
+            format!(
+                "it would delete {} of the target's {} entries ({percent} %)",
+                count(deleted),
+                count(all)
+            ),
             "look at the plan; if it is meant, approve it, or raise max-delete in the profile".into(),
         ));
     }
@@ -67,7 +77,7 @@ fn first(plan: &Plan, job: &SyncJob, marks: &RootMarks) -> Option<(String, Strin
     let with_spare = needed.saturating_add(needed / 100 * SPARE_PERCENT);
     (with_spare > free).then(|| {
         (
-            format!("the target has {free} bytes free and {with_spare} would be needed"),
+            format!("the target has {} free and {} would be needed", size(free), size(with_spare)),
             "free some space on the target; approve it if you know that it will fit".into(),
         )
     })
@@ -82,9 +92,9 @@ fn empty(plan: &Plan, job: &SyncJob, marks: &RootMarks) -> Option<(String, Strin
     let at_stake = if job.mode == Mode::Mirror { plan.target.entries } else { 0 };
     (before > 0 || at_stake > 0).then(|| {
         let seen = if before > 0 {
-            format!("; the last run saw {before} entries there")
+            format!("; the last run saw {} there", of(before, "entry", "entries"))
         } else {
-            format!("; the target has {at_stake} entries")
+            format!("; the target has {}", of(at_stake, "entry", "entries"))
         };
         (
             format!("the source {} is empty{seen}", job.source.display()),
@@ -141,7 +151,7 @@ mod tests {
     }
 
     fn marks(file_system: &str, inode: u64, entries: u64) -> RootMarks {
-        let mark = RootMark { file_system: file_system.into(), inode, entries };
+        let mark = RootMark { path: "/s".into(), file_system: file_system.into(), inode, entries };
         RootMarks { source: Some(mark), target: None }
     }
 
@@ -205,7 +215,7 @@ mod tests {
             },
         );
         let again = judge(&other, &job(), &none, "p", Some(&token)).unwrap();
-        assert!(again.hint.contains("another plan") && again.token.as_deref() != Some(token.as_str()));
+        assert!(again.hint.contains("not this plan's") && again.token.as_deref() != Some(token.as_str()));
         assert!(judge(&stopped, &job(), &none, "q", Some(&token)).is_some(), "another profile");
     }
 }

@@ -312,16 +312,22 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         }
     }
 
-    /// Remembers an error after which going on makes no sense, or deleting would be reckless.
-    pub(super) fn halt_on(&self, path: &RelPath, cause: &io::Error) {
+    /// Takes a failure to write. After some of them going on makes no sense, or deleting would be reckless.
+    pub(super) fn fail_writing(&self, tally: &mut Tally, path: &RelPath, what: &str, cause: &io::Error) {
+        let mut failure = error(path, what, cause);
         if failures::forbids_deleting(cause) {
             self.brakes.keep.store(true, Relaxed);
         }
-        if failures::is_fatal(cause) && !self.brakes.halted.swap(true, Relaxed) {
-            let failure = error(path, "nothing more can be written to the target", cause);
-            let message = Message { text: failure.cause, hints: failure.hint.into_iter().collect() };
-            *self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+        if failures::is_fatal(cause) {
+            // What to do is said once, for the run.
+            let hints = failure.hint.take().into_iter().collect();
+            if !self.brakes.halted.swap(true, Relaxed) {
+                let text = format!("nothing more can be written to the target: {}", failures::reason(cause));
+                *self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Message { text, hints });
+            }
         }
+        self.fail(tally, failure);
     }
 
     /// Somebody else was at work in the target: what they made stays, the next run decides about it.

@@ -40,6 +40,14 @@ impl Failures {
     /// Brings them into the order that a report shows: errors first, then by path; and within the bound.
     pub fn finish(&mut self) {
         self.list.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)));
+        // The survey and the execution may both have stumbled over an entry: it is one that was not done.
+        let errors = &mut self.errors;
+        self.list.dedup_by(|again, first| {
+            let twice = again.severity == Severity::Error && first.severity == Severity::Error;
+            let same = twice && again.path == first.path;
+            *errors -= u64::from(same);
+            same
+        });
         self.list.truncate(MAX_FAILURES);
     }
 }

@@ -37,8 +37,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             Ok(Some(dir)) => dir,
             Ok(None) => return self.target_changed(tally, &path),
             Err(cause) => {
-                self.halt_on(&path, &cause);
-                return self.fail(tally, error(&path, "cannot make the folder", &cause));
+                return self.fail_writing(tally, &path, "cannot make the folder", &cause);
             }
         };
         let count = if over.is_some() { &mut tally.counts.replaced } else { &mut tally.counts.created };
@@ -150,8 +149,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 Ok(Put::SourceChanged | Put::TargetChanged) => self.target_changed(tally, path),
                 Err(cause) if takes_no_links(&cause) => self.copy_instead(tally, path, over.as_ref()),
                 Err(cause) => {
-                    self.halt_on(path, &cause);
-                    self.fail(tally, error(path, "cannot make the hard link", &cause));
+                    self.fail_writing(tally, path, "cannot make the hard link", &cause);
                 }
             }
         }
@@ -212,8 +210,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                     self.log(Op::Deleted, &path, step.was.size, &note);
                 }
                 Err(cause) => {
-                    self.halt_on(&path, &cause);
-                    self.fail(tally, error(&path, "cannot delete", &cause));
+                    self.fail_writing(tally, &path, "cannot delete", &cause);
                 }
             }
         }

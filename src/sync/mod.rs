@@ -1,6 +1,6 @@
 //! Folder to folder: copy and mirror.
 //!
-//! The [survey] looks at both sides and makes a [plan]; the [brakes] judge it; [execute] carries it out. [`run`] is all
+//! The [survey] looks at both sides and makes a [plan]; the [brakes] judge it; [execute] carries it out. [`Request::run`] is all
 //! three. What decides is pure ([join], [links], [brakes], [filter]); what works only does as it is told.
 
 pub mod brakes;
@@ -125,7 +125,7 @@ impl Request<'_> {
         let mut marks = None;
         if let Some(target) = &sides.target {
             self.execute(&sides.source, target, &filter, &mut plan, &mut outcome);
-            marks = Some(marks_of(&plan, &sides.source, target, &outcome));
+            marks = Some(marks_of(self.job, &plan, &sides.source, target, &outcome));
         }
         take_failures(&mut outcome, plan.failures);
         outcome.status = status(&outcome, self.meter.is_cancelled());
@@ -271,22 +271,23 @@ impl Request<'_> {
 }
 
 /// What the sides are after a run, for the next one's brakes.
-fn marks_of(plan: &Plan, source: &Folder, target: &Folder, outcome: &Outcome) -> RootMarks {
+fn marks_of(job: &SyncJob, plan: &Plan, source: &Folder, target: &Folder, outcome: &Outcome) -> RootMarks {
     let after = plan.target.entries + outcome.counts.created;
     let target_entries = after.saturating_sub(outcome.counts.deleted);
     RootMarks {
-        source: mark(source, &plan.source, plan.source.entries),
-        target: mark(target, &plan.target, target_entries),
+        source: mark(source, &job.source, &plan.source, plan.source.entries),
+        target: mark(target, &job.target, &plan.target, target_entries),
     }
 }
 
-fn mark(folder: &Folder, side: &Side, entries: u64) -> Option<RootMark> {
+fn mark(folder: &Folder, path: &Path, side: &Side, entries: u64) -> Option<RootMark> {
     let inode = if side.inode == 0 {
         folder.root().and_then(|root| folder.itself(&root)).ok()?.id.1
     } else {
         side.inode
     };
-    Some(RootMark { file_system: folder.about().ok()?.file_system, inode, entries })
+    let path = crate::entry::show(path.as_os_str().as_encoded_bytes());
+    Some(RootMark { path, file_system: folder.about().ok()?.file_system, inode, entries })
 }
 
 /// What was looked at; what was done is added by the execution.

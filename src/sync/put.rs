@@ -2,12 +2,15 @@
 
 use std::io;
 
-use super::execute::{Executor, Node, Tally};
+use super::execute::{Attempt, Executor, Node, Tally};
 use super::failures::{error, said};
 use super::journal::Op;
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::replica::{Put, Replica, Seen};
 use crate::run::Severity;
+
+/// What we wanted where either side may be to blame.
+const COPY: &str = "cannot copy to the target";
 
 impl<S: Replica, T: Replica> Executor<'_, S, T> {
     /// Writes an entry that is no folder; tries once more when it changes under our hands. True if it is there now.
@@ -22,9 +25,9 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     ) -> bool {
         for _ in 0..2 {
             let put = match entry.kind {
-                Kind::Folder => Err(io::Error::other("it became a folder meanwhile")),
+                Kind::Folder => Err((COPY, io::Error::other("it became a folder meanwhile"))),
                 Kind::File => self.put_file(source, target, path, &entry, over),
-                _ => self.target.put_special(target, path, &entry, over),
+                _ => self.target.put_special(target, path, &entry, over).map_err(|cause| (COPY, cause)),
             };
             match put {
                 Ok(Put::Done(lost)) => {
@@ -38,16 +41,13 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                     return false;
                 }
                 Err(_) if self.meter.is_cancelled() => return false,
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                    match self.source.stat(source, &entry.name) {
-                        Ok(None) => return false,
-                        _ => self.fail(tally, error(path, "cannot copy", &cause)),
+                Err((what, cause)) => {
+                    // It vanished since the survey: the next one will see.
+                    let gone = cause.kind() == io::ErrorKind::NotFound
+                        && matches!(self.source.stat(source, &entry.name), Ok(None));
+                    if !gone {
+                        self.fail_writing(tally, path, what, &cause);
                     }
-                    return false;
-                }
-                Err(cause) => {
-                    self.halt_on(path, &cause);
-                    self.fail(tally, error(path, "cannot copy", &cause));
                     return false;
                 }
             }
@@ -72,13 +72,15 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         path: &RelPath,
         entry: &Entry,
         over: Option<&Seen>,
-    ) -> io::Result<Put> {
-        let mut content = self.source.open(source, entry)?;
+    ) -> Attempt<Put> {
+        let mut content = self.source.open(source, entry).map_err(|cause| ("cannot read", cause))?;
         let progress = |bytes| {
             self.meter.bytes(bytes);
             !self.meter.is_cancelled()
         };
-        self.target.put_file(target, path, entry, &mut content, over, &progress)
+        self.target
+            .put_file(target, path, entry, &mut content, over, &progress)
+            .map_err(|cause| (COPY, cause))
     }
 
     fn done(&self, tally: &mut Tally, path: &RelPath, entry: &Entry, replaced: bool) {
