@@ -46,7 +46,7 @@ fn the_quickstart_of_the_readme_runs() {
     let config = sandbox.path("checkout/examples/quickstart");
     let args = ["--config", config.to_str().unwrap(), "run", "--all"];
     let ran = sandbox.run(&args).expect(0);
-    assert!(ran.stdout.contains("code: ok") && ran.stdout.contains("documents: ok"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("code: ok") && ran.stdout.contains("docs: ok"), "{}", ran.stdout);
     assert_eq!(sandbox.letters().len(), 2);
     let lib = sandbox.read("checkout/examples/copy-of-src/lib.rs");
     assert_eq!(lib, std::fs::read_to_string(root.join("src/lib.rs")).unwrap());

@@ -99,3 +99,38 @@ fn every_example_of_the_documentation_is_sound() {
     }
     assert!(checked > 20);
 }
+
+/// The samples with the places of this machine: `/mnt` lies in the sandbox, and home is the sandbox's.
+#[test]
+fn every_sample_runs() {
+    let sandbox = crate::common::Sandbox::new();
+    let here = |text: String| text.replace("/mnt/", &format!("{}/", sandbox.path("mnt").display()));
+    sandbox.write("config/postkeep.toml", &here(read(&project("profiles/main/postkeep.toml"))));
+    for entry in std::fs::read_dir(project("profiles")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            sandbox.write(&format!("config/profiles/{name}"), &here(read(&path)));
+        }
+    }
+    let home = Some(sandbox.path("home"));
+    let env = Env { home, cwd: sandbox.path(""), var: &|_| None };
+    let loaded = postkeep::profile::load(&sandbox.path("config"), &env);
+    let jobs: Vec<_> = loaded.config.profiles.iter().map(|p| (&p.name, &p.job)).collect();
+    assert!(jobs.len() >= 5, "{jobs:?}");
+    for (_, job) in &jobs {
+        let postkeep::profile::Job::Sync(job) = job;
+        std::fs::create_dir_all(&job.source).unwrap();
+        std::fs::write(job.source.join("a file of some hundred bytes"), vec![b'x'; 300]).unwrap();
+        let made = if job.create_target { job.target.parent().unwrap() } else { &job.target };
+        std::fs::create_dir_all(made).unwrap();
+    }
+    let ran = sandbox.run(&["run", "--all"]).expect(0);
+    for (name, job) in jobs {
+        let postkeep::profile::Job::Sync(job) = job;
+        // What a filter leaves out (files of a few minutes, of a few bytes) leaves nothing to do.
+        let ended = [format!("{name}: ok"), format!("{name}: unchanged")];
+        assert!(ended.iter().any(|line| ran.stdout.contains(line)), "{}", ran.stdout);
+        assert!(job.target.is_dir(), "{name}");
+    }
+}
