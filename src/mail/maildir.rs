@@ -14,10 +14,15 @@ use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 
+use walkdir::WalkDir;
+
 use crate::error::{Error, Result};
 
 /// Marks our files: another program's are not ours to tidy up.
 const MARK: &str = "postkeep-";
+
+/// How deep folders are looked through: Maildir++ keeps them beside each other, some programs inside each other.
+const FOLDERS: usize = 3;
 
 /// How long a file may lie in `tmp/` before it is certain that nobody writes it any more.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(36);
@@ -102,15 +107,17 @@ impl Maildir {
         Ok(place)
     }
 
-    /// The file of the letter with this key, if it was delivered.
+    /// The file of the letter with this key, if it was delivered; also in a folder of the Maildir (`.Archive/cur`)
+    /// that somebody moved it to.
     fn find(&self, key: &str) -> std::io::Result<Option<PathBuf>> {
-        // `new` first: a reader moves letters from there to `cur`, so one that moves meanwhile is seen in either.
-        for folder in ["new", "cur"] {
-            for entry in fs::read_dir(self.path.join(folder))? {
-                let entry = entry?;
-                if entry.file_name().to_str().and_then(key_of) == Some(key) {
-                    return Ok(Some(entry.path()));
-                }
+        // Backwards by name, `new` before `cur`: a reader moves letters from there to here, so one that moves
+        // meanwhile is seen in either.
+        let walk = WalkDir::new(&self.path).min_depth(2).max_depth(FOLDERS + 2);
+        let walk = walk.sort_by(|a, b| b.file_name().cmp(a.file_name()));
+        for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != "tmp") {
+            let entry = entry?;
+            if entry.file_type().is_file() && entry.file_name().to_str().and_then(key_of) == Some(key) {
+                return Ok(Some(entry.into_path()));
             }
         }
         Ok(None)
@@ -245,7 +252,12 @@ mod tests {
         fs::rename(&first, &read).unwrap();
         let maildir = Maildir::open_or_create(temp.path()).unwrap();
         assert_eq!(maildir.deliver("01ABC", b"two", later, other).unwrap(), read);
-        assert_eq!(fs::read(&read).unwrap(), b"one");
+        let archive = temp.path().join(".Archive/cur");
+        fs::create_dir_all(&archive).unwrap();
+        let filed = archive.join(read.file_name().unwrap());
+        fs::rename(&read, &filed).unwrap();
+        assert_eq!(maildir.deliver("01ABC", b"two", later, other).unwrap(), filed);
+        assert_eq!(fs::read(&filed).unwrap(), b"one");
         assert!(names(&maildir, "new").is_empty());
         // A key that begins alike is another letter.
         maildir.deliver("01AB", b"three", later, other).unwrap();
