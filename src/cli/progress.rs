@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Context;
+use super::{Context, out};
 use crate::figures::{count, size};
 use crate::progress::{Event, Listener, Phase, Snapshot};
 
@@ -90,7 +90,7 @@ impl Shown {
             bar.set_message(text);
             bar.tick();
         } else if !self.quiet && state.said.elapsed() >= LINE {
-            eprintln!("{text}");
+            out::warn(&text);
             state.said = Instant::now();
         }
     }
