@@ -14,7 +14,7 @@ use crate::clock::System;
 use crate::error::Result;
 use crate::figures::{count, of, size};
 use crate::profile::Profile;
-use crate::progress::Meter;
+use crate::progress::{Event, Listener, Meter};
 use crate::run::Stop;
 use crate::sync::plan::{Line, LineAct, Plan};
 
@@ -53,6 +53,7 @@ pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
             if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
         };
         let shown = Shown::new(ctx);
+        shown.event(&Event::Started { profile: profile.name.clone() });
         let planned = agent::preview(&ctx.state_dir, profile, &System, &Meter::default(), &shown, &take);
         shown.clear();
         let (plan, stop) = planned?;
