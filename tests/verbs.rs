@@ -91,6 +91,11 @@ fn with_clashes(count: usize) -> Sandbox {
     }
     sandbox.write("source/odd\u{202e}\nname", "file");
     fs::create_dir_all(sandbox.path("target/odd\u{202e}\nname")).unwrap();
+    // The folders themselves differ in nothing.
+    for folder in ["source", "target"] {
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        fs::File::open(sandbox.path(folder)).unwrap().set_modified(time).unwrap();
+    }
     sandbox
 }
 
@@ -190,6 +195,25 @@ fn a_run_that_finds_its_profile_or_folder_in_use() {
     drop(held);
     golden("run-locked", &sandbox, &(profile.stderr + &folder.stderr));
     assert!(sandbox.history().is_empty(), "nothing is recorded of what did not run");
+}
+
+#[test]
+fn a_run_that_cannot_be_recorded_did_run_all_the_same() {
+    let (sandbox, _) = ran_once();
+    let db = rusqlite::Connection::open(sandbox.path("state/state.db")).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER full BEFORE UPDATE ON run BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .unwrap();
+    sandbox.write("source/new", "x");
+    let ran = sandbox.run(&["run", "docs"]).expect(1);
+    assert!(ran.stderr.starts_with("docs: cannot record the end of a run in "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the disk is full") && !ran.stderr.contains("did not run"), "{}", ran.stderr);
+    assert_eq!(sandbox.read("target/new"), "x");
+    db.execute_batch("DROP TRIGGER full").unwrap();
+    let ran = sandbox.run(&["run", "docs"]).expect(0);
+    let statuses: Vec<_> = sandbox.history().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(statuses, ["unchanged", "interrupted", "ok"], "{}", ran.stderr);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::progress::Shown;
 use super::{Context, config, out, plan, table, usage};
 use crate::agent::{Agent, Delivery, Order};
 use crate::clock::System;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::figures::{count, duration, of, size};
 use crate::profile::{Job, Profile};
 use crate::progress::Meter;
@@ -183,7 +183,9 @@ impl Session<'_> {
                 .push(json!({ "profile": profile.name, "error": error.one_line(), "hints": error.hints() }));
             return;
         }
-        out::warn(&format!("{}: did not run: {}", profile.name, error.one_line()));
+        // Other errors may come after the work, when it cannot be recorded.
+        let word = if error.kind() == Kind::Locked { "did not run: " } else { "" };
+        out::warn(&format!("{}: {word}{}", profile.name, error.one_line()));
         error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
     }
 

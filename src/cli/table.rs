@@ -11,9 +11,9 @@ pub(super) fn short(id: RunId) -> String {
     id.to_string()[..13].to_owned()
 }
 
-/// A time in the machine's zone.
+/// A time in the machine's zone, always as wide, and no wider than a table of 80 columns has room for.
 pub(super) fn when(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::system()).strftime("%a %-d %b %Y %H:%M").to_string()
+    time.to_zoned(TimeZone::system()).strftime("%d %b %Y %H:%M").to_string()
 }
 
 /// A path that may be the root.

@@ -108,9 +108,9 @@ fn placeholder(text: &str, host: &str) -> Option<(usize, &'static str)> {
     if text[..name].contains("_postkeep-") {
         return Some((name, "LETTER"));
     }
-    if text.starts_with("--approve ") {
-        let token = word(&text[10..], |c| c.is_ascii_hexdigit());
-        return (token == 10).then_some((20, "--approve TOKEN"));
+    if let Some(token) = text.strip_prefix("--approve ") {
+        let digits = word(token, |c| c.is_ascii_hexdigit());
+        return (digits == 10).then_some(("--approve ".len() + digits, "--approve TOKEN"));
     }
     if &text[..name] == host {
         return Some((name, "HOST"));
@@ -120,18 +120,20 @@ fn placeholder(text: &str, host: &str) -> Option<(usize, &'static str)> {
     Some(("postkeep ".len() + version.len(), "postkeep VERSION"))
 }
 
-/// The length of `Mon 3 Nov 2025 10:00`, with its zone if there is one.
+/// The length of `Mon 3 Nov 2025 10:00 CET` or `03 Nov 2025 10:00`.
 fn time(text: &str) -> Option<usize> {
-    let mut words = text.split(' ');
-    let mut next = || words.next();
-    let day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&next()?);
-    let number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
-    let (date, month, year, clock) = (next()?, next()?, next()?, next()?.get(..5)?);
-    let fits = day && number(date) && number(year) && year.len() == 4 && clock.as_bytes()[2] == b':';
-    let length = "Mon ".len() + date.len() + 1 + month.len() + " 2026 00:00".len();
-    let zone =
-        [" CET", " CEST"].into_iter().find(|zone| text.get(length..).is_some_and(|z| z.starts_with(zone)));
-    fits.then(|| length + zone.map_or(0, str::len))
+    const DAYS: [&str; 7] = ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "];
+    let day = DAYS.iter().find(|day| text.starts_with(**day)).map_or(0, |day| day.len());
+    let mut words = text[day..].split(' ');
+    let (date, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let fits = number(date) && number(year) && year.len() == 4 && clock.as_bytes().get(2) == Some(&b':');
+    if !fits || clock.len() < "00:00".len() {
+        return None;
+    }
+    let length = day + date.len() + 1 + month.len() + " 2026 00:00".len();
+    let zone = [" CET", " CEST"].into_iter().find(|zone| text[length..].starts_with(zone));
+    Some(length + zone.map_or(0, str::len))
 }
 
 /// The length of a duration: `4 ms`, `1.2 s`, `6 min 12 s`.
@@ -152,14 +154,14 @@ fn what_differs_from_run_to_run_gets_a_placeholder() {
     for (line, shown) in [
         ("docs: ok, 3 new; in 4 ms", "docs: ok, 3 new; in TOOK"),
         ("after 6 min 12 s: x", "after TOOK: x"),
-        ("01M85CJATG4G1  docs  Tue 24 Nov 2026 00:41  4.1 s   ok", "RUN-ID  docs  WHEN  TOOK  ok"),
+        ("01M85CJATG4G1  docs  24 Nov 2026 00:41  4.1 s   ok", "RUN-ID  docs  WHEN  TOOK  ok"),
         ("nas1, postkeep 0.1.0x 3 similar", "HOST, postkeep 0.1.0x 3 similar"),
         ("Started  Tue 4 Nov 2026 00:41 CET", "Started  WHEN"),
         ("run docs --approve 0123456789", "run docs --approve TOKEN"),
         ("mail/new/1.M7P1_postkeep-01M85CJATG4G1YQDP2HSJ9W1BG.nas1", "mail/new/LETTER"),
         ("01M85CJATG4G1YQDP2HSJ9W1BG", "ID"),
     ] {
-        let line = line.replace("0.1.0x", &format!("{}", env!("CARGO_PKG_VERSION")));
+        let line = line.replace("0.1.0x", env!("CARGO_PKG_VERSION"));
         let shown = shown.replace("postkeep 0.1.0x", "postkeep VERSION");
         assert_eq!(settled_line(&line, "nas1"), shown);
     }
