@@ -82,17 +82,19 @@ impl Agent<'_> {
         })
     }
 
+    /// The account of all who name none of their own.
+    fn own_account(&self) -> Option<&PathBuf> {
+        let Account::Maildir(path) = self.accounts.get(self.orphans.account.as_ref()?)?;
+        Some(path)
+    }
+
     fn file(&self, letter: &Letter) -> Result<PathBuf> {
         let embedded = self.state_dir.join("mail");
         let path = match self.accounts.get(&letter.account) {
             Some(Account::Maildir(path)) => path,
-            None if letter.account == EMBEDDED => &embedded,
-            None => {
-                return Err(crate::error::Error::other(format!(
-                    "the account {} is not in the configuration any more",
-                    letter.account
-                )));
-            }
+            // An account that is gone takes no letter ever again: its letters go where reports go now.
+            None if letter.account != EMBEDDED => self.own_account().unwrap_or(&embedded),
+            None => &embedded,
         };
         let by = Postman { host: &self.host, pid: std::process::id() };
         Maildir::open_or_create(path)?.deliver(&letter.id.to_string(), &letter.mail, self.clock.now(), by)

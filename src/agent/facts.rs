@@ -5,10 +5,13 @@ use jiff::tz::TimeZone;
 use super::Agent;
 use crate::entry::show;
 use crate::error::Result;
-use crate::profile::{Job, Mode, Profile, ReportRules};
+use crate::profile::{Job, Profile, ReportRules};
 use crate::report::{self, Facts, LogText, PastRun, Rendered};
 use crate::run::Run;
 use crate::state::{Query, failure_key};
+
+/// Stands for the folders of a profile that cannot be asked any more.
+const NO_PROFILE: &str = "(the profile is gone or cannot be read)";
 
 /// How many earlier runs a report shows.
 const HISTORY: u32 = 30;
@@ -47,8 +50,8 @@ impl Agent<'_> {
         let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
         let rules = self.rules(profile);
         let (source, target, mode) = match profile.map(|profile| &profile.job) {
-            Some(Job::Sync(job)) => (path(&job.source), path(&job.target), job.mode),
-            None => ("(the profile is gone)".into(), "(the profile is gone)".into(), Mode::Copy),
+            Some(Job::Sync(job)) => (path(&job.source), path(&job.target), Some(job.mode)),
+            None => (NO_PROFILE.into(), NO_PROFILE.into(), None),
         };
         let facts = Facts {
             run,

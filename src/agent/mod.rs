@@ -197,6 +197,20 @@ impl<'a> Agent<'a> {
     }
 }
 
+/// Opens the state folder for reading only; None when nothing was ever recorded in it.
+///
+/// # Errors
+/// As [`State::open_read_only`]; an error that does not say what to do says at least how to use another folder.
+pub fn look(state_dir: &Path) -> Result<Option<State>> {
+    State::open_read_only(state_dir).map_err(|error| {
+        if error.hints().is_empty() {
+            error.hint("name another state folder with --state DIR")
+        } else {
+            error
+        }
+    })
+}
+
 /// Shows what a run of the profile would do, without locks and without a trace. `lines` hears every line of the plan,
 /// from several threads and in no order.
 ///
@@ -211,7 +225,7 @@ pub fn preview(
     lines: &(dyn Fn(Line) + Sync),
 ) -> Result<(Plan, Option<Stop>)> {
     let Job::Sync(job) = &profile.job;
-    let state = State::open_read_only(state_dir)?;
+    let state = look(state_dir)?;
     let marks = state.map(|state| state.history().roots(&profile.name)).transpose()?.unwrap_or_default();
     let marks = marks.of(&job.source, &job.target);
     let now = clock.now();

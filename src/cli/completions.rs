@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
+use super::out;
 use crate::error::Result;
 
 /// Print a completion script for a shell
@@ -20,6 +21,8 @@ pub(crate) struct CompletionsArgs {
 }
 
 pub(crate) fn run(args: &CompletionsArgs) -> Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut super::Cli::command(), "postkeep", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "postkeep", &mut script);
+    out::write(|out| out.write_all(&script))?;
     Ok(ExitCode::SUCCESS)
 }

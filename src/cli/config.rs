@@ -2,15 +2,14 @@
 
 mod load;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-pub(crate) use self::load::{load_some, real_env, real_look};
-use super::Context;
-use crate::error::{Context as _, Result};
+pub(crate) use self::load::{load_some, load_to_run, real_env, real_look};
+use super::{Context, out, table};
+use crate::error::Result;
 use crate::profile::{self, FileKind, Loaded, Problem, Profile, Severity};
 
 /// Check, show or describe the profile files
@@ -54,13 +53,12 @@ enum ConfigVerb {
 
 /// Runs the verb.
 pub(crate) fn run(args: ConfigArgs, ctx: &Context) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
     let (text, code) = match args.verb {
         ConfigVerb::Check => checked(&load::load(ctx)?, ctx),
         ConfigVerb::Show { names } => {
             let (loaded, others) = load::pick(load::load(ctx)?, &names, ctx)?;
             if !others.is_empty() {
-                let _ = writeln!(std::io::stderr(), "postkeep: not shown: {}", load::explain(others.len()));
+                out::warn(&format!("postkeep: not shown: {}", load::explain(others.len())));
             }
             (shown(&loaded, ctx.json), ExitCode::SUCCESS)
         }
@@ -69,11 +67,8 @@ pub(crate) fn run(args: ConfigArgs, ctx: &Context) -> Result<ExitCode> {
             (pretty(&profile::schema(kind)), ExitCode::SUCCESS)
         }
     };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Who closed the pipe has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(code),
-        result => result.context(|| "cannot write to standard output".into()).map(|()| code),
-    }
+    out::print(&text)?;
+    Ok(code)
 }
 
 fn checked(loaded: &Loaded, ctx: &Context) -> (String, ExitCode) {
@@ -134,11 +129,12 @@ fn shown(loaded: &Loaded, json: bool) -> String {
         // One long list of patterns must not push all origins out of sight.
         const WIDEST: usize = 40;
         let key_width = values.iter().map(|value| value.key.len()).max().unwrap_or_default();
-        let widths = values.iter().map(|value| value.text.chars().count());
+        let widths = values.iter().map(|value| table::seen(&value.text));
         let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or_default();
-        let lines = values
-            .iter()
-            .map(|value| format!("  {:key_width$}  {:width$}  {}\n", value.key, value.text, value.whence()));
+        let lines = values.iter().map(|value| {
+            let gap = " ".repeat(width.saturating_sub(table::seen(&value.text)));
+            format!("  {:key_width$}  {}{gap}  {}\n", value.key, value.text, value.whence())
+        });
         format!("{}\n{}", one.name, lines.collect::<String>())
     });
     tables.collect::<Vec<_>>().join("\n")

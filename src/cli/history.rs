@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, table};
+use super::{Context, out, table};
+use crate::agent;
 use crate::error::Result;
 use crate::figures::{count, duration, size};
-use crate::state::{Query, RunRow, State};
+use crate::profile::quote;
+use crate::state::{Query, RunRow};
 
 /// List the runs, newest first
 #[derive(Debug, Args)]
@@ -33,23 +35,28 @@ pub(crate) struct HistoryArgs {
 
 pub(crate) fn run(args: &HistoryArgs, ctx: &Context) -> Result<ExitCode> {
     let mut rows = Vec::new();
-    if let Some(state) = State::open_read_only(&ctx.state_dir)? {
+    if let Some(state) = agent::look(&ctx.state_dir)? {
         let history = state.history();
         let before = args.before.as_deref().map(|id| history.find(id)).transpose()?.map(|row| row.id);
         rows = history.runs(&Query { profile: args.profile.as_deref(), limit: args.limit, before })?;
     }
     if ctx.json {
-        println!("{}", serde_json::Value::Array(rows.iter().map(as_json).collect()));
+        let rows = serde_json::Value::Array(rows.iter().map(as_json).collect());
+        out::print(&format!("{rows}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     if rows.is_empty() {
-        println!("no runs yet");
+        let earlier = if args.before.is_some() { "no earlier runs" } else { "no runs yet" };
+        out::print(&match &args.profile {
+            Some(profile) => format!("{earlier} of {}\n", quote(profile)),
+            None => format!("{earlier}\n"),
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     let head =
         ["RUN", "PROFILE", "STARTED", "TOOK", "RESULT", "CHANGED", "COPIED"].map(str::to_owned).to_vec();
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(|row| line(row, ctx.color()))).collect();
-    print!("{}", table::table(&lines));
+    out::print(&table::table(&lines))?;
     Ok(ExitCode::SUCCESS)
 }
 

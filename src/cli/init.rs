@@ -82,10 +82,11 @@ pub(crate) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
     if !ctx.quiet {
         let name = &answers.name;
         let paths: String = paths.iter().map(|path| format!("  {}\n", path.display())).collect();
-        asker.say(&format!(
+        // The files are there, whether anybody hears of it or not.
+        let _ = asker.say(&format!(
             "Written:\n{paths}\nNext:\n  postkeep plan {name}    shows what a run would do, and does nothing\n  \
              postkeep run {name}     does it, and reports\n"
-        ))?;
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

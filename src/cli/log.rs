@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, out};
+use crate::agent;
 use crate::error::{Context as _, Error, Result};
 use crate::figures::size;
 use crate::state::State;
@@ -35,24 +36,32 @@ pub(crate) fn run(args: &LogArgs, ctx: &Context) -> Result<ExitCode> {
         return Err(Error::other(format!("run {} has no log", row.id))
             .hint("logs are kept for 400 days; a run that is at work has one when it has ended"));
     };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for line in log.lines() {
-        let line = line.context(|| format!("cannot read the log of run {}", row.id))?;
-        print(&mut out, &line, ctx.json).context(|| "cannot write the log".into())?;
-    }
-    out.flush().context(|| "cannot write the log".into())?;
+    let mut unreadable = None;
+    out::write(|out| {
+        for line in log.lines() {
+            match line {
+                Ok(line) => print(out, &line, ctx.json)?,
+                Err(error) => {
+                    unreadable = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    unreadable.map_or(Ok(()), Err).context(|| format!("cannot read the log of run {}", row.id))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The state, which must be there.
 pub(super) fn open(ctx: &Context) -> Result<State> {
-    State::open_read_only(&ctx.state_dir)?.ok_or_else(|| {
+    agent::look(&ctx.state_dir)?.ok_or_else(|| {
         Error::other(format!("nothing was ever run with the state folder {}", ctx.state_dir.display()))
             .hint("run a profile first, or name the folder with --state")
     })
 }
 
-fn print(out: &mut impl Write, line: &str, as_json: bool) -> std::io::Result<()> {
+fn print(out: &mut dyn Write, line: &str, as_json: bool) -> std::io::Result<()> {
     let mut fields = line.splitn(4, '\t');
     let mut field = || fields.next().unwrap_or_default();
     let (op, bytes, path, note) = (field(), field().parse::<u64>().unwrap_or(0), field(), field());

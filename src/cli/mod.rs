@@ -5,6 +5,7 @@ mod config;
 mod history;
 mod init;
 mod log;
+mod out;
 mod plan;
 mod progress;
 mod report;
@@ -13,7 +14,7 @@ mod signals;
 mod status;
 mod table;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,11 +56,11 @@ const EVERYWHERE: &str = "Options of every command";
 /// What every verb takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Folder with postkeep.toml and profiles/ [default: ~/.config/postkeep]
-    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "POSTKEEP_CONFIG")]
+    /// Folder with postkeep.toml and profiles/ [default: $POSTKEEP_CONFIG, else ~/.config/postkeep]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
-    /// Folder for history, reports and locks [default: ~/.local/state/postkeep]
-    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "POSTKEEP_STATE")]
+    /// Folder for history, reports and locks [default: $POSTKEEP_STATE, else ~/.local/state/postkeep]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     state: Option<PathBuf>,
     /// Print JSON instead of text (all commands but init and completions)
     #[arg(long, global = true, help_heading = EVERYWHERE)]
@@ -105,26 +106,30 @@ impl Context {
 /// Runs the process: parses, calls the verb, prints an error as message, causes and hints.
 pub fn main() -> ExitCode {
     let Cli { global, verb } = Cli::parse();
-    let result = context(global).and_then(|ctx| match verb {
-        Verb::Init(args) => init::run(&args, &ctx),
-        Verb::Config(args) => config::run(args, &ctx),
-        Verb::Plan(args) => plan::run(&args, &ctx),
-        Verb::Run(args) => run::run(&args, &ctx),
-        Verb::Status(args) => status::run(&args, &ctx),
-        Verb::History(args) => history::run(&args, &ctx),
-        Verb::Log(args) => log::run(&args, &ctx),
-        Verb::Report(args) => report::run(&args, &ctx),
+    let ctx = || context(global);
+    let result = match verb {
+        Verb::Init(args) => ctx().and_then(|ctx| init::run(&args, &ctx)),
+        Verb::Config(args) => ctx().and_then(|ctx| config::run(args, &ctx)),
+        Verb::Plan(args) => ctx().and_then(|ctx| plan::run(&args, &ctx)),
+        Verb::Run(args) => ctx().and_then(|ctx| run::run(&args, &ctx)),
+        Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
+        Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
+        Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
+        Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),
+        // A script for a shell needs no folders, nor a home to find them in.
         Verb::Completions(args) => completions::run(&args),
-    });
+    };
     result.unwrap_or_else(|error| fail(&error))
 }
 
 /// Where things are: as asked, else where XDG's rules put them.
 fn context(global: Global) -> Result<Context> {
-    let folder = |asked: Option<PathBuf>, xdg: &str, below_home: &str| {
+    // Not clap's `env`: it would name the variables' values as options in what it says of other mistakes.
+    let folder = |asked: Option<PathBuf>, own: &str, xdg: &str, below_home: &str| {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = set(xdg).filter(|path| path.is_absolute());
         let found = asked
+            .or_else(|| set(own))
             .or_else(|| absolute.map(|path| path.join("postkeep")))
             .or_else(|| set("HOME").map(|home| home.join(below_home).join("postkeep")));
         found.ok_or_else(|| usage("HOME is not set").hint("name the folders: --config DIR --state DIR"))
@@ -133,19 +138,16 @@ fn context(global: Global) -> Result<Context> {
         std::path::absolute(&path).context(|| format!("cannot find the folder {}", path.display()))
     };
     Ok(Context {
-        config_dir: absolute(folder(global.config, "XDG_CONFIG_HOME", ".config")?)?,
-        state_dir: absolute(folder(global.state, "XDG_STATE_HOME", ".local/state")?)?,
+        config_dir: absolute(folder(global.config, "POSTKEEP_CONFIG", "XDG_CONFIG_HOME", ".config")?)?,
+        state_dir: absolute(folder(global.state, "POSTKEEP_STATE", "XDG_STATE_HOME", ".local/state")?)?,
         json: global.json,
         quiet: global.quiet,
     })
 }
 
 fn fail(error: &Error) -> ExitCode {
-    let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "postkeep: {}", error.one_line());
-    for hint in error.hints() {
-        let _ = writeln!(err, "  hint: {hint}");
-    }
+    out::warn(&format!("postkeep: {}", error.one_line()));
+    error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
     ExitCode::from(error.exit_code())
 }
 

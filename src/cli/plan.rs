@@ -8,13 +8,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Shown;
-use super::{Context, config};
+use super::{Context, config, out};
 use crate::agent;
 use crate::clock::System;
-use crate::error::{Context as _, Result};
+use crate::error::Result;
 use crate::figures::{count, of, size};
 use crate::profile::Profile;
-use crate::progress::Meter;
+use crate::progress::{Event, Listener, Meter};
 use crate::run::Stop;
 use crate::sync::plan::{Line, LineAct, Plan};
 
@@ -55,15 +55,16 @@ pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
             if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
         };
         let shown = Shown::new(ctx);
+        shown.event(&Event::Started { profile: profile.name.clone() });
         let planned = agent::preview(&ctx.state_dir, profile, &System, &Meter::default(), &shown, &take);
         shown.clear();
         let (plan, stop) = planned?;
         let (mut lines, cut) = held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         lines.sort_unstable();
         if ctx.json {
-            println!("{}", as_json(profile, &plan, stop.as_ref(), &lines, cut));
+            out::print(&format!("{}\n", as_json(profile, &plan, stop.as_ref(), &lines, cut)))?;
         } else {
-            print(profile, &plan, stop.as_ref(), &lines, cut).context(|| "cannot write the plan".into())?;
+            out::write(|out| print(out, profile, &plan, stop.as_ref(), &lines, cut))?;
         }
         code = match stop {
             Some(_) => 4,
@@ -85,13 +86,13 @@ fn word(act: LineAct) -> &'static str {
 }
 
 fn print(
+    out: &mut dyn Write,
     profile: &Profile,
     plan: &Plan,
     stop: Option<&Stop>,
     lines: &[Line],
     cut: u64,
 ) -> std::io::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in lines {
         let bytes = if line.bytes > 0 { size(line.bytes) } else { String::new() };
         writeln!(out, "{:<8}{bytes:>11}  {}", word(line.act), super::table::path(&line.path.to_string()))?;
@@ -124,7 +125,7 @@ fn print(
             writeln!(out, "to run exactly this plan: postkeep run {} --approve {token}", profile.name)?;
         }
     }
-    out.flush()
+    Ok(())
 }
 
 fn as_json(

@@ -1,13 +1,12 @@
 //! `postkeep report`: the report of a run, as it was written.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use mail_parser::{MessageParser, MimeHeaders};
 
-use super::Context;
+use super::{Context, out};
 use crate::error::{Context as _, Error, Result};
 
 /// Show the report of a run
@@ -42,10 +41,8 @@ pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
             error.hint("reports are kept for 400 days")
         });
     };
-    let written = |result: std::io::Result<()>| result.context(|| "cannot write the report".into());
-    let mut out = std::io::stdout().lock();
     if args.raw {
-        written(out.write_all(&mail))?;
+        out::write(|out| out.write_all(&mail))?;
         return Ok(ExitCode::SUCCESS);
     }
     let unreadable = || Error::other(format!("the report of run {} cannot be read back", row.id));
@@ -53,20 +50,27 @@ pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
     if ctx.json {
         let part = message.attachments().find(|part| part.attachment_name() == Some("report.json"));
         let json = part.ok_or_else(unreadable)?;
-        written(out.write_all(json.contents()).and_then(|()| writeln!(out)))?;
+        out::print(&lines(&String::from_utf8_lossy(json.contents())))?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(file) = &args.html else {
         let text = message.body_text(0).ok_or_else(unreadable)?;
-        written(out.write_all(text.replace("\r\n", "\n").as_bytes()))?;
+        out::print(&lines(&text))?;
         return Ok(ExitCode::SUCCESS);
     };
-    let html = message.body_html(0).ok_or_else(unreadable)?;
+    let html = lines(&message.body_html(0).ok_or_else(unreadable)?);
     if file.as_os_str() == "-" {
-        written(out.write_all(html.as_bytes()))?;
+        out::print(&html)?;
     } else {
         std::fs::write(file, html.as_bytes()).context(|| format!("cannot write {}", file.display()))?;
-        println!("written to {}", file.display());
+        if !ctx.quiet {
+            out::say(&format!("written to {}", file.display()));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A part of a mail with the line ends of this system.
+fn lines(part: &str) -> String {
+    part.replace("\r\n", "\n")
 }

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Shown;
-use super::{Context, config, plan, usage};
+use super::{Context, config, out, plan, table, usage};
 use crate::agent::{Agent, Delivery, Order};
 use crate::clock::System;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::figures::{count, duration, of, size};
 use crate::profile::{Job, Profile};
 use crate::progress::Meter;
@@ -57,9 +57,9 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     if args.approve.is_some() && args.profiles.len() != 1 {
         return Err(usage("--approve goes with one profile").hint("each plan has a token of its own"));
     }
-    let (config, broken) = config::load_some(ctx, &args.profiles)?;
+    let (profiles, config, broken) = config::load_to_run(ctx, &args.profiles)?;
     if args.dry_run {
-        return plan::show(&config.profiles, ctx);
+        return plan::show(&profiles, ctx);
     }
     let meter = Arc::new(Meter::default());
     super::signals::cancel(&meter)?;
@@ -72,18 +72,19 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     for problem in
         broken.iter().filter(|problem| args.all && problem.severity == crate::profile::Severity::Error)
     {
-        eprintln!("{}", problem.render(false));
+        out::warn(&problem.render(false));
         session.worst.note(1);
     }
     let order = Order { approve: args.approve.as_deref() };
-    for profile in &config.profiles {
+    for profile in &profiles {
         if meter.is_cancelled() {
             session.worst.note(130);
             break;
         }
         session.one(&agent, profile, &order, &meter);
     }
-    session.delivered(&agent.deliver(false)?);
+    // Nobody else delivers what an earlier run could not.
+    session.delivered(&agent.deliver(true)?);
     session.finish()
 }
 
@@ -91,22 +92,20 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     let (config, _) = config::load_some(ctx, &[])?;
     if ctx.json {
         let names: Vec<_> = config.profiles.iter().map(|profile| &profile.name).collect();
-        println!("{}", json!({ "profiles": names }));
+        out::print(&format!("{}\n", json!({ "profiles": names })))?;
         return Ok(ExitCode::from(2));
     }
-    eprintln!("postkeep: which profile? Name one or more, or use --all:\n");
-    for profile in &config.profiles {
+    out::warn("postkeep: which profile? Name one or more, or use --all:\n");
+    let row = |profile: &Profile| {
         let Job::Sync(job) = &profile.job;
-        eprintln!(
-            "  {:<20} {} {} -> {}",
-            profile.name,
-            job.mode.word(),
-            job.source.display(),
-            job.target.display()
-        );
-    }
-    if config.profiles.is_empty() {
-        eprintln!("  (none yet: `postkeep init` makes the first)");
+        let folders = format!("{} -> {}", job.source.display(), job.target.display());
+        vec![format!("  {}", profile.name), job.mode.word().to_owned(), folders]
+    };
+    let rows: Vec<_> = config.profiles.iter().map(row).collect();
+    if rows.is_empty() {
+        out::warn("  (none yet: `postkeep init` makes the first)");
+    } else {
+        out::warn(table::table(&rows).trim_end());
     }
     Ok(ExitCode::from(2))
 }
@@ -156,29 +155,29 @@ impl Session<'_> {
         if self.ctx.quiet && status.exit_code() == 0 {
             return;
         }
-        let word = super::table::status(status, self.ctx.color());
-        println!("{}: {word}, {}", profile.name, summary(run));
+        let word = table::status(status, self.ctx.color());
+        out::say(&format!("{}: {word}, {}", profile.name, summary(run)));
         let outcome = &run.outcome;
         if let Some(error) = &outcome.error {
-            println!("  {}", error.text);
-            error.hints.iter().for_each(|hint| println!("  hint: {hint}"));
+            out::say(&format!("  {}", error.text));
+            error.hints.iter().for_each(|hint| out::say(&format!("  hint: {hint}")));
         }
         if let Some(stop) = &outcome.stop {
-            println!("  {}", stop.reason);
-            println!("  hint: {}", stop.hint);
+            out::say(&format!("  {}", stop.reason));
+            out::say(&format!("  hint: {}", stop.hint));
             if let Some(token) = &stop.token {
-                println!("  to see the plan: postkeep plan {}", profile.name);
-                println!("  to approve it:   postkeep run {} --approve {token}", profile.name);
+                out::say(&format!("  to see the plan: postkeep plan {}", profile.name));
+                out::say(&format!("  to approve it:   postkeep run {} --approve {token}", profile.name));
             }
         }
         for failure in outcome.failures.iter().take(5) {
-            println!("  {}: {}", super::table::path(&failure.path), failure.cause);
+            out::say(&format!("  {}: {}", table::path(&failure.path), failure.cause));
         }
         let more = (outcome.errors + outcome.warnings).saturating_sub(5);
         if more > 0 {
-            println!("  and {} more: postkeep report {}", count(more), super::table::short(run.id));
+            out::say(&format!("  and {} more: postkeep report {}", count(more), table::short(run.id)));
         }
-        outcome.notes.iter().for_each(|note| println!("  note: {note}"));
+        outcome.notes.iter().for_each(|note| out::say(&format!("  note: {note}")));
     }
 
     fn refused(&mut self, profile: &Profile, error: &Error) {
@@ -188,19 +187,21 @@ impl Session<'_> {
                 .push(json!({ "profile": profile.name, "error": error.one_line(), "hints": error.hints() }));
             return;
         }
-        eprintln!("{}: did not run: {}", profile.name, error.one_line());
-        error.hints().iter().for_each(|hint| eprintln!("  hint: {hint}"));
+        // Other errors may come after the work, when it cannot be recorded.
+        let word = if error.kind() == Kind::Locked { "did not run: " } else { "" };
+        out::warn(&format!("{}: {word}{}", profile.name, error.one_line()));
+        error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
     }
 
     fn interrupted(&mut self, run: &Run) {
         if self.ctx.json {
             self.runs.push(json!({ "run": run }));
         } else {
-            eprintln!(
+            out::warn(&format!(
                 "{}: the run of {} ended without a word (killed, or the power failed); it is reported now",
                 run.profile,
-                super::table::when(run.started)
-            );
+                table::when(run.started)
+            ));
         }
     }
 
@@ -213,11 +214,13 @@ impl Session<'_> {
                 Delivery::Waits { id, reason } if self.ctx.json => {
                     self.runs.push(json!({ "report": id, "waits": reason }));
                 }
-                Delivery::Filed { path, .. } if !self.ctx.quiet => println!("report: {}", path.display()),
+                Delivery::Filed { path, .. } if !self.ctx.quiet => {
+                    out::say(&format!("report: {}", path.display()));
+                }
                 Delivery::Filed { .. } => {}
                 Delivery::Waits { id, reason } => {
-                    let id = super::table::short(*id);
-                    eprintln!("the report of run {id} could not be delivered yet: {reason}");
+                    let id = table::short(*id);
+                    out::warn(&format!("the report of run {id} could not be delivered yet: {reason}"));
                 }
             }
             if matches!(delivery, Delivery::Waits { .. }) {
@@ -228,7 +231,7 @@ impl Session<'_> {
 
     fn finish(self) -> Result<ExitCode> {
         if self.ctx.json {
-            println!("{}", serde_json::Value::Array(self.runs));
+            out::print(&format!("{}\n", serde_json::Value::Array(self.runs)))?;
         }
         Ok(ExitCode::from(self.worst.0))
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
 
 use crate::run::{RunId, Status};
 
@@ -10,9 +11,9 @@ pub(super) fn short(id: RunId) -> String {
     id.to_string()[..13].to_owned()
 }
 
-/// A time in the machine's zone.
+/// A time in the machine's zone, always as wide, and no wider than a table of 80 columns has room for.
 pub(super) fn when(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::system()).strftime("%a %-d %b %Y %H:%M").to_string()
+    time.to_zoned(TimeZone::system()).strftime("%d %b %Y %H:%M").to_string()
 }
 
 /// A path that may be the root.
@@ -27,7 +28,12 @@ pub(super) fn status(status: Status, color: bool) -> String {
         Status::Warning | Status::Running | Status::Cancelled => "33",
         Status::Failed | Status::Stopped | Status::Interrupted => "31",
     };
-    if color { format!("\x1b[{code}m{}\x1b[0m", status.word()) } else { status.word().to_owned() }
+    paint(code, status.word(), color)
+}
+
+/// A word in a colour, where one is wanted.
+pub(super) fn paint(code: &str, word: &str, color: bool) -> String {
+    if color { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
 /// Lines up columns, two spaces between; colours take no room.
@@ -49,18 +55,11 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// How wide a cell shows: without its colour codes, a character a column.
-fn seen(cell: &str) -> usize {
-    let mut width = 0;
-    let mut chars = cell.chars();
-    while let Some(c) = chars.next() {
-        if c == '\x1b' {
-            chars.by_ref().find(|c| *c == 'm');
-        } else {
-            width += 1;
-        }
-    }
-    width
+/// How many columns a cell takes: nothing for its colour codes, two for a wide character.
+pub(super) fn seen(cell: &str) -> usize {
+    let mut parts = cell.split('\x1b');
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    plain + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| text.width())).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -70,7 +69,12 @@ mod tests {
     #[test]
     fn columns_line_up_with_and_without_colours() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
-        let text = table(&[row(["name", "result"]), row(["a", &status(Status::Ok, true)]), row(["", "é"])]);
-        assert_eq!(text, "name  result\na     \x1b[32mok\x1b[0m\n      é\n");
+        let rows = [
+            row(["name", "result"]),
+            row([&status(Status::Ok, true), "a"]),
+            row(["", "é"]),
+            row(["写e\u{301}", "b"]),
+        ];
+        assert_eq!(table(&rows), "name  result\n\x1b[32mok\x1b[0m    a\n      é\n写e\u{301}   b\n");
     }
 }

@@ -30,7 +30,7 @@ impl Case {
             run: &self.run,
             source: &self.source,
             target: &self.target,
-            mode: Mode::Mirror,
+            mode: Some(Mode::Mirror),
             history: &self.history,
             last_success: self.last_success,
             failing_since: self.failing_since,

@@ -53,6 +53,19 @@ pub(super) fn atom(text: &str) -> String {
     if out.is_empty() { "unnamed".into() } else { out }
 }
 
+/// The text as [`atom`], at most `max` characters long: of a longer one the beginning, and a hash that keeps it apart
+/// from others that begin alike.
+pub(super) fn tag(text: &str, max: usize) -> String {
+    const HASH: usize = 8;
+    let whole = atom(text);
+    if text.chars().count() <= max && whole.len() <= max {
+        return whole;
+    }
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    let head = whole[..max.saturating_sub(HASH + 1).min(whole.len())].trim_end_matches('.');
+    format!("{head}-{}", &hash[..HASH])
+}
+
 fn visible(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
@@ -102,5 +115,14 @@ mod tests {
         ] {
             assert_eq!(atom(text), shown);
         }
+    }
+
+    #[test]
+    fn a_long_tag_is_short_and_still_its_own() {
+        assert_eq!(tag("documents", 9), "documents");
+        let long = ["documents-of-ann", "documents-of-ben", "document.s-of-cy"].map(|text| tag(text, 15));
+        assert!(long.iter().all(|tag| tag.len() <= 15 && tag.starts_with("docume")), "{long:?}");
+        assert!(long[0] != long[1] && long[1] != tag("documents-of-ben.", 15));
+        assert_eq!(tag(&"x".repeat(500), 28).len(), 28);
     }
 }

@@ -26,10 +26,6 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
             "bytes-per-second": usual.bytes_per_second,
         })
     });
-    let mode = match facts.mode {
-        Mode::Copy => "copy",
-        Mode::Mirror => "mirror",
-    };
     let cut = |text: &str| clean::line(text, 500);
     let mut report = json!({
         "schema": 1,
@@ -39,7 +35,7 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
         "install": clean::line(facts.install_id, 200),
         "version": clean::line(facts.version, 200),
         "trigger": run.trigger,
-        "mode": mode,
+        "mode": facts.mode.map(Mode::word),
         "source": clean::path(facts.source, 2_000),
         "target": clean::path(facts.target, 2_000),
         "started": run.started.to_string(),

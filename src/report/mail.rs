@@ -17,6 +17,10 @@ use crate::error::{Context, Error, Result};
 /// The longest header line.
 const LINE: usize = 78;
 
+/// How many characters of a profile's and a machine's name go into an id. An id has no space to fold a line at: with
+/// so many of both it fits on one.
+const TAG: usize = 28;
+
 /// What a letter is known by.
 pub(super) struct Ids {
     /// Its own id.
@@ -30,7 +34,7 @@ impl Ids {
     /// The ids of a run's letter.
     pub fn new(facts: &Facts<'_>) -> Self {
         let at = format!("{}.postkeep.invalid", clean::atom(facts.install_id));
-        let profile = clean::atom(&facts.run.profile);
+        let profile = clean::tag(&facts.run.profile, TAG);
         let month = facts.run.ended.to_zoned(facts.zone.clone()).strftime("%Y-%m").to_string();
         Self {
             message: format!("<{}.report@{at}>", facts.run.id),
@@ -68,8 +72,8 @@ fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
     let list = format!(
         "{} <{}.{}.postkeep.invalid>",
         phrase(&format!("{profile} on {host}")),
-        clean::atom(&run.profile),
-        clean::atom(facts.host)
+        clean::tag(&run.profile, TAG),
+        clean::tag(facts.host, TAG)
     );
     let headers = [
         encoded(From::from(Mailboxes::from(sender))),

@@ -56,8 +56,8 @@ pub struct Facts<'a> {
     pub source: &'a str,
     /// Where they went to, escaped likewise.
     pub target: &'a str,
-    /// How the target is treated.
-    pub mode: Mode,
+    /// How the target is treated; None where nobody knows, because the profile is gone.
+    pub mode: Option<Mode>,
     /// The profile's earlier runs, oldest first, up to 30 of them, without this one.
     pub history: &'a [PastRun],
     /// When the last success before this run ended.

@@ -105,16 +105,13 @@ fn tone(status: Status) -> &'static str {
 }
 
 fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
-    let mode = match facts.mode {
+    let mode = |mode| match mode {
         Mode::Copy => "copy: nothing is deleted in the target",
         Mode::Mirror => "mirror: the target becomes equal to the source",
     };
-    let mut job = vec![
-        ("From", clean::path(facts.source, 160)),
-        ("To", clean::path(facts.target, 160)),
-        ("Mode", mode.to_owned()),
-        ("Started", when(facts.run.started, facts.zone)),
-    ];
+    let mut job = vec![("From", clean::path(facts.source, 160)), ("To", clean::path(facts.target, 160))];
+    job.extend(facts.mode.map(|known| ("Mode", mode(known).to_owned())));
+    job.push(("Started", when(facts.run.started, facts.zone)));
     // When an interrupted run ended nobody knows.
     if facts.run.outcome.status != Status::Interrupted {
         job.push(("Ended", when(facts.run.ended, facts.zone)));

@@ -1,12 +1,11 @@
 //! The configuration for a verb: read, checked, and refused only as far as it concerns what is to be done.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::render;
-use crate::cli::{Context, usage};
+use crate::cli::{Context, out, usage};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::profile::{self, Config, Env, Loaded, Problem, Seen, Severity, nearest, quote};
+use crate::profile::{self, Config, Env, Loaded, Problem, Profile, Seen, Severity, nearest, quote};
 
 /// The named profiles in the order named; or all sound ones where none is named, and what is wrong with the others.
 ///
@@ -17,6 +16,15 @@ pub(crate) fn load_some(ctx: &Context, names: &[String]) -> Result<(Config, Vec<
     Ok((loaded.config, others))
 }
 
+/// As [`load_some`], but the named profiles come beside the whole configuration: a run may have to tell of another
+/// profile's run too.
+pub(crate) fn load_to_run(ctx: &Context, names: &[String]) -> Result<(Vec<Profile>, Config, Vec<Problem>)> {
+    let loaded = load(ctx)?;
+    let whole = loaded.config.clone();
+    let (loaded, others) = pick(loaded, names, ctx)?;
+    Ok((loaded.config.profiles, whole, others))
+}
+
 /// What [`load_some`] promises, with the origins of the values.
 pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Result<(Loaded, Vec<Problem>)> {
     if let Some(unknown) = names.iter().find(|name| !loaded.names.contains(name) && !refused(&loaded, name)) {
@@ -25,10 +33,12 @@ pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Resul
         return Err(match near {
             Some(near) => error.hint(format!("did you mean \"{near}\"?")),
             None if loaded.names.is_empty() => error.hint("`postkeep init` writes a first profile"),
-            None => error.hint(format!(
-                "its file would be {}",
-                ctx.config_dir.join("profiles").join("NAME.toml").display()
-            )),
+            None => {
+                // What cannot be a name of a profile is not made a path.
+                let stem = if profile::is_name(unknown) { unknown } else { "NAME" };
+                let file = ctx.config_dir.join(profile::PROFILES).join(format!("{stem}.toml"));
+                error.hint(format!("its file would be {}", file.display()))
+            }
         });
     }
     let concerns = |problem: &Problem| {
@@ -63,7 +73,8 @@ fn refuse(errors: &[&Problem]) -> Result<()> {
         return Ok(());
     }
     let errors: Vec<Problem> = errors.iter().map(|problem| (*problem).clone()).collect();
-    let _ = std::io::stderr().write_all(render(&errors, false).as_bytes());
+    let said = render(&errors, false);
+    out::warn(said.strip_suffix('\n').unwrap_or(&said));
     Err(Error::new(Kind::Config, explain(errors.len())))
 }
 
