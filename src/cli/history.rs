@@ -10,6 +10,7 @@ use crate::agent;
 use crate::error::Result;
 use crate::figures::{count, duration, size};
 use crate::profile::quote;
+use crate::run::Status;
 use crate::state::{Query, RunRow};
 
 /// List the runs, newest first
@@ -39,6 +40,12 @@ pub(crate) fn run(args: &HistoryArgs, ctx: &Context) -> Result<ExitCode> {
         let history = state.history();
         let before = args.before.as_deref().map(|id| history.find(id)).transpose()?.map(|row| row.id);
         rows = history.runs(&Query { profile: args.profile.as_deref(), limit: args.limit, before })?;
+        for row in rows.iter_mut().filter(|row| row.status == Status::Running) {
+            // Nobody holds its profile's lock: it was killed, and is reported at the next start.
+            if !state.locks().is_held(&row.profile)? {
+                row.status = Status::Interrupted;
+            }
+        }
     }
     if ctx.json {
         let rows = serde_json::Value::Array(rows.iter().map(as_json).collect());

@@ -10,7 +10,7 @@ use super::{Context, out};
 use crate::agent;
 use crate::error::{Context as _, Error, Result};
 use crate::figures::size;
-use crate::state::State;
+use crate::state::{Query, RunRow, State};
 
 /// Show what a run did to each path
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(crate) struct LogArgs {
 
 pub(crate) fn run(args: &LogArgs, ctx: &Context) -> Result<ExitCode> {
     let state = open(ctx)?;
-    let row = state.history().find(&args.run)?;
+    let row = find(&state, &args.run)?;
     let Some(log) = state.history().log(row.id)? else {
         return Err(Error::other(format!("run {} has no log", row.id))
             .hint("logs are kept for 400 days; a run that is at work has one when it has ended"));
@@ -51,6 +51,13 @@ pub(crate) fn run(args: &LogArgs, ctx: &Context) -> Result<ExitCode> {
     })?;
     unreadable.map_or(Ok(()), Err).context(|| format!("cannot read the log of run {}", row.id))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A run by the beginning of its id, or by the name of the profile whose last run it is; with its failures.
+pub(super) fn find(state: &State, asked: &str) -> Result<RunRow> {
+    let history = state.history();
+    let last = history.runs(&Query { profile: Some(asked), limit: 1, before: None })?.pop();
+    history.find(&last.map_or_else(|| asked.to_owned(), |row| row.id.to_string()))
 }
 
 /// The state, which must be there.

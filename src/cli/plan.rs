@@ -45,9 +45,9 @@ pub(crate) fn run(args: &PlanArgs, ctx: &Context) -> Result<ExitCode> {
     show(&config.profiles, ctx)
 }
 
-/// Shows the plans of some profiles; the last one that would not go well decides the exit code.
+/// Shows the plans of some profiles; the worst decides the exit code.
 pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
-    let mut code = 0;
+    let mut worst = super::run::Worst::default();
     for profile in profiles {
         let held = Mutex::new((Vec::new(), 0_u64));
         let take = |line: Line| {
@@ -66,13 +66,13 @@ pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
         } else {
             out::write(|out| print(out, profile, &plan, stop.as_ref(), &lines, cut))?;
         }
-        code = match stop {
+        worst.note(match stop {
             Some(_) => 4,
             None if plan.failures.errors > 0 => 1,
-            None => code,
-        };
+            None => 0,
+        });
     }
-    Ok(ExitCode::from(code))
+    Ok(worst.code())
 }
 
 fn word(act: LineAct) -> &'static str {

@@ -32,7 +32,7 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
     let state = super::log::open(ctx)?;
-    let row = state.history().find(&args.run)?;
+    let row = super::log::find(&state, &args.run)?;
     let Some(mail) = state.history().report(row.id)? else {
         let error = Error::other(format!("run {} has no report", row.id));
         return Err(if row.ended.is_none() {

@@ -112,16 +112,20 @@ fn list(ctx: &Context) -> Result<ExitCode> {
 
 /// The worst exit code so far.
 #[derive(Default)]
-struct Worst(u8);
+pub(super) struct Worst(u8);
 
 impl Worst {
-    fn note(&mut self, code: u8) {
+    pub(super) fn note(&mut self, code: u8) {
         // From harmless to bad; a code that is not listed is as bad as a failure.
         const ORDER: [u8; 6] = [0, 3, 130, 11, 4, 1];
         let rank = |code: u8| ORDER.iter().position(|known| *known == code).unwrap_or(ORDER.len());
         if rank(code) > rank(self.0) {
             self.0 = code;
         }
+    }
+
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(self.0)
     }
 }
 
@@ -233,7 +237,7 @@ impl Session<'_> {
         if self.ctx.json {
             out::print(&format!("{}\n", serde_json::Value::Array(self.runs)))?;
         }
-        Ok(ExitCode::from(self.worst.0))
+        Ok(self.worst.code())
     }
 }
 
