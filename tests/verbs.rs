@@ -173,7 +173,7 @@ fn a_brake_stops_a_run_and_an_approval_releases_it() {
     }
     fs::remove_file(sandbox.path("config/profiles/other.toml")).unwrap();
     let ran = sandbox.run(&["run", "docs", "--approve", "0000000000"]).expect(4);
-    assert!(ran.stdout.contains("the token given is for not this plan's"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the token given is not this plan's"), "{}", ran.stdout);
     sandbox.run(&["run", "docs", "--approve", token]).expect(0);
     assert_eq!(fs::read_dir(sandbox.path("source")).unwrap().count(), 1);
 }

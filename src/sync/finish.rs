@@ -14,6 +14,7 @@ use super::links::{Action, Group};
 use super::plan::{Act, FolderPlan};
 use super::pool::Stack;
 use crate::entry::{Entry, Kind, RelPath};
+use crate::figures::of;
 use crate::replica::{Listing, Put, Replica, Seen};
 use crate::run::Severity;
 
@@ -206,8 +207,10 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 Ok(0) => self.target_changed(tally, &path),
                 Ok(n) => {
                     tally.counts.deleted += n;
-                    let note = if n > 1 { format!("with {} entries in it", n - 1) } else { String::new() };
-                    self.log(Op::Deleted, &path, step.was.size, &note);
+                    let inner = of(n - 1, "entry", "entries");
+                    let note = if n > 1 { format!("with {inner} in it") } else { String::new() };
+                    let bytes = if step.was.kind == Kind::File { step.was.size } else { 0 };
+                    self.log(Op::Deleted, &path, bytes, &note);
                 }
                 Err(cause) => {
                     self.fail_writing(tally, &path, "cannot delete", &cause);

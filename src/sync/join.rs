@@ -184,7 +184,7 @@ fn decide_source<'a>(source: &'a Entry, target: Option<&'a Entry>, policy: &Poli
             Decision::Descend { source, target, mark: !same_metadata(source, target, policy) }
         }
         (Kind::Folder, _) => Decision::Replace(source, target),
-        (_, Kind::Folder) if policy.mode == Mode::Copy => Decision::Blocked(target),
+        (_, Kind::Folder) if policy.mode == Mode::Copy => Decision::Blocked(source),
         _ if linked && policy.keeps.links => Decision::Linked(source, Some(target)),
         _ => compare(source, target, policy),
     }

@@ -88,12 +88,15 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                 }
             }
             Decision::Sweep(target) => folder.steps.push(step(target, Act::Sweep)),
-            Decision::Blocked(_) => plan.failures.add(said(
+            Decision::Blocked(source) => {
+                plan.count_source(source);
+                plan.failures.add(said(
                 Severity::Error,
                 &path,
                 "the target has a folder where the source has a file",
                 Some("mode \"copy\" deletes nothing: move the target's folder away, or use mode \"mirror\""),
-            )),
+            ));
+            }
             Decision::Mounted(_) => plan.left_out.mounts.add(&path),
             Decision::Unmakeable(_) => plan.left_out.devices.add(&path),
             Decision::Unreadable { in_source, error: cause } => {
