@@ -142,6 +142,12 @@ fn hard_links_stay_links() {
     sandbox.run(&["run", "docs"]).expect(0);
     assert_ne!(inode("target/a"), inode("target/sub/b"));
     assert_eq!(inode("target/y"), inode("target/sub/x"));
+
+    // An attribute that came later is an attribute of all names.
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(sandbox.path("source/y"), "user.comment", b"hi", flags).unwrap();
+    sandbox.run(&["run", "docs"]).expect(0);
+    assert_eq!(rustix::fs::getxattr(sandbox.path("target/sub/x"), "user.comment", &mut [0; 8]), Ok(2));
     sandbox.run(&["run", "docs"]).expect(0).stdout.contains("unchanged").then_some(()).unwrap();
 }
 

@@ -240,7 +240,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 continue;
             };
             let at = level.path.join(&entry.name);
-            if self.filter.excludes(&at, &entry) {
+            if self.filter.excludes(&at, &entry) || entry.mount_point {
                 continue;
             }
             if entry.kind == Kind::Folder {
