@@ -2,9 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Ran, Sandbox, left_out};
+use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
+use postkeep::progress::{Meter, Silent};
+use postkeep::run::{RootMarks, RunId, Status};
+use postkeep::sync::Request;
+use postkeep::sync::journal::{Journal, LogLine, Op};
+
+use crate::common::{Ran, Sandbox, left_out, tree};
 
 #[test]
 fn a_file_with_two_names_pushes_no_folder_aside() {
@@ -59,4 +66,77 @@ fn what_is_mounted_in_the_target_is_never_deleted() {
         assert_eq!(ran.stdout.matches("precious").count(), 2, "{}", ran.stdout);
         assert!(!sandbox.path("target/gone/file").exists(), "the rest goes");
     }
+}
+
+/// Does something to the source once the run has made `path`.
+struct Once<'a> {
+    path: &'a str,
+    act: &'a (dyn Fn() + Sync),
+}
+
+impl Journal for Once<'_> {
+    fn line(&self, line: &LogLine<'_>) {
+        if line.op == Op::Created && line.path == self.path {
+            (self.act)();
+        }
+    }
+}
+
+/// Mirrors `source` to `target`, and does `act` once the run has made `path`.
+fn mirror_while(sandbox: &Sandbox, path: &str, act: &(dyn Fn() + Sync)) -> Status {
+    let job = SyncJob {
+        source: sandbox.path("source"),
+        target: sandbox.path("target"),
+        mode: Mode::Mirror,
+        filter: FilterRules::default(),
+        one_file_system: true,
+        create_target: true,
+        check_roots: true,
+        keep_versions: None,
+        max_delete: MaxDelete::default(),
+        allow_empty_source: false,
+        flush: false,
+    };
+    let now = jiff::Timestamp::now();
+    let request = Request {
+        profile: "docs",
+        job: &job,
+        run: RunId::new(now, 1),
+        now,
+        marks: &RootMarks::default(),
+        approve: None,
+        meter: &Meter::default(),
+        listener: &Silent,
+        journal: &Once { path, act },
+    };
+    request.run().outcome.status
+}
+
+#[test]
+fn the_names_of_a_file_arrive_whatever_becomes_of_the_first() {
+    let names = |sandbox: &Sandbox| {
+        sandbox.write("source/1-alone", "x");
+        sandbox.write("source/a", "shared");
+        for name in ["b", "c"] {
+            fs::hard_link(sandbox.path("source/a"), sandbox.path(&format!("source/{name}"))).unwrap();
+        }
+    };
+    let inode = |path: &Path| path.metadata().unwrap().ino();
+    let gone = Sandbox::with_mirror();
+    names(&gone);
+    let status = mirror_while(&gone, "1-alone", &|| fs::remove_file(gone.path("source/a")).unwrap());
+    assert_eq!(status, Status::Ok);
+    assert_eq!((gone.read("target/b"), gone.read("target/c")), ("shared".into(), "shared".into()));
+    assert_eq!(inode(&gone.path("target/b")), inode(&gone.path("target/c")));
+
+    // An editor writes a new file and gives it the first name: the others keep the content they have.
+    let other = Sandbox::with_mirror();
+    names(&other);
+    other.write("edited", "edited");
+    let status = mirror_while(&other, "1-alone", &|| {
+        fs::rename(other.path("edited"), other.path("source/a")).unwrap();
+    });
+    assert_eq!(status, Status::Ok);
+    assert_eq!(tree(&other.path("target")), tree(&other.path("source")));
+    assert_eq!(inode(&other.path("target/b")), inode(&other.path("target/c")));
 }
