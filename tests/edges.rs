@@ -1,7 +1,7 @@
 //! Edges of file systems: mounts, read-only folders, access lists, files that change while they are copied.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +65,52 @@ fn what_is_mounted_in_the_target_is_never_deleted() {
         assert!(ran.stdout.contains("mounted there: gone/disk, other"), "{}", ran.stdout);
         assert_eq!(ran.stdout.matches("precious").count(), 2, "{}", ran.stdout);
         assert!(!sandbox.path("target/gone/file").exists(), "the rest goes");
+    }
+}
+
+#[test]
+fn read_only_folders_are_kept_up_to_date() {
+    let sandbox = Sandbox::with_mirror();
+    let modes = |side: &str, mode| {
+        for path in ["", "/ro", "/gone/sub", "/gone"] {
+            let path = sandbox.path(&format!("{side}{path}"));
+            if path.exists() {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        }
+    };
+    for path in ["ro/changes", "ro/goes", "ro/name", "gone/sub/file"] {
+        sandbox.write(&format!("source/{path}"), "old");
+    }
+    fs::hard_link(sandbox.path("source/ro/name"), sandbox.path("source/ro/other-name")).unwrap();
+    modes("source", 0o555);
+    // The target is there, and its user's.
+    fs::create_dir(sandbox.path("target")).unwrap();
+    let Some(ran) = sandbox.run_as_user(&["run", "docs"]) else { return };
+    ran.expect(0);
+    assert_eq!(tree(&sandbox.path("target")), tree(&sandbox.path("source")));
+
+    modes("source", 0o755);
+    sandbox.write("source/ro/changes", "new content");
+    sandbox.write("source/ro/new", "new");
+    fs::remove_file(sandbox.path("source/ro/goes")).unwrap();
+    fs::hard_link(sandbox.path("source/ro/name"), sandbox.path("source/ro/third-name")).unwrap();
+    fs::remove_dir_all(sandbox.path("source/gone")).unwrap();
+    modes("source", 0o555);
+    sandbox.run_as_user(&["run", "docs"]).unwrap().expect(0);
+    assert_eq!(tree(&sandbox.path("target")), tree(&sandbox.path("source")));
+    assert_eq!(sandbox.path("target").metadata().unwrap().mode() & 0o777, 0o555);
+    let set =
+        fs::read_dir(sandbox.path("target/.postkeep-versions")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(set.join("gone").metadata().unwrap().mode() & 0o777, 0o555, "a version keeps its mode");
+    assert_eq!(fs::read_to_string(set.join("gone/sub/file")).unwrap(), "old");
+    let ran = sandbox.run_as_user(&["run", "docs"]).unwrap().expect(0);
+    assert!(ran.stdout.contains("unchanged"), "{}", ran.stdout);
+    // The sandbox is to be removed by whoever made it.
+    modes("source", 0o755);
+    modes("target", 0o755);
+    for path in [set.join("gone"), set.join("gone/sub")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
 

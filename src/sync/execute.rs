@@ -210,6 +210,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         }
         match self.open(&folder.path) {
             Ok((source, target)) => {
+                self.unlock(&target);
                 let node = Arc::new(Node { source, target, path: folder.path.clone(), fresh: None });
                 self.push_batches(tally, node, items, stack);
             }
@@ -272,6 +273,12 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             descend(self.source, path).map_err(|e| ("cannot open the folder", e))?,
             descend(self.target, path).map_err(|e| ("cannot open the folder in the target", e))?,
         ))
+    }
+
+    /// Makes sure that we may write in a folder of the target; the last phase gives it its mode back.
+    pub(super) fn unlock(&self, dir: &T::Dir) {
+        // A refusal shows when something is written, if it matters then.
+        let _ = self.target.unlock(dir);
     }
 
     fn item(&self, tally: &mut Tally, node: &Arc<Node<S, T>>, item: Item, stack: &Stack<Job<S, T>>) {

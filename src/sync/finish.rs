@@ -164,6 +164,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             }
             let linked = path.split().map_or(Err(io::ErrorKind::InvalidInput.into()), |(folder, _)| {
                 let dir = super::execute::descend(self.target, &folder)?;
+                self.unlock(&dir);
                 self.target.put_link(&dir, path, &node.target, leader, over.as_ref())
             });
             match linked {
@@ -207,8 +208,9 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         }
     }
 
-    /// Writes an entry into its folder.
+    /// Writes an entry into a folder that is not opened for writing yet.
     fn put_in(&self, tally: &mut Tally, node: &Node<S, T>, entry: Entry, over: Option<&Seen>) -> bool {
+        self.unlock(&node.target);
         let path = node.path.join(&entry.name);
         self.put(tally, &node.source, &node.target, &path, entry, over)
     }
@@ -224,6 +226,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 return self.fail(tally, error(&folder.path, "cannot open the folder in the target", &cause));
             }
         };
+        self.unlock(&dir);
         for step in &folder.steps {
             let Act::Delete { entries, partly } = step.act else { continue };
             let path = folder.path.join(&step.name);
@@ -291,6 +294,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     fn level(&self, parent: &T::Dir, path: RelPath, entry: &Entry) -> io::Result<Level<T::Dir>> {
         let dir = self.target.enter(parent, &entry.name)?;
+        self.unlock(&dir);
         let rest = self.target.list(&dir)?.entries;
         let rest = if self.filter.is_marked(&rest) { Vec::new() } else { rest };
         Ok(Level { dir, path, rest })
