@@ -10,6 +10,7 @@ use postkeep::progress::{Meter, Silent};
 use postkeep::run::{RootMarks, RunId, Status};
 use postkeep::sync::Request;
 use postkeep::sync::journal::{Journal, LogLine, Op};
+use rustix::fs::XattrFlags;
 
 use crate::common::{Ran, Sandbox, left_out, tree};
 
@@ -112,6 +113,28 @@ fn read_only_folders_are_kept_up_to_date() {
     for path in [set.join("gone"), set.join("gone/sub")] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+#[test]
+fn a_default_access_list_of_the_target_gives_nobody_more_than_the_source_does() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("source/a", "x");
+    fs::create_dir(sandbox.path("target")).unwrap();
+    // Version 2; then tag, permissions, id: the owner and user 777 may do everything, the group and others nothing.
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 7, u32::MAX), (2, 7, 777), (4, 0, u32::MAX), (0x10, 7, u32::MAX), (0x20, 0, u32::MAX)];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, may, id) in entries {
+        list.extend([tag.to_le_bytes(), may.to_le_bytes()].concat());
+        list.extend(id.to_le_bytes());
+    }
+    let name = "system.posix_acl_default";
+    if rustix::fs::setxattr(sandbox.path("target"), name, &list, XattrFlags::empty()).is_err() {
+        return left_out("no access lists here");
+    }
+    sandbox.run(&["run", "docs"]).expect(0);
+    let found = rustix::fs::getxattr(sandbox.path("target/a"), "system.posix_acl_access", &mut [0; 256]);
+    assert_eq!(found, Err(rustix::io::Errno::NODATA));
 }
 
 /// Does something to the source once the run has made `path`.
