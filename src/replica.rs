@@ -164,6 +164,9 @@ pub trait Replica: Send + Sync {
 
     /// Makes a folder that only we can enter until it is [settled](Self::mark).
     fn make_folder(&self, dir: &Self::Dir, name: &Name) -> io::Result<Self::Dir>;
+    /// Lets us list, enter and change a held folder that is ours but whose mode forbids it (a copy of a read-only
+    /// folder), until it is [marked](Self::mark) again.
+    fn unlock(&self, dir: &Self::Dir) -> io::Result<()>;
     /// Writes a file with `entry`'s metadata. `over` is what it replaces, kept as an old version where asked.
     fn put_file(
         &self,

@@ -2,6 +2,7 @@
 
 mod common;
 mod crash;
+mod edges;
 mod first_run;
 mod hostile;
 mod layers;

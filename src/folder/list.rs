@@ -59,8 +59,12 @@ pub(super) fn stat(dir: impl AsFd, name: Name) -> io::Result<Option<Entry>> {
     };
     let mut entry = entry(name, &found);
     if entry.kind == Kind::Symlink {
-        let target = rustix::fs::readlinkat(dir, entry.name.as_bytes(), Vec::new())?;
-        entry.link = Some(target.into_bytes().into());
+        match rustix::fs::readlinkat(dir, entry.name.as_bytes(), Vec::new()) {
+            Ok(target) => entry.link = Some(target.into_bytes().into()),
+            // It vanished just now.
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(Some(entry))
 }

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxAttributes, StatxFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
@@ -118,13 +118,7 @@ pub(super) fn dress(
     }
     if keeps.modes && source.kind != Kind::Symlink {
         let mode = Mode::from_raw_mode(keeps.mode(source));
-        note(
-            "mode",
-            match to {
-                Handle::Open(fd) => rustix::fs::fchmod(fd, mode),
-                Handle::Path(_) => rustix::fs::chmod(to.by_proc(), mode),
-            },
-        );
+        note("mode", chmod(to, mode));
     }
     if let Some(wanted) = attributes {
         dress_attributes(to, wanted, keeps.owners, &mut note);
@@ -180,7 +174,22 @@ fn times(source: &Entry) -> Timestamps {
     }
 }
 
-/// Lets the owner read, change and enter a folder.
-pub(super) fn unlock(folder: &Handle<'_>) -> io::Result<()> {
-    Ok(rustix::fs::chmod(folder.by_proc(), Mode::RWXU)?)
+/// Lets the owner list, enter and change a folder; a disk's own root is left as it is. Returns the mode that it had,
+/// if that was changed.
+pub(super) fn unlock(folder: &Handle<'_>) -> io::Result<Option<Mode>> {
+    let is = rustix::fs::statx(folder.fd(), "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
+    let mode = Mode::from_raw_mode(u32::from(is.stx_mode) & 0o7777);
+    if mode.contains(Mode::RWXU) || is.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        return Ok(None);
+    }
+    chmod(folder, mode | Mode::RWXU)?;
+    Ok(Some(mode))
+}
+
+/// Sets the permission bits of what is no link.
+pub(super) fn chmod(of: &Handle<'_>, mode: Mode) -> Result<(), Errno> {
+    match of {
+        Handle::Open(fd) => rustix::fs::fchmod(fd, mode),
+        Handle::Path(_) => rustix::fs::chmod(of.by_proc(), mode),
+    }
 }

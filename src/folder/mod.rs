@@ -135,6 +135,14 @@ impl Replica for Folder {
         list::open_folder(dir, name.as_bytes())
     }
 
+    fn unlock(&self, dir: &OwnedFd) -> io::Result<()> {
+        // The superuser is not held up by modes.
+        if self.about.keeps.owners || !self.about.keeps.modes {
+            return Ok(());
+        }
+        meta::unlock(&Handle::Open(dir.as_fd())).map(drop)
+    }
+
     fn put_file(
         &self,
         dir: &OwnedFd,

@@ -16,7 +16,7 @@ use super::meta::{self, Handle};
 use super::remove::remove_tree;
 use super::versions::Kept;
 use super::{Folder, list};
-use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::entry::{Entry, FileTime, Kind, Name, RelPath};
 use crate::replica::{Content, Put, Seen};
 
 /// A name of ours in a folder, removed again unless its content moved on.
@@ -59,19 +59,21 @@ impl Folder {
             return Ok(Put::SourceChanged);
         }
         let (attributes, mut lost) = match content.attributes() {
-            Ok(attributes) => (attributes, Vec::new()),
-            Err(error) => (Vec::new(), vec![format!("extended attributes: {error}")]),
+            Ok(attributes) => (Some(attributes), Vec::new()),
+            Err(error) => (None, vec![format!("extended attributes: {error}")]),
         };
-        let some = (!attributes.is_empty()).then_some(&attributes);
         let made = list::stat_fd(&fd, entry.name.clone())?;
         if made.size != entry.size {
             return Err(io::Error::other(format!("{} of {} bytes arrived", made.size, entry.size)));
         }
-        lost.extend(meta::dress(&Handle::Open(fd.as_fd()), entry, some, Some(&made), &self.about.keeps));
-        if !self.times_hold.load(Relaxed) {
+        // Where the source has no attributes, too: a default access list gives every new file one of its own.
+        let handle = Handle::Open(fd.as_fd());
+        lost.extend(meta::dress(&handle, entry, attributes.as_ref(), Some(&made), &self.about.keeps));
+        let hard = is_hard_to_hold(entry.mtime);
+        if hard || !self.times_hold.load(Relaxed) {
             let now = list::stat_fd(&fd, entry.name.clone())?;
             if self.about.keeps.same_time(now.mtime, entry.mtime) {
-                self.times_hold.store(true, Relaxed);
+                self.times_hold.fetch_or(!hard, Relaxed);
             } else {
                 lost.push(
                     "times: the file system does not hold them, so the file is copied each time".into(),
@@ -199,6 +201,12 @@ impl Folder {
     }
 }
 
+/// Whether that a time is kept says little about others, and that others are says little about it: whole seconds,
+/// which every file system holds, and times beyond what 32 bits count.
+fn is_hard_to_hold(time: FileTime) -> bool {
+    time.nanos.is_multiple_of(1_000) || i32::try_from(time.seconds).is_err()
+}
+
 /// Gives a new entry its name. False: something has it by now.
 fn place(mut temp: Temp<'_>, name: &Name) -> io::Result<bool> {
     match rename_new(temp.dir, &temp.name, name) {
@@ -219,5 +227,23 @@ fn rename_new(dir: &OwnedFd, from: &Name, to: &Name) -> io::Result<()> {
             Ok(rustix::fs::renameat(dir, from.as_bytes(), dir, to.as_bytes())?)
         }
         other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_prove_nothing_are_looked_at_one_by_one() {
+        for (seconds, nanos, hard) in [
+            (1_800_000_000, 123_456_789, false),
+            (1_800_000_000, 0, true),
+            (1_800_000_000, 123_456_000, true),
+            (-3_000_000_000, 123_456_789, true),
+            (5_000_000_000, 123_456_789, true),
+        ] {
+            assert_eq!(is_hard_to_hold(FileTime { seconds, nanos }), hard, "{seconds}.{nanos}");
+        }
     }
 }

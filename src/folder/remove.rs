@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::AtFlags;
 
 use super::list::{list, open_folder, stat};
-use crate::entry::{Kind, Name};
+use crate::entry::{Entry, Kind, Name};
 use crate::replica::Retired;
 
-/// Removes `name` in `dir` with all that is in it. Links are removed, never followed.
+/// Removes `name` in `dir` with all that is in it. Links are removed, never followed; what is mounted in it is not
+/// ours to remove, and ends it.
 pub(super) fn remove_tree(dir: impl AsFd, name: &Name) -> io::Result<Retired> {
     let mut removed = Retired::default();
     let Some(top) = stat(dir.as_fd(), name.clone())? else { return Ok(removed) };
+    refuse_mount(&top)?;
     if top.kind != Kind::Folder {
         rustix::fs::unlinkat(dir, name.as_bytes(), AtFlags::empty())?;
         return Ok(Retired { entries: 1, bytes: top.size });
@@ -34,6 +36,10 @@ pub(super) fn remove_tree(dir: impl AsFd, name: &Name) -> io::Result<Retired> {
         }
     }
     Ok(removed)
+}
+
+fn refuse_mount(entry: &Entry) -> io::Result<()> {
+    if entry.mount_point { Err(rustix::io::Errno::BUSY.into()) } else { Ok(()) }
 }
 
 /// Opens a folder; one of ours that may not be read or searched is made so first (old versions keep their modes).
@@ -61,6 +67,7 @@ fn empty(fd: &OwnedFd, removed: &mut Retired) -> io::Result<Vec<Name>> {
     }
     let mut folders = Vec::new();
     for entry in listing.entries {
+        refuse_mount(&entry)?;
         if entry.kind == Kind::Folder {
             folders.push(entry.name);
             continue;

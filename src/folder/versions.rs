@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
 use super::list::{list, open_folder, stat};
+use super::meta::{self, Handle};
 use super::remove::remove_tree;
 use crate::entry::{Kind, Name, RelPath};
 use crate::replica::{Retired, Seen};
@@ -98,11 +99,16 @@ impl Versions {
         was: &Seen,
     ) -> io::Result<()> {
         let (set, free) = self.place(root, path, name)?;
-        let flags = RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(&dir, name.as_bytes(), &*set, free.as_bytes(), flags) {
-            // A file system without the flag: `place` has just found the name free, in a folder of ours.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                rustix::fs::renameat(dir, name.as_bytes(), &*set, free.as_bytes())?;
+        match rename(&dir, name, &set, &free) {
+            // A folder that moves to another one is written to (its `..`): a read-only one refuses.
+            Err(Errno::ACCESS) if was.kind == Kind::Folder => {
+                let handle = Handle::of(&dir, name)?;
+                let mode = meta::unlock(&handle)?;
+                let renamed = rename(&dir, name, &set, &free);
+                if let Some(mode) = mode {
+                    meta::chmod(&handle, mode)?;
+                }
+                renamed?;
             }
             other => other?,
         }
@@ -130,7 +136,14 @@ impl Versions {
         if let Some(fd) = held.get(parent) {
             return Ok(Arc::clone(fd));
         }
-        let mut fd = make(root, FOLDER.as_bytes())?;
+        let mut fd = match make(&root, FOLDER.as_bytes()) {
+            // The root's own mode may be that of a read-only source.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                meta::unlock(&Handle::Open(root.as_fd()))?;
+                make(&root, FOLDER.as_bytes())?
+            }
+            made => made?,
+        };
         fd = make(&fd, self.set.as_bytes())?;
         for name in parent.names() {
             fd = make(&fd, name.as_bytes())?;
@@ -141,6 +154,16 @@ impl Versions {
         let fd = Arc::new(fd);
         held.insert(parent.clone(), Arc::clone(&fd));
         Ok(fd)
+    }
+}
+
+/// Renames to a name that is not taken.
+fn rename(dir: impl AsFd, name: &Name, to: impl AsFd, free: &Name) -> Result<(), Errno> {
+    let (from, flags) = (name.as_bytes(), RenameFlags::NOREPLACE);
+    match rustix::fs::renameat_with(&dir, from, &to, free.as_bytes(), flags) {
+        // A file system without the flag: the name was just found free, in a folder of ours.
+        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::renameat(dir, from, to, free.as_bytes()),
+        other => other,
     }
 }
 

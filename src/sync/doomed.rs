@@ -3,7 +3,7 @@
 use std::io;
 
 use super::filter::Filter;
-use super::plan::Digest;
+use super::plan::{Digest, Some20};
 use crate::entry::{Entry, Kind, RelPath};
 use crate::replica::Replica;
 
@@ -14,7 +14,7 @@ pub(super) struct Doomed {
     pub entries: u64,
     /// Bytes of the files that go.
     pub bytes: u64,
-    /// Entries that stay because they are excluded, or hold what is.
+    /// Entries that stay because they are excluded or mounted, or hold what is.
     pub kept: u64,
     /// Stands for what goes.
     pub digest: Digest,
@@ -45,15 +45,21 @@ struct Level<D> {
 }
 
 /// Looks through the folder `top` in `dir`. On an error it names the path at which it stopped: then nothing of it may
-/// go, because what could not be looked at might be something that stays.
+/// go, because what could not be looked at might be something that stays. What is mounted in it stays too, and is
+/// named: another file system's files are not the target's to delete.
 pub(super) fn survey<R: Replica>(
     side: &R,
     dir: &R::Dir,
     top: &Entry,
     path: &RelPath,
     filter: &Filter,
-) -> Result<Doomed, (RelPath, io::Error)> {
-    let mut doomed = Doomed::default();
+) -> Result<(Doomed, Some20), (RelPath, io::Error)> {
+    let (mut doomed, mut mounts) = (Doomed::default(), Some20::default());
+    if top.mount_point {
+        doomed.kept += 1;
+        mounts.add(path);
+        return Ok((doomed, mounts));
+    }
     let mut stack = vec![open(side, dir, top.clone(), path.clone(), filter, &mut doomed)?];
     while let Some(level) = stack.last_mut() {
         let Some(entry) = level.rest.pop() else {
@@ -70,7 +76,10 @@ pub(super) fn survey<R: Replica>(
             continue;
         };
         let at = level.path.join(&entry.name);
-        if filter.excludes(&at, &entry) {
+        if filter.excludes(&at, &entry) || entry.mount_point {
+            if entry.mount_point {
+                mounts.add(&at);
+            }
             doomed.kept += 1;
             level.keeps = true;
         } else if entry.kind == Kind::Folder {
@@ -80,7 +89,7 @@ pub(super) fn survey<R: Replica>(
             doomed.add(&entry, &at);
         }
     }
-    Ok(doomed)
+    Ok((doomed, mounts))
 }
 
 fn open<R: Replica>(

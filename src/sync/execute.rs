@@ -126,7 +126,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         let doomed = self.plan.folders.iter().filter(deletes).collect();
         self.phase(&mut total, doomed, |tally, folder, _| self.deletions(tally, folder));
         self.phase(&mut total, self.touched(), |tally, (path, mark), _| self.finish(tally, &path, mark));
-        if !self.may_delete() && self.plan.sums.deleted > total.counts.deleted {
+        if !self.may_delete() {
             self.held_back(&mut total);
         }
         total
@@ -158,10 +158,13 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     }
 
     fn held_back(&self, total: &mut Tally) {
-        if self.meter.is_cancelled() {
+        // Not the plan's sum: that counts folders, too, that make way for something.
+        let steps = self.plan.folders.iter().flat_map(|folder| &folder.steps);
+        let planned = steps.map(|s| if let Act::Delete { entries, .. } = s.act { entries } else { 0 }).sum();
+        if self.meter.is_cancelled() || total.counts.deleted >= planned {
             return;
         }
-        let left = self.plan.sums.deleted - total.counts.deleted;
+        let left = planned - total.counts.deleted;
         let cause = format!("{left} entries were not deleted, because copying ran into an error of the disk");
         total.failures.add(said(Severity::Error, &RelPath::root(), &cause, None));
     }
@@ -207,6 +210,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         }
         match self.open(&folder.path) {
             Ok((source, target)) => {
+                self.unlock(&target);
                 let node = Arc::new(Node { source, target, path: folder.path.clone(), fresh: None });
                 self.push_batches(tally, node, items, stack);
             }
@@ -269,6 +273,12 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             descend(self.source, path).map_err(|e| ("cannot open the folder", e))?,
             descend(self.target, path).map_err(|e| ("cannot open the folder in the target", e))?,
         ))
+    }
+
+    /// Makes sure that we may write in a folder of the target; the last phase gives it its mode back.
+    pub(super) fn unlock(&self, dir: &T::Dir) {
+        // A refusal shows when something is written, if it matters then.
+        let _ = self.target.unlock(dir);
     }
 
     fn item(&self, tally: &mut Tally, node: &Arc<Node<S, T>>, item: Item, stack: &Stack<Job<S, T>>) {

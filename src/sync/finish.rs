@@ -13,7 +13,7 @@ use super::journal::Op;
 use super::links::{Action, Group};
 use super::plan::{Act, FolderPlan};
 use super::pool::Stack;
-use crate::entry::{Entry, Kind, RelPath};
+use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::figures::of;
 use crate::replica::{Listing, Put, Replica, Seen};
 use crate::run::Severity;
@@ -103,49 +103,77 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     /// Carries out what the names of one file ask for.
     pub(super) fn group(&self, tally: &mut Tally, group: &Group) {
-        if !self.goes_on() {
-            return;
+        let (mut leader, mut action, mut links) = (&group.leader, group.action, group.links.as_slice());
+        while self.goes_on() {
+            if let Some((node, entry)) = self.find(tally, leader) {
+                // Over a network inode numbers prove nothing.
+                if entry.id == group.file || !self.policy.change_times {
+                    return self.lead(tally, &node, entry, action, links);
+                }
+                // By now it is a name of another file, and goes its own way.
+                if let Action::Put(over) = action {
+                    self.put_in(tally, &node, entry, over.as_ref());
+                }
+            }
+            // The others are names of the file still: the next one carries its content.
+            let Some(((next, over), rest)) = links.split_first() else { return };
+            (leader, action, links) = (next, Action::Put(*over), rest);
         }
-        let Some((folder, name)) = group.leader.split() else { return };
-        let Some((source, target, entry)) = self.find(tally, &group.leader) else { return };
-        let ready = match group.action {
+    }
+
+    /// Does what is to be done to a leader, and gives it its further names.
+    fn lead(
+        &self,
+        tally: &mut Tally,
+        node: &Node<S, T>,
+        entry: Entry,
+        action: Action,
+        links: &[(RelPath, Option<Seen>)],
+    ) {
+        let name = entry.name.clone();
+        let ready = match action {
             Action::Keep => true,
-            Action::Mark => match self.target.stat(&target, &name) {
+            Action::Mark => match self.target.stat(&node.target, &name) {
                 Ok(Some(there)) => {
-                    let node = Node { source, target, path: folder, fresh: None };
-                    self.mark(tally, &node, &name, &Seen::from(&there));
-                    return self.link_all(tally, &node.target, group);
+                    self.mark(tally, node, &name, &Seen::from(&there));
+                    true
                 }
                 _ => false,
             },
-            Action::Put(over) => self.put(tally, &source, &target, &group.leader, entry, over.as_ref()),
+            Action::Put(over) => self.put_in(tally, node, entry, over.as_ref()),
         };
         if ready {
-            self.link_all(tally, &target, group);
+            self.link_all(tally, node, &name, links);
         } else {
-            for (path, _) in &group.links {
+            for (path, _) in links {
                 let cause = "not linked: the file that it is another name of was not copied";
                 self.fail(tally, said(Severity::Warning, path, cause, Some("the next run will try again")));
             }
         }
     }
 
-    fn link_all(&self, tally: &mut Tally, leader_dir: &T::Dir, group: &Group) {
-        let Some((_, leader)) = group.leader.split() else { return };
-        for (path, over) in &group.links {
+    fn link_all(
+        &self,
+        tally: &mut Tally,
+        node: &Node<S, T>,
+        leader: &Name,
+        links: &[(RelPath, Option<Seen>)],
+    ) {
+        for (path, over) in links {
             if !self.goes_on() {
                 return;
             }
             let linked = path.split().map_or(Err(io::ErrorKind::InvalidInput.into()), |(folder, _)| {
                 let dir = super::execute::descend(self.target, &folder)?;
-                self.target.put_link(&dir, path, leader_dir, &leader, over.as_ref())
+                self.unlock(&dir);
+                self.target.put_link(&dir, path, &node.target, leader, over.as_ref())
             });
             match linked {
                 Ok(Put::Done(_)) => {
                     let count =
                         if over.is_some() { &mut tally.counts.replaced } else { &mut tally.counts.created };
                     *count += 1;
-                    self.log(Op::Linked, path, 0, &format!("to {}", group.leader));
+                    self.log(Op::Linked, path, 0, &format!("to {}", node.path.join(leader)));
                 }
                 Ok(Put::SourceChanged | Put::TargetChanged) => self.target_changed(tally, path),
                 Err(cause) if takes_no_links(&cause) => self.copy_instead(tally, path, over.as_ref()),
@@ -158,27 +186,34 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     /// Copies a name that could not be linked.
     fn copy_instead(&self, tally: &mut Tally, path: &RelPath, over: Option<&Seen>) {
-        let Some((source, target, entry)) = self.find(tally, path) else { return };
-        if self.put(tally, &source, &target, path, entry, over) {
+        let Some((node, entry)) = self.find(tally, path) else { return };
+        if self.put_in(tally, &node, entry, over) {
             let cause = "not kept: hard link (it was copied as a file of its own)";
             self.fail(tally, said(Severity::Warning, path, cause, None));
         }
     }
 
     /// An entry of the source, with its folder on both sides. None if it vanished, or was named as a failure.
-    fn find(&self, tally: &mut Tally, path: &RelPath) -> Option<(S::Dir, T::Dir, Entry)> {
+    fn find(&self, tally: &mut Tally, path: &RelPath) -> Option<(Node<S, T>, Entry)> {
         let (folder, name) = path.split()?;
         let found = self.open(&folder).and_then(|(source, target)| {
             let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
-            Ok((source, target, entry))
+            Ok((Node { source, target, path: folder, fresh: None }, entry))
         });
         match found {
-            Ok((source, target, entry)) => Some((source, target, entry?)),
+            Ok((node, entry)) => Some((node, entry?)),
             Err((what, cause)) => {
                 self.fail(tally, error(path, what, &cause));
                 None
             }
         }
+    }
+
+    /// Writes an entry into a folder that is not opened for writing yet.
+    fn put_in(&self, tally: &mut Tally, node: &Node<S, T>, entry: Entry, over: Option<&Seen>) -> bool {
+        self.unlock(&node.target);
+        let path = node.path.join(&entry.name);
+        self.put(tally, &node.source, &node.target, &path, entry, over)
     }
 
     /// Carries out the deletions in one folder.
@@ -192,6 +227,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 return self.fail(tally, error(&folder.path, "cannot open the folder in the target", &cause));
             }
         };
+        self.unlock(&dir);
         for step in &folder.steps {
             let Act::Delete { entries, partly } = step.act else { continue };
             let path = folder.path.join(&step.name);
@@ -243,7 +279,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                 continue;
             };
             let at = level.path.join(&entry.name);
-            if self.filter.excludes(&at, &entry) {
+            if self.filter.excludes(&at, &entry) || entry.mount_point {
                 continue;
             }
             if entry.kind == Kind::Folder {
@@ -261,6 +297,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     fn level(&self, parent: &T::Dir, path: RelPath, entry: &Entry) -> io::Result<Level<T::Dir>> {
         let dir = self.target.enter(parent, &entry.name)?;
+        self.unlock(&dir);
         let rest = self.target.list(&dir)?.entries;
         let rest = if self.filter.is_marked(&rest) { Vec::new() } else { rest };
         Ok(Level { dir, path, rest })

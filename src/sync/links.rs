@@ -50,6 +50,8 @@ impl State {
 pub struct Group {
     /// The name that carries the content.
     pub leader: RelPath,
+    /// Which file it is, in the source.
+    pub file: (u64, u64),
     /// What to do with it.
     pub action: Action,
     /// Bytes of the file.
@@ -108,6 +110,7 @@ fn group(names: &[Member], claimed: &mut HashSet<(u64, u64)>) -> Option<Group> {
         .collect();
     (action != Action::Keep || !links.is_empty()).then(|| Group {
         leader: leader.path.clone(),
+        file: leader.file,
         action,
         size: leader.size,
         kind: leader.kind,

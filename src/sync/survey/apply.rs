@@ -6,7 +6,7 @@ use super::{Dirs, Found, Job, Survey};
 use crate::entry::{Entry, Kind, RelPath};
 use crate::replica::{Replica, Seen};
 use crate::run::Severity;
-use crate::sync::doomed;
+use crate::sync::doomed::{self, Doomed};
 use crate::sync::failures::{error, said};
 use crate::sync::join::{Decision, Policy, compare, is_suspect_folder};
 use crate::sync::links::{self, Action, Member, State};
@@ -42,16 +42,10 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             }
             Decision::Replace(source, target) => {
                 plan.count_source(source);
-                if target.kind == Kind::Folder {
-                    let Some(Act::Delete { partly: false, .. }) = self.doom(found, dirs, target, &path)
-                    else {
-                        let cause = "the target has a folder in its place, with entries that must stay";
-                        let hint = "move the target's folder away, or change what the profile excludes";
-                        found.plan.failures.add(said(Severity::Error, &path, cause, Some(hint)));
-                        return None;
-                    };
-                } else {
+                if target.kind != Kind::Folder {
                     plan.digest.add(&path, &target.into());
+                } else if !self.makes_way(found, dirs, target, &path) {
+                    return None;
                 }
                 folder.steps.push(step(target, Act::Replace));
                 found.plan.sums.replaced += 1;
@@ -68,23 +62,19 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             }
             Decision::Linked(source, target) => {
                 plan.count_source(source);
-                let state = target.map_or(State::Absent, |target| match compare(source, target, policy) {
-                    Decision::Replace(..) => State::Differs(target.into()),
-                    Decision::Mark(..) => State::Same { seen: target.into(), mark: true },
-                    _ => State::Same { seen: target.into(), mark: false },
-                });
-                found.members.push(Member {
-                    path,
-                    file: source.id,
-                    size: source.size,
-                    kind: source.kind,
-                    state,
-                });
+                let state = match target {
+                    None => State::Absent,
+                    Some(target) => self.state(policy, found, dirs, source, target, &path)?,
+                };
+                let (file, size, kind) = (source.id, source.size, source.kind);
+                found.members.push(Member { path, file, size, kind, state });
             }
             Decision::Delete(target) => {
-                let act = self.doom(found, dirs, target, &path);
-                if let Some(act) = act {
-                    folder.steps.push(step(target, act));
+                let doomed = self.doom(found, dirs, target, &path)?;
+                if doomed.entries > 0 {
+                    self.lose(found, &path, &doomed);
+                    let (entries, partly) = (doomed.entries, doomed.kept > 0);
+                    folder.steps.push(step(target, Act::Delete { entries, partly }));
                 }
             }
             Decision::Sweep(target) => folder.steps.push(step(target, Act::Sweep)),
@@ -119,12 +109,57 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         self.line(path, act, bytes);
     }
 
-    /// Counts what goes when an entry of the target goes. None: it stays, because all that is in it is excluded.
-    fn doom(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> Option<Act> {
+    /// What the target has where one of several names of a file is to be. None: a folder that must stay.
+    fn state(
+        &self,
+        policy: &Policy,
+        found: &mut Found,
+        dirs: &Arc<Dirs<S, T>>,
+        source: &Entry,
+        target: &Entry,
+        path: &RelPath,
+    ) -> Option<State> {
+        let seen = target.into();
+        if target.kind == Kind::Folder {
+            return self.makes_way(found, dirs, target, path).then_some(State::Differs(seen));
+        }
+        let decision = match compare(source, target, policy) {
+            Decision::Suspect { racy, .. } => self.look_closer(found, dirs, path, source, target, racy),
+            decision => decision,
+        };
+        Some(match decision {
+            Decision::Replace(..) => State::Differs(seen),
+            decision => State::Same { seen, mark: matches!(decision, Decision::Mark(..)) },
+        })
+    }
+
+    /// Whether a folder of the target can go as a whole, for something that takes its place. Counts what is lost, or
+    /// names what holds it.
+    fn makes_way(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> bool {
+        match self.doom(found, dirs, target, path) {
+            Some(doomed) if doomed.kept == 0 => {
+                self.lose(found, path, &doomed);
+                return true;
+            }
+            Some(_) => {
+                let cause = "the target has a folder in its place, with entries that must stay";
+                let hint = "move the target's folder away, or change what the profile excludes";
+                found.plan.failures.add(said(Severity::Error, path, cause, Some(hint)));
+            }
+            None => {}
+        }
+        false
+    }
+
+    /// Looks at what goes when an entry of the target goes. None: it cannot be looked at, and so it stays.
+    fn doom(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> Option<Doomed> {
         let doomed = if target.kind == Kind::Folder {
             let side = self.target?;
             match doomed::survey(side, &dirs.target, target, path, self.filter) {
-                Ok(doomed) => doomed,
+                Ok((doomed, mounts)) => {
+                    found.plan.left_out.mounts.merge(mounts);
+                    doomed
+                }
                 Err((at, cause)) => {
                     found.plan.failures.add(error(&at, "cannot look through a folder to be deleted", &cause));
                     return None;
@@ -134,15 +169,16 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
             doomed::single(target, path)
         };
         found.plan.target.entries += doomed.entries.saturating_sub(1) + doomed.kept;
-        found.plan.digest.merge(doomed.digest);
         found.plan.sums.excluded += doomed.kept;
+        Some(doomed)
+    }
+
+    /// Counts what goes.
+    fn lose(&self, found: &mut Found, path: &RelPath, doomed: &Doomed) {
+        found.plan.digest.merge(doomed.digest);
         found.plan.sums.deleted += doomed.entries;
         found.plan.sums.deleted_bytes += doomed.bytes;
-        if doomed.entries == 0 {
-            return None;
-        }
         self.line(path, LineAct::Delete, doomed.bytes);
-        Some(Act::Delete { entries: doomed.entries, partly: doomed.kept > 0 })
     }
 
     /// Adds what files with several names ask for, and the folders that are touched by it.
