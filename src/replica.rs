@@ -129,6 +129,23 @@ pub enum Put {
     TargetChanged,
 }
 
+/// Where an entry is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// Under a name that nothing has.
+    Free,
+    /// In the place of what was seen, which is kept as an old version where asked.
+    Taken(&'a Seen),
+    /// In a [staged](Replica::stage_folder) folder.
+    Staged,
+}
+
+impl<'a> From<Option<&'a Seen>> for Place<'a> {
+    fn from(over: Option<&'a Seen>) -> Self {
+        over.map_or(Self::Free, Self::Taken)
+    }
+}
+
 /// Old versions that were set aside or removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retired {
@@ -164,17 +181,22 @@ pub trait Replica: Send + Sync {
 
     /// Makes a folder that only we can enter until it is [settled](Self::mark).
     fn make_folder(&self, dir: &Self::Dir, name: &Name) -> io::Result<Self::Dir>;
+    /// Makes such a folder under a name of ours. Nobody sees what is in it before it is [published](Self::publish),
+    /// so that its entries can be written in place, and get their final names all at once.
+    fn stage_folder(&self, dir: &Self::Dir) -> io::Result<(Name, Self::Dir)>;
+    /// Gives a staged folder its final name. False: something has that name by now.
+    fn publish(&self, dir: &Self::Dir, staged: &Name, name: &Name) -> io::Result<bool>;
     /// Lets us list, enter and change a held folder that is ours but whose mode forbids it (a copy of a read-only
     /// folder), until it is [marked](Self::mark) again.
     fn unlock(&self, dir: &Self::Dir) -> io::Result<()>;
-    /// Writes a file with `entry`'s metadata. `over` is what it replaces, kept as an old version where asked.
+    /// Writes a file with `entry`'s metadata.
     fn put_file(
         &self,
         dir: &Self::Dir,
         path: &RelPath,
         entry: &Entry,
         content: &mut dyn Content,
-        over: Option<&Seen>,
+        place: Place<'_>,
         progress: &dyn Fn(u64) -> bool,
     ) -> io::Result<Put>;
     /// Makes a link, pipe, socket or device like `entry`.
@@ -183,7 +205,7 @@ pub trait Replica: Send + Sync {
         dir: &Self::Dir,
         path: &RelPath,
         entry: &Entry,
-        over: Option<&Seen>,
+        place: Place<'_>,
     ) -> io::Result<Put>;
     /// Makes `path` another name of the file `leader`.
     fn put_link(

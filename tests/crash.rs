@@ -29,11 +29,11 @@ fn content(path: &str, version: u64) -> Vec<u8> {
 /// The versions of the files below a folder, by path; panics at a file that is not whole.
 fn whole_files(root: &Path) -> BTreeSet<(String, u64)> {
     let mut found = BTreeSet::new();
-    for entry in walkdir::WalkDir::new(root).into_iter().filter_map(Result::ok) {
-        let ours = entry.file_name().to_string_lossy().starts_with(".postkeep-tmp-");
-        if !entry.file_type().is_file() || ours {
-            continue;
-        }
+    // What is not finished has a name of ours, or lies in a folder that has.
+    let finished =
+        |entry: &walkdir::DirEntry| !entry.file_name().to_string_lossy().starts_with(".postkeep-tmp-");
+    let walk = walkdir::WalkDir::new(root).into_iter().filter_entry(finished).filter_map(Result::ok);
+    for entry in walk.filter(|entry| entry.file_type().is_file()) {
         let bytes = fs::read(entry.path()).unwrap();
         let line = String::from_utf8_lossy(bytes.split(|b| *b == b'\n').next().unwrap()).into_owned();
         let (path, version) =

@@ -117,8 +117,11 @@ pub(super) fn dress(
         );
     }
     if keeps.modes && source.kind != Kind::Symlink {
-        let mode = Mode::from_raw_mode(keeps.mode(source));
-        note("mode", chmod(to, mode));
+        let mode = keeps.mode(source);
+        // A change of owner takes set-id bits away.
+        if !(owned && is.is_some_and(|is| is.mode == mode)) {
+            note("mode", chmod(to, Mode::from_raw_mode(mode)));
+        }
     }
     if let Some(wanted) = attributes {
         dress_attributes(to, wanted, keeps.owners, &mut note);

@@ -23,7 +23,7 @@ use rustix::fs::{Mode, OFlags};
 use self::meta::Handle;
 use self::versions::Versions;
 use crate::entry::{Entry, Name, RelPath};
-use crate::replica::{About, Attributes, Content, Listing, Put, Replica, Retired, Seen};
+use crate::replica::{About, Attributes, Content, Listing, Place, Put, Replica, Retired, Seen};
 use crate::run::RunId;
 
 /// A local folder.
@@ -135,6 +135,20 @@ impl Replica for Folder {
         list::open_folder(dir, name.as_bytes())
     }
 
+    fn stage_folder(&self, dir: &OwnedFd) -> io::Result<(Name, OwnedFd)> {
+        let name = self.temp_name();
+        let made = self.make_folder(dir, &name)?;
+        Ok((name, made))
+    }
+
+    fn publish(&self, dir: &OwnedFd, staged: &Name, name: &Name) -> io::Result<bool> {
+        match place::rename_new(dir, staged, name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn unlock(&self, dir: &OwnedFd) -> io::Result<()> {
         // The superuser is not held up by modes.
         if self.about.keeps.owners || !self.about.keeps.modes {
@@ -149,20 +163,14 @@ impl Replica for Folder {
         path: &RelPath,
         entry: &Entry,
         content: &mut dyn Content,
-        over: Option<&Seen>,
+        place: Place<'_>,
         progress: &dyn Fn(u64) -> bool,
     ) -> io::Result<Put> {
-        self.put_file(dir, path, entry, content, over, progress)
+        self.put_file(dir, path, entry, content, place, progress)
     }
 
-    fn put_special(
-        &self,
-        dir: &OwnedFd,
-        path: &RelPath,
-        entry: &Entry,
-        over: Option<&Seen>,
-    ) -> io::Result<Put> {
-        self.put_special(dir, path, entry, over)
+    fn put_special(&self, dir: &OwnedFd, path: &RelPath, entry: &Entry, place: Place<'_>) -> io::Result<Put> {
+        self.put_special(dir, path, entry, place)
     }
 
     fn put_link(
@@ -187,10 +195,11 @@ impl Replica for Folder {
             Some(name) => Handle::of(dir, name)?,
             None => Handle::Open(dir.as_fd()),
         };
-        if list::stat_fd(handle.fd(), source.name.clone())?.kind != source.kind {
+        let is = list::stat_fd(handle.fd(), source.name.clone())?;
+        if is.kind != source.kind {
             return Err(io::Error::other("it was replaced by something else meanwhile"));
         }
-        Ok(meta::dress(&handle, source, attributes, None, &self.about.keeps))
+        Ok(meta::dress(&handle, source, attributes, Some(&is), &self.about.keeps))
     }
 
     fn retire(&self, dir: &OwnedFd, path: &RelPath, was: &Seen) -> io::Result<bool> {

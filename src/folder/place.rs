@@ -17,7 +17,7 @@ use super::remove::remove_tree;
 use super::versions::Kept;
 use super::{Folder, list};
 use crate::entry::{Entry, FileTime, Kind, Name, RelPath};
-use crate::replica::{Content, Put, Seen};
+use crate::replica::{Content, Place, Put, Seen};
 
 /// A name of ours in a folder, removed again unless its content moved on.
 struct Temp<'a> {
@@ -42,10 +42,10 @@ impl Folder {
         path: &RelPath,
         entry: &Entry,
         content: &mut dyn Content,
-        over: Option<&Seen>,
+        place: Place<'_>,
         progress: &dyn Fn(u64) -> bool,
     ) -> io::Result<Put> {
-        let name = self.temp_name();
+        let name = self.first_name(entry, place);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR)?;
         let temp = Temp { dir, name, moved: false };
@@ -80,7 +80,12 @@ impl Folder {
                 );
             }
         }
-        self.settle(temp, path, &entry.name, over, lost)
+        self.settle(temp, path, &entry.name, place, lost)
+    }
+
+    /// The name under which an entry is written: in a staged folder its own.
+    fn first_name(&self, entry: &Entry, place: Place<'_>) -> Name {
+        if matches!(place, Place::Staged) { entry.name.clone() } else { self.temp_name() }
     }
 
     pub(super) fn put_special(
@@ -88,9 +93,9 @@ impl Folder {
         dir: &OwnedFd,
         path: &RelPath,
         entry: &Entry,
-        over: Option<&Seen>,
+        place: Place<'_>,
     ) -> io::Result<Put> {
-        let name = self.temp_name();
+        let name = self.first_name(entry, place);
         if let Some(target) = &entry.link {
             rustix::fs::symlinkat(&**target, dir, name.as_bytes())?;
         } else {
@@ -106,7 +111,7 @@ impl Folder {
         let temp = Temp { dir, name, moved: false };
         let handle = Handle::of(dir, &temp.name)?;
         let lost = meta::dress(&handle, entry, None, None, &self.about.keeps);
-        self.settle(temp, path, &entry.name, over, lost)
+        self.settle(temp, path, &entry.name, place, lost)
     }
 
     pub(super) fn put_link(
@@ -120,25 +125,29 @@ impl Folder {
         let Some((_, final_name)) = path.split() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let name = self.temp_name();
         rustix::fs::linkat(leader_dir, leader.as_bytes(), dir, name.as_bytes(), AtFlags::empty())?;
-        self.settle(Temp { dir, name, moved: false }, path, &final_name, over, Vec::new())
+        self.settle(Temp { dir, name, moved: false }, path, &final_name, over.into(), Vec::new())
     }
 
     /// Moves finished content to its final name.
     fn settle(
         &self,
-        temp: Temp<'_>,
+        mut temp: Temp<'_>,
         path: &RelPath,
         name: &Name,
-        over: Option<&Seen>,
+        at: Place<'_>,
         lost: Vec<String>,
     ) -> io::Result<Put> {
-        let placed = match over {
-            None => place(temp, name)?,
-            Some(was) if was.kind == Kind::Folder => {
+        let placed = match at {
+            Place::Staged => {
+                temp.moved = true;
+                true
+            }
+            Place::Free => place(temp, name)?,
+            Place::Taken(was) if was.kind == Kind::Folder => {
                 // A folder leaves first: it would take its name among ours otherwise, and be swept after a crash.
                 self.retire(temp.dir, path, was)? && place(temp, name)?
             }
-            Some(was) => self.replace(temp, path, name, was)?,
+            Place::Taken(was) => self.replace(temp, path, name, was)?,
         };
         Ok(if placed { Put::Done(lost) } else { Put::TargetChanged })
     }
@@ -218,7 +227,7 @@ fn place(mut temp: Temp<'_>, name: &Name) -> io::Result<bool> {
 }
 
 /// Renames within a folder, never over something; a file system that cannot promise that is asked first.
-fn rename_new(dir: &OwnedFd, from: &Name, to: &Name) -> io::Result<()> {
+pub(super) fn rename_new(dir: &OwnedFd, from: &Name, to: &Name) -> io::Result<()> {
     match rustix::fs::renameat_with(dir, from.as_bytes(), dir, to.as_bytes(), RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
             if list::stat(dir, to.clone())?.is_some() {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{AtFlags, Mode, RenameFlags};
@@ -25,7 +25,7 @@ pub const FOLDER: &str = ".postkeep-versions";
 /// How set names begin: the run's start in UTC.
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 /// Folders of the set that are held open, so that a folder full of changes costs one path.
-const HELD: usize = 32;
+const HELD: usize = 64;
 
 /// The set of one run.
 pub(super) struct Versions {
@@ -131,29 +131,38 @@ impl Versions {
         Ok((folder, free))
     }
 
-    fn folder(&self, root: impl AsFd, parent: &RelPath) -> io::Result<Arc<OwnedFd>> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fd) = held.get(parent) {
+    /// The folder of the set for what is in `path`; made when it is first needed, with those above it.
+    fn folder(&self, root: impl AsFd, path: &RelPath) -> io::Result<Arc<OwnedFd>> {
+        if let Some(fd) = self.held().get(path) {
             return Ok(Arc::clone(fd));
         }
-        let mut fd = match make(&root, FOLDER.as_bytes()) {
-            // The root's own mode may be that of a read-only source.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                meta::unlock(&Handle::Open(root.as_fd()))?;
-                make(&root, FOLDER.as_bytes())?
-            }
-            made => made?,
+        let fd = match path.split() {
+            Some((above, name)) => make(&*self.folder(root, &above)?, name.as_bytes())?,
+            None => make(self.all(root)?, self.set.as_bytes())?,
         };
-        fd = make(&fd, self.set.as_bytes())?;
-        for name in parent.names() {
-            fd = make(&fd, name.as_bytes())?;
-        }
+        let fd = Arc::new(fd);
+        let mut held = self.held();
         if held.len() >= HELD {
             held.clear();
         }
-        let fd = Arc::new(fd);
-        held.insert(parent.clone(), Arc::clone(&fd));
+        held.insert(path.clone(), Arc::clone(&fd));
         Ok(fd)
+    }
+
+    /// The folder of all sets.
+    fn all(&self, root: impl AsFd) -> io::Result<OwnedFd> {
+        match make(&root, FOLDER.as_bytes()) {
+            // The root's own mode may be that of a read-only source.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                meta::unlock(&Handle::Open(root.as_fd()))?;
+                make(&root, FOLDER.as_bytes())
+            }
+            made => made,
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<RelPath, Arc<OwnedFd>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,7 +16,7 @@ use super::plan::{Act, FolderPlan, Plan};
 use super::pool::{Stack, work};
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::progress::{Event, Listener, Meter};
-use crate::replica::{Replica, Seen};
+use crate::replica::{Attributes, Place, Replica, Seen};
 use crate::run::{Counts, Failure, Message, Severity};
 
 /// Files that one worker takes at once.
@@ -89,6 +89,18 @@ pub(super) struct Node<S: Replica, T: Replica> {
     pub path: RelPath,
     /// Set for a folder that we made: what it is to look like when it is finished.
     pub fresh: Option<Entry>,
+    /// Set while it has a name of ours: its entries are written in place, and get their final names all at once.
+    pub staging: Option<Staging<S, T>>,
+}
+
+/// What a staged folder waits for.
+pub(super) struct Staging<S: Replica, T: Replica> {
+    /// The folder that it is in.
+    pub parent: Arc<Node<S, T>>,
+    /// Its name so far.
+    pub name: Name,
+    /// The folders in it: they are made when it has its final name, so that a crash costs the files of one folder.
+    pub inner: Vec<Entry>,
 }
 
 /// A piece of the first phase.
@@ -182,13 +194,13 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
                         self.item(tally, &node, item, stack);
                     }
                 }
-                self.release(tally, node);
+                self.release(tally, node, stack);
             }
             Job::Tree { parent, entry, over } => {
                 if self.goes_on() {
                     self.tree(tally, &parent, entry, over.as_ref(), stack);
                 }
-                self.release(tally, parent);
+                self.release(tally, parent, stack);
             }
         }
     }
@@ -211,7 +223,8 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         match self.open(&folder.path) {
             Ok((source, target)) => {
                 self.unlock(&target);
-                let node = Arc::new(Node { source, target, path: folder.path.clone(), fresh: None });
+                let node =
+                    Arc::new(Node { source, target, path: folder.path.clone(), fresh: None, staging: None });
                 self.push_batches(tally, node, items, stack);
             }
             Err((what, cause)) => self.fail(tally, error(&folder.path, what, &cause)),
@@ -230,15 +243,18 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             let batch = items.by_ref().take(BATCH).collect();
             stack.push([Job::Batch { node: Arc::clone(&node), items: batch }]);
         }
-        self.release(tally, node);
+        self.release(tally, node, stack);
     }
 
-    /// Lets go of a folder; the last one to do so finishes it.
-    pub(super) fn release(&self, tally: &mut Tally, node: Arc<Node<S, T>>) {
-        let Some(node) = Arc::into_inner(node) else { return };
+    /// Lets go of a folder; the last one to do so publishes or finishes it.
+    pub(super) fn release(&self, tally: &mut Tally, node: Arc<Node<S, T>>, stack: &Stack<Job<S, T>>) {
+        let Some(mut node) = Arc::into_inner(node) else { return };
+        if let Some(staging) = node.staging.take() {
+            return self.publish(tally, node, staging, stack);
+        }
         let Some(entry) = &node.fresh else { return };
         let attributes = self.source.attributes(&node.source, None);
-        self.dress(tally, &node.path, &node.target, None, entry, attributes);
+        self.dress(tally, &node.path, &node.target, None, entry, Some(attributes));
     }
 
     /// Sets metadata and names what could not be kept.
@@ -249,13 +265,13 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         dir: &T::Dir,
         name: Option<&Name>,
         entry: &Entry,
-        attributes: io::Result<crate::replica::Attributes>,
+        attributes: Option<io::Result<Attributes>>,
     ) {
-        if let Err(cause) = &attributes {
+        if let Some(Err(cause)) = &attributes {
             let failure = error(path, "cannot read the extended attributes", cause);
             self.fail(tally, Failure { severity: Severity::Warning, ..failure });
         }
-        match self.target.mark(dir, name, entry, attributes.as_ref().ok()) {
+        match self.target.mark(dir, name, entry, attributes.as_ref().and_then(|found| found.as_ref().ok())) {
             Ok(lost) => self.lost(tally, path, lost),
             Err(cause) => self.fail(tally, error(path, "cannot set mode and times", &cause)),
         }
@@ -311,7 +327,8 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             return stack.push([Job::Tree { parent: Arc::clone(node), entry, over }]);
         }
         let path = node.path.join(&entry.name);
-        self.put(tally, &node.source, &node.target, &path, entry, over.as_ref());
+        let place = if node.staging.is_some() { Place::Staged } else { over.as_ref().into() };
+        self.put(tally, &node.source, &node.target, &path, entry, place);
     }
 
     fn sweep(&self, tally: &mut Tally, node: &Node<S, T>, name: &Name) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::execute::{Executor, Item, Job, Node, Tally};
+use super::execute::{Executor, Item, Job, Node, Staging, Tally};
 use super::failures::{error, said};
 use super::join::{Decision, decide, merge};
 use super::journal::Op;
@@ -23,7 +23,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     pub(super) fn tree(
         &self,
         tally: &mut Tally,
-        parent: &Node<S, T>,
+        parent: &Arc<Node<S, T>>,
         entry: Entry,
         over: Option<&Seen>,
         stack: &Stack<Job<S, T>>,
@@ -34,26 +34,34 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
             Err(cause) => return self.fail(tally, error(&path, "cannot open the folder", &cause)),
         };
-        let target = match self.make_folder(&parent.target, &path, &entry, over) {
-            Ok(Some(dir)) => dir,
-            Ok(None) => return self.target_changed(tally, &path),
+        let listing = match self.source.list(&source) {
+            Ok(listing) if self.filter.is_marked(&listing.entries) => Listing::default(),
+            Ok(listing) => listing,
             Err(cause) => {
-                return self.fail_writing(tally, &path, "cannot make the folder", &cause);
+                self.fail(tally, error(&path, "cannot list the folder", &cause));
+                Listing::default()
             }
+        };
+        let (inner, files): (Vec<_>, Vec<_>) =
+            self.chosen(&path, &listing).into_iter().partition(|entry| entry.kind == Kind::Folder);
+        let staged = is_worth_staging(&files);
+        let (name, target) = match self.make_folder(&parent.target, &path, &entry, over, staged) {
+            Ok(Some(made)) => made,
+            Ok(None) => return self.target_changed(tally, &path),
+            Err(cause) => return self.fail_writing(tally, &path, "cannot make the folder", &cause),
         };
         let count = if over.is_some() { &mut tally.counts.replaced } else { &mut tally.counts.created };
         *count += 1;
         self.log(Op::Created, &path, 0, "");
-        let listing = self.source.list(&source);
-        let node = Arc::new(Node { source, target, path, fresh: Some(entry) });
-        match listing {
-            Ok(listing) if self.filter.is_marked(&listing.entries) => self.release(tally, node),
-            Ok(listing) => self.fill(tally, node, &listing, stack),
-            Err(cause) => {
-                self.fail(tally, error(&node.path, "cannot list the folder", &cause));
-                self.release(tally, node);
-            }
-        }
+        let mut items: Vec<_> = files.into_iter().map(Item::Listed).collect();
+        let staging = if staged {
+            Some(Staging { parent: Arc::clone(parent), name, inner })
+        } else {
+            items.extend(inner.into_iter().map(Item::Listed));
+            None
+        };
+        let node = Arc::new(Node { source, target, path, fresh: Some(entry), staging });
+        self.push_batches(tally, node, items.into_iter(), stack);
     }
 
     fn make_folder(
@@ -62,39 +70,68 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         path: &RelPath,
         entry: &Entry,
         over: Option<&Seen>,
-    ) -> io::Result<Option<T::Dir>> {
+        staged: bool,
+    ) -> io::Result<Option<(Name, T::Dir)>> {
         if let Some(was) = over
             && !self.target.retire(dir, path, was)?
         {
             return Ok(None);
         }
+        if staged {
+            return self.target.stage_folder(dir).map(Some);
+        }
         match self.target.make_folder(dir, &entry.name) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-            made => made.map(Some),
+            made => Ok(Some((entry.name.clone(), made?))),
         }
     }
 
+    /// Gives a staged folder its final name, and has the folders in it made.
+    pub(super) fn publish(
+        &self,
+        tally: &mut Tally,
+        node: Node<S, T>,
+        staging: Staging<S, T>,
+        stack: &Stack<Job<S, T>>,
+    ) {
+        let Some((_, name)) = node.path.split() else { return };
+        let dir = &staging.parent.target;
+        let published = self.target.publish(dir, &staging.name, &name);
+        if let Ok(true) = published {
+            let node = Arc::new(node);
+            let trees = staging.inner.into_iter().rev();
+            stack.push(trees.map(|entry| Job::Tree { parent: Arc::clone(&node), entry, over: None }));
+            self.release(tally, node, stack);
+        } else {
+            match published {
+                Err(cause) => self.fail_writing(tally, &node.path, "cannot name the folder", &cause),
+                Ok(_) => self.target_changed(tally, &node.path),
+            }
+            if let Err(cause) = self.target.sweep(dir, &staging.name) {
+                self.fail(tally, error(&node.path, "cannot remove what was prepared for it", &cause));
+            }
+        }
+        self.release(tally, staging.parent, stack);
+    }
+
     /// Decides the content of a new folder again, by the survey's rules: it may have changed since.
-    fn fill(&self, tally: &mut Tally, node: Arc<Node<S, T>>, listing: &Listing, stack: &Stack<Job<S, T>>) {
+    fn chosen(&self, folder: &RelPath, listing: &Listing) -> Vec<Entry> {
         let nothing = Listing::default();
-        let mut items = Vec::new();
-        for row in merge(listing, &nothing) {
-            let path = node.path.join(row.name);
+        let chosen = merge(listing, &nothing).filter_map(|row| {
+            let path = folder.join(row.name);
             match decide(&row, &self.policy) {
-                Decision::Create(entry) if !self.filter.excludes(&path, entry) => {
-                    items.push(Item::Listed(entry.clone()));
-                }
+                Decision::Create(entry) if !self.filter.excludes(&path, entry) => Some(entry.clone()),
                 // A file that got its second name after the survey belongs to no group.
                 Decision::Linked(entry, _)
                     if !self.filter.excludes(&path, entry) && !self.is_member(&path) =>
                 {
-                    items.push(Item::Listed(entry.clone()));
+                    Some(entry.clone())
                 }
                 // The survey has named what cannot be read or made.
-                _ => {}
+                _ => None,
             }
-        }
-        self.push_batches(tally, node, items.into_iter(), stack);
+        });
+        chosen.collect()
     }
 
     fn is_member(&self, path: &RelPath) -> bool {
@@ -198,7 +235,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         let (folder, name) = path.split()?;
         let found = self.open(&folder).and_then(|(source, target)| {
             let entry = self.source.stat(&source, &name).map_err(|e| ("cannot read", e))?;
-            Ok((Node { source, target, path: folder, fresh: None }, entry))
+            Ok((Node { source, target, path: folder, fresh: None, staging: None }, entry))
         });
         match found {
             Ok((node, entry)) => Some((node, entry?)),
@@ -213,7 +250,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     fn put_in(&self, tally: &mut Tally, node: &Node<S, T>, entry: Entry, over: Option<&Seen>) -> bool {
         self.unlock(&node.target);
         let path = node.path.join(&entry.name);
-        self.put(tally, &node.source, &node.target, &path, entry, over)
+        self.put(tally, &node.source, &node.target, &path, entry, over.into())
     }
 
     /// Carries out the deletions in one folder.
@@ -333,7 +370,9 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             // A disk's own root is the disk's.
             Ok((_, _, _, to)) if to.mount_point => {}
             Ok((source, target, from, _)) => {
-                let attributes = self.source.attributes(&source, None);
+                // Of a folder in which only something changed, they were seen to be equal.
+                let looked = mark || path.as_bytes().is_empty();
+                let attributes = looked.then(|| self.source.attributes(&source, None));
                 self.dress(tally, path, &target, None, &from, attributes);
                 if mark {
                     tally.counts.updated += 1;
@@ -351,6 +390,14 @@ struct Level<D> {
     dir: D,
     path: RelPath,
     rest: Vec<Entry>,
+}
+
+/// Whether the files of a new folder are written in place before it gets its name: that saves a rename each. A crash
+/// costs them all, so they must not be much.
+fn is_worth_staging(files: &[Entry]) -> bool {
+    const MOST_FILES: usize = 1_000;
+    const MOST_BYTES: u64 = 64 << 20;
+    (2..=MOST_FILES).contains(&files.len()) && files.iter().map(|file| file.size).sum::<u64>() <= MOST_BYTES
 }
 
 /// Whether a file can have no second name here.

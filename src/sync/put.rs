@@ -6,7 +6,7 @@ use super::execute::{Attempt, Executor, Node, Tally};
 use super::failures::{error, said};
 use super::journal::Op;
 use crate::entry::{Entry, Kind, Name, RelPath};
-use crate::replica::{Put, Replica, Seen};
+use crate::replica::{Place, Put, Replica, Seen};
 use crate::run::Severity;
 
 /// What we wanted where either side may be to blame.
@@ -21,17 +21,17 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         target: &T::Dir,
         path: &RelPath,
         mut entry: Entry,
-        over: Option<&Seen>,
+        place: Place<'_>,
     ) -> bool {
         for _ in 0..2 {
             let put = match entry.kind {
                 Kind::Folder => Err((COPY, io::Error::other("it became a folder meanwhile"))),
-                Kind::File => self.put_file(source, target, path, &entry, over),
-                _ => self.target.put_special(target, path, &entry, over).map_err(|cause| (COPY, cause)),
+                Kind::File => self.put_file(source, target, path, &entry, place),
+                _ => self.target.put_special(target, path, &entry, place).map_err(|cause| (COPY, cause)),
             };
             match put {
                 Ok(Put::Done(lost)) => {
-                    self.done(tally, path, &entry, over.is_some());
+                    self.done(tally, path, &entry, matches!(place, Place::Taken(_)));
                     self.lost(tally, path, lost);
                     return true;
                 }
@@ -71,7 +71,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         target: &T::Dir,
         path: &RelPath,
         entry: &Entry,
-        over: Option<&Seen>,
+        place: Place<'_>,
     ) -> Attempt<Put> {
         let mut content = self.source.open(source, entry).map_err(|cause| ("cannot read", cause))?;
         let progress = |bytes| {
@@ -79,7 +79,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             !self.meter.is_cancelled()
         };
         self.target
-            .put_file(target, path, entry, &mut content, over, &progress)
+            .put_file(target, path, entry, &mut content, place, &progress)
             .map_err(|cause| (COPY, cause))
     }
 
@@ -117,6 +117,6 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
         };
         tally.counts.updated += 1;
         self.log(Op::Updated, &path, 0, "");
-        self.dress(tally, &path, &node.target, Some(name), &entry, attributes);
+        self.dress(tally, &path, &node.target, Some(name), &entry, Some(attributes));
     }
 }
