@@ -36,6 +36,21 @@ fn a_file_with_two_names_pushes_no_folder_aside() {
     assert_eq!(sandbox.path("target/b").metadata().unwrap().nlink(), 2);
 }
 
+/// Runs `docs` in a mount table of its own, between `before` and `after` (shell, in the sandbox). None: not here.
+fn run_mounted(sandbox: &Sandbox, before: &str, after: &str) -> Option<Ran> {
+    let plain = sandbox.command(&["run", "docs"]);
+    let script = format!("cd \"$PLACE\"; {{ {before}; }} || exit 99; \"$@\"; code=$?; {after}; exit $code");
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(plain.get_program());
+    command.args(plain.get_args()).envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = command.env("PLACE", sandbox.path("")).output().ok().map(Ran::from);
+    let ran = ran.filter(|ran| ran.code != 99 && !ran.stderr.starts_with("unshare:"));
+    if ran.is_none() {
+        left_out("nothing can be mounted here");
+    }
+    ran
+}
+
 #[test]
 fn what_is_mounted_in_the_target_is_never_deleted() {
     for keep in ["false", "\"10d\""] {
@@ -45,27 +60,40 @@ fn what_is_mounted_in_the_target_is_never_deleted() {
         sandbox.write("target/gone/file", "x");
         fs::create_dir_all(sandbox.path("target/gone/disk")).unwrap();
         fs::create_dir_all(sandbox.path("target/other")).unwrap();
-        let script = r#"
-            cd "$TARGET" && for at in gone/disk other; do mount -t tmpfs none $at && echo precious > $at/file || exit 99; done
-            "$@"; code=$?
-            cat gone/disk/file other/file; exit $code"#;
-        let plain = sandbox.command(&["run", "docs"]);
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(plain.get_program());
-        command
-            .args(plain.get_args())
-            .envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let Ok(output) = command.env("TARGET", sandbox.path("target")).output() else {
-            return left_out("unshare is missing");
+        let before = "for at in target/gone/disk target/other; do \
+            mount -t tmpfs none $at && echo precious > $at/file || exit 99; done";
+        let Some(ran) = run_mounted(&sandbox, before, "cat target/gone/disk/file target/other/file") else {
+            return;
         };
-        let ran = Ran::from(output);
-        if ran.code == 99 || ran.stderr.starts_with("unshare:") {
-            return left_out("nothing can be mounted here");
-        }
         let ran = ran.expect(0);
         assert!(ran.stdout.contains("mounted there: gone/disk, other"), "{}", ran.stdout);
         assert_eq!(ran.stdout.matches("precious").count(), 2, "{}", ran.stdout);
         assert!(!sandbox.path("target/gone/file").exists(), "the rest goes");
+    }
+}
+
+#[test]
+fn folders_that_lie_in_each_other_by_a_bind_mount_are_told_apart() {
+    for (bind, says) in [
+        ("source/sub target", "the source and the target lie in each other, by way of sub"),
+        (
+            "target/data/inner source",
+            "data/inner: cannot look through a folder to be deleted: it is the source",
+        ),
+        ("source target", "the source and the target are one folder by two paths"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.profile("docs", "mode = \"mirror\"\nkeep-versions = false\nmax-delete = false");
+        for path in ["source/a", "source/sub/file", "target/data/inner/file"] {
+            sandbox.write(path, "x");
+        }
+        let Some(ran) = run_mounted(&sandbox, &format!("mount --bind {bind}"), "true") else { return };
+        let ran = ran.expect(1);
+        assert!(ran.stdout.contains(says), "{bind}: {}", ran.stdout);
+        for path in ["source/a", "source/sub/file", "target/data/inner/file"] {
+            assert!(sandbox.path(path).exists(), "{bind}: {path}");
+        }
+        assert!(!sandbox.path("source/sub/sub").exists(), "{bind}");
     }
 }
 

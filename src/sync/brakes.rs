@@ -141,7 +141,7 @@ mod tests {
             file_system: file_system.into(),
             network: false,
         };
-        Side { about: Some(about), inode, entries }
+        Side { about: Some(about), inode, device: 1, entries }
     }
 
     fn plan(source: u64, target: u64, deleted: u64) -> Plan {

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::filter::Filter;
+use super::join::{Policy, is_root};
 use super::plan::{Digest, Some20};
 use crate::entry::{Entry, Kind, RelPath};
 use crate::replica::Replica;
@@ -53,12 +54,16 @@ pub(super) fn survey<R: Replica>(
     top: &Entry,
     path: &RelPath,
     filter: &Filter,
+    policy: &Policy,
 ) -> Result<(Doomed, Some20), (RelPath, io::Error)> {
     let (mut doomed, mut mounts) = (Doomed::default(), Some20::default());
     if top.mount_point {
         doomed.kept += 1;
         mounts.add(path);
         return Ok((doomed, mounts));
+    }
+    if is_root(top, policy) {
+        return Err((path.clone(), it_is_the_source()));
     }
     let mut stack = vec![open(side, dir, top.clone(), path.clone(), filter, &mut doomed)?];
     while let Some(level) = stack.last_mut() {
@@ -82,6 +87,8 @@ pub(super) fn survey<R: Replica>(
             }
             doomed.kept += 1;
             level.keeps = true;
+        } else if is_root(&entry, policy) {
+            return Err((at, it_is_the_source()));
         } else if entry.kind == Kind::Folder {
             let inner = open(side, &level.dir, entry, at, filter, &mut doomed)?;
             stack.push(inner);
@@ -90,6 +97,10 @@ pub(super) fn survey<R: Replica>(
         }
     }
     Ok((doomed, mounts))
+}
+
+fn it_is_the_source() -> io::Error {
+    io::Error::other("it is the source, by another path")
 }
 
 fn open<R: Replica>(

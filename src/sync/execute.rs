@@ -177,7 +177,8 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             return;
         }
         let left = planned - total.counts.deleted;
-        let cause = format!("{left} entries were not deleted, because copying ran into an error of the disk");
+        let left = crate::figures::of(left, "entry", "entries");
+        let cause = format!("not deleted, because copying ran into an error of the disk: {left}");
         total.failures.add(said(Severity::Error, &RelPath::root(), &cause, None));
     }
 

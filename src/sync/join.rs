@@ -43,6 +43,8 @@ pub struct Policy {
     pub change_times: bool,
     /// Leave out what is mounted in the source.
     pub one_file_system: bool,
+    /// What the roots are, source and target: met again inside the other side, they are not walked into.
+    pub roots: [Option<(u64, u64)>; 2],
 }
 
 /// What a row asks for.
@@ -84,6 +86,8 @@ pub enum Decision<'a> {
     Blocked(&'a Entry),
     /// Mounted in the source, and not entered.
     Mounted(&'a Entry),
+    /// The target's root in the source, or the source's in the target: by a bind mount, or as the only way to it.
+    Root,
     /// A device, and we may not make one.
     Unmakeable(&'a Entry),
     /// It cannot be looked at: nothing happens to it, on no side.
@@ -168,6 +172,9 @@ fn decide_source<'a>(source: &'a Entry, target: Option<&'a Entry>, policy: &Poli
     if source.kind == Kind::Folder && source.mount_point && policy.one_file_system {
         return Decision::Mounted(source);
     }
+    if is_root(source, policy) || target.is_some_and(|target| is_root(target, policy)) {
+        return Decision::Root;
+    }
     if matches!(source.kind, Kind::CharDevice | Kind::BlockDevice) && !policy.keeps.owners {
         return Decision::Unmakeable(source);
     }
@@ -188,6 +195,11 @@ fn decide_source<'a>(source: &'a Entry, target: Option<&'a Entry>, policy: &Poli
         _ if linked && policy.keeps.links => Decision::Linked(source, Some(target)),
         _ => compare(source, target, policy),
     }
+}
+
+/// Whether an entry is a root of either side.
+pub fn is_root(entry: &Entry, policy: &Policy) -> bool {
+    entry.kind == Kind::Folder && entry.id.1 != 0 && policy.roots.contains(&Some(entry.id))
 }
 
 /// Compares two entries that are not both folders.
@@ -269,7 +281,13 @@ mod tests {
 
     fn policy(mode: Mode) -> Policy {
         let keeps = Keeps { modes: true, links: true, owners: true, writer: (0, 0), time_step: 1 };
-        Policy { mode, keeps, change_times: true, one_file_system: true }
+        Policy {
+            mode,
+            keeps,
+            change_times: true,
+            one_file_system: true,
+            roots: [Some((1, 40)), Some((1, 50))],
+        }
     }
 
     /// The decision's name, and nothing of what is in it.
@@ -336,6 +354,9 @@ mod tests {
             (Some(entry("x", Kind::Fifo)), Some(entry("x", Kind::Fifo)), "Same", "Same"),
             (Some(entry("x", Kind::Fifo)), Some(entry("x", Kind::Socket)), "Replace", "Replace"),
             (Some(entry("x", Kind::CharDevice)), None, "Create", "Create"),
+            // The target inside the source, the source inside the target.
+            (Some(Entry { id: (1, 50), ..folder() }), None, "Root", "Root"),
+            (Some(folder()), Some(Entry { id: (1, 40), ..folder() }), "Root", "Root"),
         ] {
             let name = Name::new(b"x").unwrap();
             let sight = |side: &'_ Option<Entry>| side.clone().map(|entry| &*Box::leak(Box::new(entry)));

@@ -142,11 +142,17 @@ impl Request<'_> {
     ) {
         if !plan.is_empty() {
             self.listener.event(&Event::Phase(Phase::Working));
+            let mut policy = policy(self.job, plan);
+            if policy.roots[1].is_none() {
+                // It was made just now, perhaps inside the source by another path.
+                policy.roots[1] =
+                    target.root().and_then(|root| target.itself(&root)).ok().map(|root| root.id);
+            }
             let executor = Executor {
                 source,
                 target,
                 filter,
-                policy: policy(self.job, plan),
+                policy,
                 meter: self.meter,
                 listener: self.listener,
                 journal: self.journal,

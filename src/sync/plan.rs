@@ -22,6 +22,8 @@ pub struct Plan {
     pub sums: Sums,
     /// What could not be looked at.
     pub failures: Failures,
+    /// Where one side's root was met in the other.
+    pub overlap: Option<RelPath>,
     /// Things left out that a person may want to know of.
     pub left_out: LeftOut,
     /// Stands for everything that will be deleted or replaced, in any order.
@@ -39,6 +41,8 @@ pub struct Side {
     pub about: Option<About>,
     /// The root's inode number.
     pub inode: u64,
+    /// The root's device number; another one after a restart, perhaps.
+    pub device: u64,
     /// Entries below the root, excluded ones included.
     pub entries: u64,
 }
@@ -257,6 +261,7 @@ impl Plan {
         self.failures.merge(other.failures);
         self.left_out.mounts.merge(other.left_out.mounts);
         self.left_out.devices.merge(other.left_out.devices);
+        self.overlap = self.overlap.take().or(other.overlap);
         self.digest.merge(other.digest);
         self.source.entries += other.source.entries;
         self.target.entries += other.target.entries;

@@ -44,7 +44,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                 plan.count_source(source);
                 if target.kind != Kind::Folder {
                     plan.digest.add(&path, &target.into());
-                } else if !self.makes_way(found, dirs, target, &path) {
+                } else if !self.makes_way(policy, found, dirs, target, &path) {
                     return None;
                 }
                 folder.steps.push(step(target, Act::Replace));
@@ -70,7 +70,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                 found.members.push(Member { path, file, size, kind, state });
             }
             Decision::Delete(target) => {
-                let doomed = self.doom(found, dirs, target, &path)?;
+                let doomed = self.doom(policy, found, dirs, target, &path)?;
                 if doomed.entries > 0 {
                     self.lose(found, &path, &doomed);
                     let (entries, partly) = (doomed.entries, doomed.kept > 0);
@@ -93,6 +93,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                 let what = if in_source { "cannot read" } else { "cannot read in the target" };
                 plan.failures.add(error(&path, what, cause));
             }
+            Decision::Root => plan.overlap = Some(path),
             Decision::Suspect { .. } | Decision::Extra(_) | Decision::Ours => {}
         }
         None
@@ -121,7 +122,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
     ) -> Option<State> {
         let seen = target.into();
         if target.kind == Kind::Folder {
-            return self.makes_way(found, dirs, target, path).then_some(State::Differs(seen));
+            return self.makes_way(policy, found, dirs, target, path).then_some(State::Differs(seen));
         }
         let decision = match compare(source, target, policy) {
             Decision::Suspect { racy, .. } => self.look_closer(found, dirs, path, source, target, racy),
@@ -135,8 +136,15 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
 
     /// Whether a folder of the target can go as a whole, for something that takes its place. Counts what is lost, or
     /// names what holds it.
-    fn makes_way(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> bool {
-        match self.doom(found, dirs, target, path) {
+    fn makes_way(
+        &self,
+        policy: &Policy,
+        found: &mut Found,
+        dirs: &Dirs<S, T>,
+        target: &Entry,
+        path: &RelPath,
+    ) -> bool {
+        match self.doom(policy, found, dirs, target, path) {
             Some(doomed) if doomed.kept == 0 => {
                 self.lose(found, path, &doomed);
                 return true;
@@ -152,10 +160,17 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
     }
 
     /// Looks at what goes when an entry of the target goes. None: it cannot be looked at, and so it stays.
-    fn doom(&self, found: &mut Found, dirs: &Dirs<S, T>, target: &Entry, path: &RelPath) -> Option<Doomed> {
+    fn doom(
+        &self,
+        policy: &Policy,
+        found: &mut Found,
+        dirs: &Dirs<S, T>,
+        target: &Entry,
+        path: &RelPath,
+    ) -> Option<Doomed> {
         let doomed = if target.kind == Kind::Folder {
             let side = self.target?;
-            match doomed::survey(side, &dirs.target, target, path, self.filter) {
+            match doomed::survey(side, &dirs.target, target, path, self.filter, policy) {
                 Ok((doomed, mounts)) => {
                     found.plan.left_out.mounts.merge(mounts);
                     doomed

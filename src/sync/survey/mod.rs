@@ -15,7 +15,7 @@ use super::links::{Member, State};
 use super::plan::{FolderPlan, Line, LineAct, Plan, Side};
 use super::pool::{Stack, work};
 use crate::entry::{Kind, RelPath};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{About, Keeps, Listing, Replica};
@@ -70,12 +70,16 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
     /// Makes the plan.
     ///
     /// # Errors
-    /// Only if a root itself cannot be read. Everything below is a failure in the plan.
+    /// Only if a root itself cannot be read, or lies in the other one by a bind mount. Everything below is a failure in the plan.
     pub fn plan(&self) -> Result<Plan> {
         let mut plan = Plan { source: side(self.source, "source", &self.job.source)?, ..Plan::default() };
         let first = match self.target {
             Some(target) => {
                 plan.target = side(target, "target", &self.job.target)?;
+                if (plan.target.device, plan.target.inode) == (plan.source.device, plan.source.inode) {
+                    return Err(Error::other("the source and the target are one folder by two paths")
+                        .hint("look at what is mounted where, and name two folders"));
+                }
                 Job::Roots
             }
             None => {
@@ -94,6 +98,12 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
         for found in work(self.threads, vec![first], Found::default, step, tick) {
             members.extend(found.members);
             plan.take(found.plan);
+        }
+        if let Some(path) = &plan.overlap {
+            return Err(Error::other(format!(
+                "the source and the target lie in each other, by way of {path}"
+            ))
+            .hint("look at what is mounted where; name folders that lie apart, or exclude this one"));
         }
         self.add_links(&mut plan, members);
         plan.folders.sort_by(|a, b| a.path.cmp(&b.path));
@@ -256,6 +266,7 @@ impl<S: Replica, T: Replica> Survey<'_, S, T> {
                 }
                 Decision::Mounted(_) => plan.left_out.mounts.add(&path),
                 Decision::Unmakeable(_) => plan.left_out.devices.add(&path),
+                Decision::Root => plan.overlap = Some(path),
                 Decision::Unreadable { error: cause, .. } => {
                     plan.failures.add(error(&path, "cannot read", cause));
                 }
@@ -280,6 +291,8 @@ pub fn policy(job: &SyncJob, plan: &Plan) -> Policy {
         keeps: Keeps { time_step, ..keeps },
         change_times: !network,
         one_file_system: job.one_file_system,
+        roots: [&plan.source, &plan.target]
+            .map(|side| (side.inode != 0).then_some((side.device, side.inode))),
     }
 }
 
@@ -297,5 +310,5 @@ fn count(listing: &Listing) -> u64 {
 fn side<R: Replica>(replica: &R, word: &str, path: &Path) -> Result<Side> {
     let about = replica.about().and_then(|about| Ok((about, replica.itself(&replica.root()?)?)));
     let (about, root) = about.context(|| format!("cannot open the {word} {}", path.display()))?;
-    Ok(Side { about: Some(about), inode: root.id.1, entries: 0 })
+    Ok(Side { about: Some(about), inode: root.id.1, device: root.id.0, entries: 0 })
 }
