@@ -38,6 +38,7 @@ fn main() -> std::process::ExitCode {
         meter: &Meter::default(),
         listener: &Silent,
         journal: &Forgetful,
+        state: None,
     }
     .run();
     println!("{:#?}", finished.outcome);

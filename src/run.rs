@@ -20,6 +20,14 @@ impl RunId {
     pub fn new(now: Timestamp, entropy: u128) -> Self {
         Self(ulid::Ulid::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), entropy))
     }
+
+    /// This id, or the one that follows `newest`, whichever is later: ids keep the order of the runs even when the
+    /// clock goes back.
+    #[must_use]
+    pub fn not_before(self, newest: Option<Self>) -> Self {
+        let next = newest.map(|Self(id)| Self(ulid::Ulid::from(u128::from(id).saturating_add(1))));
+        next.map_or(self, |next| next.max(self))
+    }
 }
 
 impl fmt::Display for RunId {

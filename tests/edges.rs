@@ -205,6 +205,7 @@ fn mirror_while(sandbox: &Sandbox, path: &str, act: &(dyn Fn() + Sync)) -> Statu
         meter: &Meter::default(),
         listener: &Silent,
         journal: &Once { path, act },
+        state: None,
     };
     request.run().outcome.status
 }

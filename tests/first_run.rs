@@ -65,6 +65,30 @@ fn a_run_without_a_name_lists_the_profiles() {
 }
 
 #[test]
+fn a_run_of_all_of_no_profiles_is_a_mistake() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["run", "--all"]).expect(2);
+    assert!(ran.stderr.contains("there are no profiles in"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_clock_that_went_back_does_not_hide_a_run() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("source/a", "x");
+    let state = postkeep::state::State::open(&sandbox.path("state")).unwrap();
+    let ahead = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1000);
+    let id = postkeep::run::RunId::new(ahead, 7);
+    let (profile, trigger) = ("docs".into(), postkeep::run::Trigger::Manual);
+    let begun = postkeep::state::Begun { id, profile, trigger, started: ahead, fingerprint: String::new() };
+    state.history().begin(&begun).unwrap();
+    drop(state);
+    sandbox.run(&["run", "docs"]).expect(0);
+    let status = sandbox.run(&["status", "--json"]).expect(0).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["profiles"][0]["status"], "ok", "{status}");
+}
+
+#[test]
 fn without_any_configuration_the_way_is_shown() {
     let sandbox = Sandbox::new();
     let nowhere = sandbox.path("nowhere");

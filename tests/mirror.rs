@@ -333,3 +333,18 @@ fn two_runs_do_not_meet_in_one_folder() {
     drop(held);
     sandbox.run(&["run", "docs"]).expect(0);
 }
+
+#[test]
+fn our_own_state_is_no_part_of_a_sync() {
+    let sandbox = Sandbox::with_mirror();
+    // As a person's home holds it.
+    std::fs::create_dir(sandbox.path("source/.local")).unwrap();
+    sandbox.write("source/a", "x");
+    let state = sandbox.path("source/.local/postkeep");
+    let args = ["--state", state.to_str().unwrap(), "run", "docs"];
+    let ran = sandbox.run(&args).expect(0);
+    assert!(ran.stdout.contains("postkeep's own state: .local/postkeep"), "{}", ran.stdout);
+    let ran = sandbox.run(&args).expect(0);
+    assert!(ran.stdout.contains("docs: unchanged"), "{}", ran.stdout);
+    assert!(sandbox.path("target/a").exists() && !sandbox.path("target/.local/postkeep").exists());
+}

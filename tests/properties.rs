@@ -148,6 +148,7 @@ fn mirror(source: &Path, target: &Path, number: u128) -> Outcome {
         meter: &Meter::default(),
         listener: &Silent,
         journal: &Forgetful,
+        state: None,
     };
     request.run().outcome
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Result};
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
-use crate::state::{Access, Begun, Guard, LogSpool, Root, State};
+use crate::state::{Access, Begun, Guard, LogSpool, Query, Root, State};
 use crate::sync::journal::{Forgetful, Journal, LogLine};
 use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
@@ -141,8 +141,9 @@ impl<'a> Agent<'a> {
 
     fn begin(&self, profile: &Profile, trigger: Trigger) -> Result<Begun> {
         let started = self.clock.now();
+        let newest = self.state.history().runs(&Query { profile: None, limit: 1, before: None })?.pop();
         let begun = Begun {
-            id: new_id(started),
+            id: new_id(started).not_before(newest.map(|row| row.id)),
             profile: profile.name.clone(),
             trigger,
             started,
@@ -174,6 +175,7 @@ impl<'a> Agent<'a> {
             meter,
             listener,
             journal: log,
+            state: Some(&self.state_dir),
         };
         Ok(std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().map(String::as_str);
@@ -239,6 +241,7 @@ pub fn preview(
         meter,
         listener,
         journal: &Forgetful,
+        state: Some(state_dir),
     };
     request.plan(Some(lines))
 }

@@ -27,7 +27,8 @@ pub(crate) struct HistoryArgs {
     #[arg(value_name = "PROFILE")]
     profile: Option<String>,
     /// At most this many
-    #[arg(long, short = 'l', value_name = "N", default_value_t = 20)]
+    #[arg(long, short = 'l', value_name = "N", default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Only runs before this one, given by its id: the next page
     #[arg(long, value_name = "RUN")]

@@ -58,6 +58,11 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
         return Err(usage("--approve goes with one profile").hint("each plan has a token of its own"));
     }
     let (profiles, config, broken) = config::load_to_run(ctx, &args.profiles)?;
+    if profiles.is_empty() && broken.is_empty() {
+        return Err(usage(format!("there are no profiles in {}", ctx.config_dir.display()))
+            .hint("`postkeep init` makes the first")
+            .hint("if there should be some: look whether --config names the right folder"));
+    }
     if args.dry_run {
         return plan::show(&profiles, ctx);
     }
@@ -84,7 +89,10 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
         session.one(&agent, profile, &order, &meter);
     }
     // Nobody else delivers what an earlier run could not.
-    session.delivered(&agent.deliver(true)?);
+    match agent.deliver(true) {
+        Ok(deliveries) => session.delivered(&deliveries),
+        Err(error) => session.undelivered(&error),
+    }
     session.finish()
 }
 
@@ -231,6 +239,16 @@ impl Session<'_> {
                 self.worst.note(3);
             }
         }
+    }
+
+    /// The runs are recorded, and their letters wait or were delivered; only that could not be written down.
+    fn undelivered(&mut self, error: &Error) {
+        self.worst.note(1);
+        out::warn(&format!(
+            "the runs are recorded, but their reports could not be delivered: {}",
+            error.one_line()
+        ));
+        error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
     }
 
     fn finish(self) -> Result<ExitCode> {

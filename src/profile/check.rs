@@ -10,7 +10,7 @@ use super::inherit::Origins;
 use super::load::{Loaded, PROFILES, sort};
 use super::problem::{Problem, Severity, show_file};
 use super::wrong::Wrong;
-use super::{FilterRules, Job, Mode, Profile, SyncJob};
+use super::{Account, FilterRules, Job, Level, Mode, Profile, ReportRules, SyncJob};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,12 @@ pub enum Seen {
 /// at an absolute path. The problems are to be added to those of `loaded`.
 pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let own = [("configuration", real(&loaded.config.dir, look)), ("state", real(state, look))];
+    let mut own =
+        vec![("configuration".into(), real(&loaded.config.dir, look)), ("state".into(), real(state, look))];
+    own.extend(loaded.config.accounts.iter().map(|(name, account)| {
+        let Account::Maildir(path) = account;
+        (format!("\"{name}\" account's"), real(path, look))
+    }));
     let mut targets: BTreeMap<PathBuf, Vec<(&Profile, PathBuf)>> = BTreeMap::new();
     let no_origins = Origins::new();
     for profile in &loaded.config.profiles {
@@ -42,6 +47,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
         within(job, &source, &target, &mut told);
         ours(job, &target, &own, &mut told);
         nothing_left(&job.filter, &mut told);
+        silent(&profile.report, &mut told);
         targets.entry(target).or_default().push((profile, job.target.clone()));
     }
     for (target, writers) in &targets {
@@ -154,7 +160,7 @@ fn within(job: &SyncJob, source: &Path, target: &Path, told: &mut Told) {
 }
 
 /// Nothing may be written into our own folders, and no mirror may delete them.
-fn ours(job: &SyncJob, target: &Path, own: &[(&str, PathBuf)], told: &mut Told) {
+fn ours(job: &SyncJob, target: &Path, own: &[(String, PathBuf)], told: &mut Told) {
     for (name, folder) in own {
         let shown = show_file(folder);
         if target.starts_with(folder) {
@@ -165,6 +171,14 @@ fn ours(job: &SyncJob, target: &Path, own: &[(&str, PathBuf)], told: &mut Told) 
                 Wrong::new(format!("postkeep's {name} folder, {shown}, lies inside the target of a mirror"));
             told.error("target", wrong.hint("a mirror would delete it; choose another target"));
         }
+    }
+}
+
+/// A profile whose failures nobody would hear of.
+fn silent(report: &ReportRules, told: &mut Told) {
+    if !report.on.contains(&Level::Failure) {
+        let wrong = Wrong::new("a failed run would be mailed to nobody: \"on\" lacks \"failure\"");
+        told.warning("report.on", wrong.hint("add \"failure\", or look at `postkeep status` often"));
     }
 }
 

@@ -104,7 +104,8 @@ fn explain(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
     let dir = path.parent().unwrap_or(path).display();
     let path = path.display();
     let code = error.sqlite_error_code();
-    let said = Error::other(format!("cannot {doing} in {path}")).caused_by(error);
+    // Not as a cause of its own: its text says the cause below it already.
+    let said = Error::other(format!("cannot {doing} in {path}: {error}"));
     match code {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(said, &path.to_string()),
         Some(ErrorCode::DiskFull) => said.hint(format!("make room on the disk that holds {dir}")),

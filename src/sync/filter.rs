@@ -1,5 +1,8 @@
 //! What a sync leaves out: [`FilterRules`] made ready for matching.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::Timestamp;
 
@@ -18,6 +21,8 @@ pub struct Filter {
     earliest: Option<FileTime>,
     /// Only files changed at or before this are taken.
     latest: Option<FileTime>,
+    /// Our own state folder, where it lies in the source: it changes with every run.
+    state: Option<RelPath>,
 }
 
 impl Filter {
@@ -36,7 +41,26 @@ impl Filter {
             largest: rules.larger_than.unwrap_or(u64::MAX),
             earliest: ago(rules.older_than),
             latest: ago(rules.newer_than),
+            state: None,
         })
+    }
+
+    /// Leaves out our own state folder, too, if it lies below `source`.
+    #[must_use]
+    pub fn without_state(mut self, source: &Path, state: &Path) -> Self {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let below = real(state).strip_prefix(real(source)).ok().map(Path::to_owned);
+        let names = |path: PathBuf| {
+            path.iter()
+                .try_fold(RelPath::root(), |above, name| Some(above.join(&Name::new(name.as_bytes())?)))
+        };
+        self.state = below.and_then(names).filter(|path| !path.as_bytes().is_empty());
+        self
+    }
+
+    /// What [`without_state`](Self::without_state) leaves out.
+    pub fn state(&self) -> Option<&RelPath> {
+        self.state.as_ref()
     }
 
     /// Whether an entry, whose folder is not excluded, is left out.
@@ -49,21 +73,12 @@ impl Filter {
                 || entry.size > self.largest
                 || self.earliest.is_some_and(|earliest| entry.mtime < earliest)
                 || self.latest.is_some_and(|latest| entry.mtime > latest));
-        named || measured
+        named || measured || self.state.as_ref().is_some_and(|state| state == path)
     }
 
     /// Whether a folder with these entries is left out with all that is in it.
     pub fn is_marked(&self, entries: &[Entry]) -> bool {
         self.markers.iter().any(|marker| entries.binary_search_by(|entry| entry.name.cmp(marker)).is_ok())
-    }
-
-    /// Whether nothing is ever left out.
-    pub fn is_empty(&self) -> bool {
-        self.globs.is_none()
-            && self.markers.is_empty()
-            && (self.smallest, self.largest) == (0, u64::MAX)
-            && self.earliest.is_none()
-            && self.latest.is_none()
     }
 }
 

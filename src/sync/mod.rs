@@ -57,6 +57,8 @@ pub struct Request<'a> {
     pub listener: &'a dyn Listener,
     /// Hears what was done.
     pub journal: &'a dyn Journal,
+    /// Our own state folder: no part of a sync.
+    pub state: Option<&'a Path>,
 }
 
 /// How a sync ended.
@@ -83,7 +85,7 @@ impl Request<'_> {
     /// When a root cannot be opened, or the source is missing.
     pub fn plan(&self, lines: Option<&(dyn Fn(Line) + Sync)>) -> Result<(Plan, Option<crate::run::Stop>)> {
         raise_open_files();
-        let filter = Filter::new(&self.job.filter, self.now)?;
+        let filter = self.filter()?;
         let plan = self.survey(&self.open()?, &filter, lines)?;
         let stop = brakes::judge(&plan, self.job, self.marks, self.profile, self.approve);
         Ok((plan, stop))
@@ -100,7 +102,7 @@ impl Request<'_> {
 
     fn attempt(&self) -> Result<Finished> {
         raise_open_files();
-        let filter = Filter::new(&self.job.filter, self.now)?;
+        let filter = self.filter()?;
         let mut sides = self.open()?;
         self.listener.event(&Event::Phase(Phase::Comparing));
         let mut plan = self.survey(&sides, &filter, None)?;
@@ -110,6 +112,9 @@ impl Request<'_> {
         let mut outcome = Outcome::new(Status::Ok);
         outcome.counts = counts(&plan);
         outcome.notes = notes(&plan.left_out);
+        outcome
+            .notes
+            .extend(filter.state().map(|path| format!("left out, it is postkeep's own state: {path}")));
         if !self.meter.is_cancelled()
             && let Some(stop) = brakes::judge(&plan, self.job, self.marks, self.profile, self.approve)
         {
@@ -199,6 +204,14 @@ impl Request<'_> {
             }
         }
         outcome.versions = Some(versions);
+    }
+
+    fn filter(&self) -> Result<Filter> {
+        let filter = Filter::new(&self.job.filter, self.now)?;
+        Ok(match self.state {
+            Some(state) => filter.without_state(&self.job.source, state),
+            None => filter,
+        })
     }
 
     fn open(&self) -> Result<Sides> {
