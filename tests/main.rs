@@ -4,6 +4,7 @@ mod common;
 mod crash;
 mod edges;
 mod first_run;
+mod histories;
 mod hostile;
 mod layers;
 mod mirror;
