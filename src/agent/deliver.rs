@@ -84,8 +84,10 @@ impl Agent<'_> {
 
     /// The account of all who name none of their own.
     fn own_account(&self) -> Option<&PathBuf> {
-        let Account::Maildir(path) = self.accounts.get(self.orphans.account.as_ref()?)?;
-        Some(path)
+        match self.accounts.get(self.orphans.account.as_ref()?)? {
+            Account::Maildir(path) => Some(path),
+            Account::Sendmail(_) | Account::Smtp(_) => None,
+        }
     }
 
     fn file(&self, letter: &Letter) -> Result<PathBuf> {
@@ -94,7 +96,7 @@ impl Agent<'_> {
             Some(Account::Maildir(path)) => path,
             // An account that is gone takes no letter ever again: its letters go where reports go now.
             None if letter.account != EMBEDDED => self.own_account().unwrap_or(&embedded),
-            None => &embedded,
+            Some(_) | None => &embedded,
         };
         let by = Postman { host: &self.host, pid: std::process::id() };
         Maildir::open_or_create(path)?.deliver(&letter.id.to_string(), &letter.mail, self.clock.now(), by)

@@ -1,6 +1,50 @@
 //! Where letters go: the accounts that carry a rendered report to its reader.
 //!
-//! An account takes the bytes of a mail as they are and says whether it has them; when to try again is for the
-//! outbox to know. [`maildir`] is the account that needs nothing installed.
+//! An account takes the bytes of a mail as they are and says for each recipient whether it has them; when to try
+//! again is for the outbox to know. [`maildir`] is the account that needs nothing installed.
 
 pub mod maildir;
+
+use crate::error::Error;
+
+/// A letter with its envelope.
+#[derive(Debug, Clone, Copy)]
+pub struct Parcel<'a> {
+    /// The sender's address, in ASCII.
+    pub sender: &'a str,
+    /// The recipients' addresses, in ASCII.
+    pub recipients: &'a [String],
+    /// The mail, CRLF at line ends.
+    pub mail: &'a [u8],
+}
+
+/// What a server answered for one recipient, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It has the letter.
+    Accepted,
+    /// It will never take it for this recipient.
+    Refused(String),
+    /// It may take it later.
+    Later(String),
+}
+
+/// Why an account took nothing at all.
+#[derive(Debug)]
+pub struct Fault {
+    /// What that means for the next try.
+    pub kind: FaultKind,
+    /// What happened, to which server, and what to do.
+    pub error: Error,
+}
+
+/// What a fault means for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The server refuses the user or the secret: each further try brings a lock-out nearer.
+    Login,
+    /// The letter is larger than the server takes: a smaller one may pass.
+    TooLarge,
+    /// The secret cannot be had, the server cannot be reached, is not who it should be, or broke off.
+    Down,
+}

@@ -31,9 +31,9 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
     let mut problems = Vec::new();
     let mut own =
         vec![("configuration".into(), real(&loaded.config.dir, look)), ("state".into(), real(state, look))];
-    own.extend(loaded.config.accounts.iter().map(|(name, account)| {
-        let Account::Maildir(path) = account;
-        (format!("\"{name}\" account's"), real(path, look))
+    own.extend(loaded.config.accounts.iter().filter_map(|(name, account)| {
+        let Account::Maildir(path) = account else { return None };
+        Some((format!("\"{name}\" account's"), real(path, look)))
     }));
     let mut targets: BTreeMap<PathBuf, Vec<(&Profile, PathBuf)>> = BTreeMap::new();
     let no_origins = Origins::new();

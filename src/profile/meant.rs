@@ -80,6 +80,8 @@ fn report(file: ReportFile) -> ReportRules {
         account: file.account,
         to: list(file.to, |address| address.0),
         from: file.from.map(|address| address.0),
+        fallback: Vec::new(),
+        webhook: None,
         on: file.on.map_or_else(usual, |levels| levels.0),
         attach_log: file.attach_log.unwrap_or_default(),
         attach_log_max: file.attach_log_max.map_or(ATTACH_LOG_MAX, |size| size.0),

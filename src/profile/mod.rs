@@ -8,12 +8,14 @@
 //! out is made a [`Profile`]. [`check()`] then compares the profiles with each other, and with what is on the disk as
 //! far as its caller tells it.
 
+mod account;
 mod check;
 pub mod file;
 mod inherit;
 mod load;
 mod meant;
 mod paths;
+mod preset;
 mod problem;
 mod read;
 mod schema;
@@ -23,10 +25,12 @@ mod units;
 mod value;
 mod wrong;
 
+pub use account::{Account, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
 pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
 pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, understand};
 pub use paths::{Env, expand};
+pub use preset::Preset;
 pub use problem::{Place, Problem, Severity};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
@@ -157,13 +161,6 @@ pub struct FilterRules {
     pub newer_than: Option<SignedDuration>,
 }
 
-/// Where mail goes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Account {
-    /// A folder of messages on this machine.
-    Maildir(PathBuf),
-}
-
 /// How runs are told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportRules {
@@ -171,8 +168,12 @@ pub struct ReportRules {
     pub account: Option<String>,
     /// Who gets it; with the embedded Maildir it may be empty, then the reader is "you".
     pub to: Vec<String>,
-    /// The sender; None: `postkeep@HOST`.
+    /// The sender; None: the account's own address, else `postkeep@HOST`.
     pub from: Option<String>,
+    /// What tells a report when its account cannot carry it for more than an hour, in this order.
+    pub fallback: Vec<Way>,
+    /// Where the way [`Way::Webhook`] leads.
+    pub webhook: Option<Webhook>,
     /// Which runs are mailed.
     pub on: Vec<Level>,
     /// When the whole log is attached.
@@ -181,6 +182,34 @@ pub struct ReportRules {
     pub attach_log_max: u64,
     /// IANA name of the zone that times are written in; None: the machine's.
     pub time_zone: Option<String>,
+}
+
+/// A way for a report beside its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Another account, by its name: it carries the letter.
+    Account(String),
+    /// An HTTP request with the report as JSON. It tells of the letter, which still waits for its account.
+    Webhook,
+}
+
+/// An address that takes the report as JSON (`POST`). It may hold a token: it is shown as its host alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook(pub String);
+
+impl Webhook {
+    /// The host, which is all that is ever shown.
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(self.0.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook({})", self.host())
+    }
 }
 
 /// A reason to mail a run.

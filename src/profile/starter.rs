@@ -206,7 +206,7 @@ mod tests {
             prop_assert_eq!(rendered(&loaded), "");
             let Job::Sync(job) = &loaded.config.profiles[0].job;
             prop_assert_eq!(&job.source, std::path::Path::new(&path));
-            let Account::Maildir(folder) = &loaded.config.accounts["reports"];
+            let Account::Maildir(folder) = &loaded.config.accounts["reports"] else { panic!() };
             prop_assert_eq!(folder, std::path::Path::new(&path));
         }
     }

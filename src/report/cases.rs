@@ -69,6 +69,8 @@ impl Case {
                 account: None,
                 to: vec!["Ann <ann@example.org>".into()],
                 from: None,
+                fallback: Vec::new(),
+                webhook: None,
                 on: vec![Level::Success, Level::Warning, Level::Failure, Level::Recovery],
                 attach_log: AttachLog::OnFailure,
                 attach_log_max: 1 << 20,

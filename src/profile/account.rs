@@ -1,0 +1,108 @@
+//! Accounts as meant: what carries a letter to its reader.
+
+use std::path::PathBuf;
+
+use super::Preset;
+
+/// Where mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// A folder of messages on this machine.
+    Maildir(PathBuf),
+    /// The machine's own mail system, by its command.
+    Sendmail(Sendmail),
+    /// A mail server.
+    Smtp(Smtp),
+}
+
+/// The machine's own mail system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sendmail {
+    /// The command, absolute. It takes `-i -f SENDER -- RECIPIENT...` and the letter on its standard input.
+    pub program: PathBuf,
+}
+
+/// A mail server that takes letters (RFC 5321, RFC 6409).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// The provider whose values were taken, for what to say when it refuses something.
+    pub preset: Option<Preset>,
+    /// The server's name, in ASCII, or its address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Who we are there; None: the server takes letters from this machine as it is.
+    pub login: Option<Login>,
+}
+
+/// How a connection is protected. The certificate is verified always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// TLS from the first byte (RFC 8314), usually port 465.
+    Implicit,
+    /// Plain text that must be upgraded before anything else is said (RFC 3207), usually port 587.
+    Starttls,
+    /// None: only on the loopback interface.
+    None,
+}
+
+/// A user and how he proves that he is the one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name at the server.
+    pub user: String,
+    /// Where the secret comes from.
+    pub secret: SecretSource,
+    /// What the secret is.
+    pub proof: Proof,
+}
+
+/// What a secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A password: PLAIN or LOGIN.
+    Password,
+    /// An access token of OAuth 2: XOAUTH2.
+    Token,
+}
+
+/// Where a secret comes from. The secret itself is never part of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A command for `sh -c`; the first line that it prints is the secret.
+    Command(String),
+    /// A file that only its owner can read; its first line is the secret.
+    File(PathBuf),
+    /// A variable of the environment.
+    Env(String),
+    /// A credential that systemd hands to the service: a file in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+    /// The desktop's keyring: service `postkeep`, and the name of the account.
+    Keyring {
+        /// The name under which it is kept.
+        account: String,
+    },
+}
+
+impl Account {
+    /// The account's own mail address: the user's name, where it is one. It is the default sender and reader.
+    pub fn own_address(&self) -> Option<&str> {
+        let Self::Smtp(Smtp { login: Some(login), .. }) = self else { return None };
+        login.user.parse::<lettre::Address>().ok().map(|_| login.user.as_str())
+    }
+}
+
+impl Smtp {
+    /// Server and port, as in messages: `smtp.gmail.com:465`.
+    pub fn server(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
