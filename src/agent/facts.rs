@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::Agent;
 use crate::entry::show;
 use crate::error::Result;
-use crate::profile::{Job, Profile, ReportRules};
+use crate::profile::{Account, Job, Profile, ReportRules};
 use crate::report::{self, Facts, LogText, PastRun, Rendered};
 use crate::run::Run;
 use crate::state::{Query, failure_key};
@@ -49,6 +49,7 @@ impl Agent<'_> {
         let success = run.outcome.status.is_success();
         let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
         let rules = self.rules(profile);
+        let account = rules.account.as_ref().and_then(|name| self.accounts.get(name));
         let (source, target, mode) = match profile.map(|profile| &profile.job) {
             Some(Job::Sync(job)) => (path(&job.source), path(&job.target), Some(job.mode)),
             None => (NO_PROFILE.into(), NO_PROFILE.into(), None),
@@ -69,6 +70,7 @@ impl Agent<'_> {
             install_id: &self.state.install_id()?,
             version: env!("CARGO_PKG_VERSION"),
             zone: &zone(rules),
+            own_address: account.and_then(Account::own_address),
             rules,
             log,
         };

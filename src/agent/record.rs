@@ -38,8 +38,8 @@ impl Agent<'_> {
         let letter = told.mailed.then(|| NewLetter {
             kind: "run".into(),
             account: rules.account.clone().unwrap_or_else(|| EMBEDDED.into()),
-            sender: rules.from.clone().unwrap_or_default(),
-            recipients: rules.to.clone(),
+            sender: told.rendered.sender.clone(),
+            recipients: told.rendered.readers.clone(),
         });
         let history = self.state.history();
         history.finish(&Finish {

@@ -2,35 +2,35 @@
 //! itself, because not every server takes anything else.
 
 use lettre::Address;
-use lettre::message::{Mailbox, Mailboxes};
+use lettre::message::Mailbox;
 
-use super::clean;
+use super::{Facts, clean};
 use crate::error::{Error, Kind, Result};
 
 /// How long a domain made from a machine's name may be: with it an address fits on a line of a header.
 const DOMAIN: usize = 56;
 
-/// The sender: as the profile says, else `postkeep on HOST <postkeep@HOST>`.
-pub(super) fn sender(from: Option<&str>, host: &str) -> Result<Mailbox> {
-    match from {
-        Some(text) => parse(text, "from"),
-        None => {
-            let name = format!("postkeep on {}", clean::header(host, 64));
-            local("postkeep", host, Some(name))
-        }
+/// The sender: as the profile says, else `postkeep on HOST` with the account's own address, else `postkeep@HOST`.
+pub(super) fn sender(facts: &Facts<'_>) -> Result<Mailbox> {
+    let named = || format!("postkeep on {}", clean::header(facts.host, 64));
+    match (facts.rules.from.as_deref(), facts.own_address) {
+        (Some(text), _) => parse(text, "from"),
+        (None, Some(own)) => Ok(Mailbox::new(Some(named()), parse(own, "from")?.email)),
+        (None, None) => local("postkeep", facts.host, Some(named())),
     }
 }
 
 /// The readers: as the profile says, else `you@HOST`, which no mail leaves the machine for.
-pub(super) fn readers(to: &[String], host: &str) -> Result<Mailboxes> {
-    let mut readers = Mailboxes::new();
-    for text in to {
-        readers.push(parse(text, "to")?);
+pub(super) fn readers(facts: &Facts<'_>) -> Result<Vec<Mailbox>> {
+    if facts.rules.to.is_empty() {
+        return Ok(vec![local("you", facts.host, None)?]);
     }
-    if to.is_empty() {
-        readers.push(local("you", host, None)?);
-    }
-    Ok(readers)
+    facts.rules.to.iter().map(|text| parse(text, "to")).collect()
+}
+
+/// The address in a text such as `Ann <ann@example.org>`, fit for an envelope; None if it is none.
+pub fn bare(text: &str) -> Option<String> {
+    parse(text, "to").ok().map(|mailbox| mailbox.email.to_string())
 }
 
 fn parse(text: &str, key: &str) -> Result<Mailbox> {

@@ -39,6 +39,7 @@ impl Case {
             install_id: "7k3m9q2x5v",
             version: "0.1.0",
             zone: &self.zone,
+            own_address: None,
             rules: &self.rules,
             log: Some(&self.log),
         }

@@ -68,7 +68,7 @@ fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
     let run = facts.run;
     let profile = clean::header(&run.profile, 64);
     let host = clean::header(facts.host, 64);
-    let sender = address::sender(facts.rules.from.as_deref(), facts.host)?;
+    let sender = address::sender(facts)?;
     let list = format!(
         "{} <{}.{}.postkeep.invalid>",
         phrase(&format!("{profile} on {host}")),
@@ -77,7 +77,7 @@ fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
     );
     let headers = [
         encoded(From::from(Mailboxes::from(sender))),
-        encoded(To::from(address::readers(&facts.rules.to, facts.host)?)),
+        encoded(To::from(Mailboxes::from_iter(address::readers(facts)?))),
         ("Date".to_owned(), date(facts)?),
         words("Subject", subject),
         words("Message-ID", &ids.message),
@@ -181,7 +181,7 @@ fn body(facts: &Facts<'_>, parts: &Parts<'_>) -> Result<MultiPart> {
 }
 
 /// Neither quoted-printable nor base64 can contain `=_`, so no content ends a part.
-fn boundary(id: &str) -> String {
+pub(super) fn boundary(id: &str) -> String {
     format!("=_postkeep-{id}")
 }
 

@@ -12,6 +12,7 @@
 //! What comes from outside (names of files, causes, the host) is taken as hostile: it cannot add a header, a tag, a
 //! line, or more than a page.
 
+mod adapt;
 mod address;
 mod bars;
 mod clean;
@@ -41,6 +42,8 @@ use crate::error::Result;
 use crate::profile::{AttachLog, Level, Mode, ReportRules};
 use crate::run::{Counts, Run, RunId, Status};
 
+pub use adapt::{late, slim, with_note};
+pub use address::bare;
 pub use level::{is_mailed, level};
 pub use log::LogText;
 
@@ -75,6 +78,8 @@ pub struct Facts<'a> {
     pub version: &'a str,
     /// The zone that times are written in.
     pub zone: &'a TimeZone,
+    /// The own address of the account that carries the letter: the sender where the rules name none.
+    pub own_address: Option<&'a str>,
     /// Who gets the letter, and whether the log comes with it.
     pub rules: &'a ReportRules,
     /// The run's log, if there is one.
@@ -111,6 +116,10 @@ pub struct Rendered {
     pub mail: Vec<u8>,
     /// The letter's id with its angle brackets; the same whenever the run is rendered.
     pub message_id: String,
+    /// The sender's address, for the envelope.
+    pub sender: String,
+    /// The readers' addresses, for the envelope; empty if the rules name nobody.
+    pub readers: Vec<String>,
 }
 
 /// Renders a report.
@@ -133,7 +142,10 @@ pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
         log: log.attachment.as_deref(),
     };
     let mail = mail::mail(facts, &ids, &parts)?;
-    Ok(Rendered { subject, text, html, json, mail, message_id: ids.message })
+    let sender = address::sender(facts)?.email.to_string();
+    let readers = if facts.rules.to.is_empty() { Vec::new() } else { address::readers(facts)? };
+    let readers = readers.into_iter().map(|reader| reader.email.to_string()).collect();
+    Ok(Rendered { subject, text, html, json, mail, message_id: ids.message, sender, readers })
 }
 
 /// Text and HTML, with as many failures named as their length allows.
