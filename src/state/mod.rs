@@ -6,6 +6,7 @@
 //! state.db              history and outbox (SQLite, WAL); copied to state.db.before-vN when its layout changes
 //! spool/<run>.log.zst   the log of a run at work, moved into state.db when it ends
 //! locks/                who is at work, held by the kernel and freed by a crash
+//! reserve               room that is given up when the disk is full
 //! ```
 //!
 //! There is one struct per concern, each over the same connection: [`History`], [`Outbox`], [`Locks`]. SQL is
@@ -26,6 +27,7 @@ mod outbox;
 mod pack;
 mod private;
 mod prune;
+mod reserve;
 mod schema;
 mod spool;
 #[cfg(test)]
@@ -55,6 +57,20 @@ impl State {
     /// A folder that others can write, a database that is damaged, of another program or of a newer postkeep: it
     /// is refused and left as it is.
     pub fn open(dir: &Path) -> Result<Self> {
+        let opened = match Self::open_once(dir) {
+            Err(_) if reserve::is_full(dir) && reserve::give_up(dir) => Self::open_once(dir),
+            opened => opened,
+        }?;
+        reserve::keep(dir);
+        Ok(opened)
+    }
+
+    /// Frees the room that is kept for a full disk; whether there was any.
+    pub fn make_room(&self) -> bool {
+        reserve::give_up(&self.dir)
+    }
+
+    fn open_once(dir: &Path) -> Result<Self> {
         private::folder(dir)?;
         // One opener at a time: a new database is made and set up before anybody else looks at it.
         let _gate = Locks::new(dir).gate("state")?;
