@@ -19,6 +19,8 @@ pub enum Kind {
     Stopped,
     /// A person asked to stop.
     Cancelled,
+    /// A server refuses our user or his secret.
+    Login,
     /// Everything else: disk, database, mail.
     Other,
 }
@@ -78,7 +80,7 @@ impl Error {
             Kind::Stopped => 4,
             Kind::Locked => 11,
             Kind::Cancelled => 130,
-            Kind::Config | Kind::Other => 1,
+            Kind::Config | Kind::Login | Kind::Other => 1,
         }
     }
 

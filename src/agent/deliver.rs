@@ -1,12 +1,15 @@
-//! Empties the outbox: each letter to the account that carries it, each result back into the outbox.
+//! Empties the outbox: each letter to the account that carries it, or another way, each result back into the outbox.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Agent;
+use super::carry::{Carried, Carriers, Load};
+use super::route::{is_late, other_ways};
 use crate::error::Result;
-use crate::mail::maildir::{Maildir, Postman};
-use crate::profile::Account;
+use crate::mail::{Answer, webhook};
+use crate::profile::{ReportRules, Way};
+use crate::report;
 use crate::run::RunId;
 use crate::state::{Letter, Settled, Which};
 
@@ -19,6 +22,9 @@ pub const EMBEDDED: &str = "(embedded)";
 const TRIES: u32 = 100;
 const WAIT: Duration = Duration::from_millis(50);
 
+/// How long a webhook may take.
+pub(super) const WEBHOOK: Duration = Duration::from_secs(30);
+
 /// What became of a letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -29,12 +35,37 @@ pub enum Delivery {
         /// The file.
         path: PathBuf,
     },
+    /// A server took it.
+    Sent {
+        /// The run that it tells of.
+        id: RunId,
+        /// The account that carried it.
+        account: String,
+        /// For whom.
+        to: Vec<String>,
+    },
     /// It is tried again later.
     Waits {
         /// The run that it tells of.
         id: RunId,
         /// Why it could not be delivered.
         reason: String,
+    },
+    /// The server will never take it for these.
+    Refused {
+        /// The run that it tells of.
+        id: RunId,
+        /// For whom.
+        to: Vec<String>,
+        /// What it said.
+        reason: String,
+    },
+    /// It waits, but a webhook has told of it.
+    Told {
+        /// The run that it tells of.
+        id: RunId,
+        /// The webhook's host.
+        host: String,
     },
 }
 
@@ -45,13 +76,27 @@ impl Agent<'_> {
     /// The state cannot be read or written. A letter that cannot be delivered is no error: it waits.
     pub fn deliver(&self, all: bool) -> Result<Vec<Delivery>> {
         let Some(_lock) = self.wait_for_outbox()? else { return Ok(Vec::new()) };
-        let which = if all { Which::All } else { Which::Due(self.clock.now()) };
-        let outbox = self.state.outbox();
+        let which = if all { Which::All } else { Which::Due(self.now()) };
+        let ids = self.state.outbox().due(which)?;
+        self.deliver_each(&ids, which)
+    }
+
+    /// Delivers these letters now, those of them that wait.
+    ///
+    /// # Errors
+    /// As [`Agent::deliver`].
+    pub fn deliver_these(&self, ids: &[RunId]) -> Result<Vec<Delivery>> {
+        let Some(_lock) = self.wait_for_outbox()? else { return Ok(Vec::new()) };
+        self.deliver_each(ids, Which::All)
+    }
+
+    fn deliver_each(&self, ids: &[RunId], which: Which) -> Result<Vec<Delivery>> {
         let mut deliveries = Vec::new();
+        let mut carriers = Carriers::new(self);
         // One at a time: a letter may carry a long log.
-        for id in outbox.due(which)? {
-            if let Some(letter) = outbox.letter(id, which)? {
-                deliveries.push(self.deliver_one(&letter)?);
+        for id in ids {
+            if let Some(letter) = self.state.outbox().letter(*id, which)? {
+                self.deliver_one(&letter, &mut carriers, &mut deliveries)?;
             }
         }
         Ok(deliveries)
@@ -67,38 +112,192 @@ impl Agent<'_> {
         Ok(None)
     }
 
-    fn deliver_one(&self, letter: &Letter) -> Result<Delivery> {
-        let filed = self.file(letter);
-        let settled = match &filed {
-            Ok(_) => Settled::Delivered,
-            Err(error) => Settled::Later(error.one_line()),
+    fn deliver_one(
+        &self,
+        letter: &Letter,
+        carriers: &mut Carriers<'_>,
+        told: &mut Vec<Delivery>,
+    ) -> Result<()> {
+        let out = Out::new(letter, self.now());
+        // A letter to nobody by name is for whoever reads a Maildir; no server can carry it.
+        let nobody = out.recipients.is_empty() && !self.account(&letter.account).is_maildir();
+        let own = if nobody { EMBEDDED } else { letter.account.as_str() };
+        let reason = match carriers.carry(own, &out.load(letter)) {
+            Ok(Carried::Filed(path)) => {
+                self.settle_all(letter, &Settled::Delivered)?;
+                told.push(Delivery::Filed { id: letter.id, path });
+                return Ok(());
+            }
+            Ok(Carried::Answered(answers)) => return self.answered(letter, &out, answers, told),
+            Err(reason) => reason,
         };
-        for recipient in &letter.recipients {
-            self.state.outbox().settle(letter.id, &recipient.address, &settled, self.clock.now())?;
+        self.settle_all(letter, &Settled::Later(reason.clone()))?;
+        if !self.by_another_way(letter, &out, carriers, told)? {
+            told.push(Delivery::Waits { id: letter.id, reason });
         }
-        Ok(match filed {
-            Ok(path) => Delivery::Filed { id: letter.id, path },
-            Err(error) => Delivery::Waits { id: letter.id, reason: error.one_line() },
-        })
+        Ok(())
     }
 
-    /// The account of all who name none of their own.
-    fn own_account(&self) -> Option<&PathBuf> {
-        match self.accounts.get(self.orphans.account.as_ref()?)? {
-            Account::Maildir(path) => Some(path),
-            Account::Sendmail(_) | Account::Smtp(_) => None,
+    /// Settles each recipient as the server answered for him.
+    fn answered(
+        &self,
+        letter: &Letter,
+        out: &Out,
+        answers: Vec<Answer>,
+        told: &mut Vec<Delivery>,
+    ) -> Result<()> {
+        let id = letter.id;
+        let mut sent = Vec::new();
+        for (recipient, answer) in out.recipients.iter().zip(answers) {
+            let settled = match answer {
+                Answer::Accepted => {
+                    sent.push(recipient.1.clone());
+                    Settled::Delivered
+                }
+                Answer::Refused(reason) => {
+                    let to = vec![recipient.1.clone()];
+                    told.push(Delivery::Refused { id, to, reason: reason.clone() });
+                    Settled::Refused(reason)
+                }
+                Answer::Later(reason) => {
+                    told.push(Delivery::Waits { id, reason: reason.clone() });
+                    Settled::Later(reason)
+                }
+            };
+            self.state.outbox().settle(id, &recipient.0, &settled, self.now())?;
+        }
+        // What is no address is nobody that a server could find.
+        for recipient in letter.recipients.iter().filter(|known| !out.has(&known.address)) {
+            let reason = "this is no mail address".to_owned();
+            told.push(Delivery::Refused { id, to: vec![recipient.address.clone()], reason: reason.clone() });
+            self.state.outbox().settle(id, &recipient.address, &Settled::Refused(reason), self.now())?;
+        }
+        if !sent.is_empty() {
+            told.push(Delivery::Sent { id, account: letter.account.clone(), to: sent });
+        }
+        Ok(())
+    }
+
+    fn settle_all(&self, letter: &Letter, settled: &Settled) -> Result<()> {
+        let outbox = self.state.outbox();
+        letter
+            .recipients
+            .iter()
+            .try_for_each(|recipient| outbox.settle(letter.id, &recipient.address, settled, self.now()))
+    }
+
+    /// Tries the ways of `fallback` in their order, where the account's state asks for one; whether one was found.
+    fn by_another_way(
+        &self,
+        letter: &Letter,
+        out: &Out,
+        carriers: &mut Carriers<'_>,
+        told: &mut Vec<Delivery>,
+    ) -> Result<bool> {
+        let rules = self.rules_of(letter);
+        let health = self.state.accounts().get(&letter.account)?;
+        for way in other_ways(health.as_ref(), rules, self.now()) {
+            let done = match way {
+                Way::Account(name) => self.by_account(name, letter, out, carriers, told)?,
+                Way::Webhook => self.by_webhook(letter, rules, told)?,
+            };
+            if done {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Another account carries the letter; whether it took it for anybody. Whom it refuses is not given up for that:
+    /// his own account is still to be heard.
+    fn by_account(
+        &self,
+        name: &str,
+        letter: &Letter,
+        out: &Out,
+        carriers: &mut Carriers<'_>,
+        told: &mut Vec<Delivery>,
+    ) -> Result<bool> {
+        let id = letter.id;
+        let by = Settled::DeliveredBy(name.to_owned());
+        // Its own address is the sender there: few servers let others' addresses pass.
+        match carriers.carry(name, &Load { sender: "", ..out.load(letter) }) {
+            Ok(Carried::Filed(path)) => {
+                self.settle_all(letter, &by)?;
+                told.push(Delivery::Filed { id, path });
+                Ok(true)
+            }
+            Ok(Carried::Answered(answers)) => {
+                let mut sent = Vec::new();
+                let accepted =
+                    out.recipients.iter().zip(answers).filter(|(_, answer)| *answer == Answer::Accepted);
+                for (recipient, _) in accepted {
+                    self.state.outbox().settle(id, &recipient.0, &by, self.now())?;
+                    sent.push(recipient.1.clone());
+                }
+                if sent.is_empty() {
+                    return Ok(false);
+                }
+                told.push(Delivery::Sent { id, account: name.to_owned(), to: sent });
+                Ok(true)
+            }
+            Err(_) => Ok(false),
         }
     }
 
-    fn file(&self, letter: &Letter) -> Result<PathBuf> {
-        let embedded = self.state_dir.join("mail");
-        let path = match self.accounts.get(&letter.account) {
-            Some(Account::Maildir(path)) => path,
-            // An account that is gone takes no letter ever again: its letters go where reports go now.
-            None if letter.account != EMBEDDED => self.own_account().unwrap_or(&embedded),
-            Some(_) | None => &embedded,
+    /// A webhook tells of the letter, once; the letter goes on waiting.
+    fn by_webhook(&self, letter: &Letter, rules: &ReportRules, told: &mut Vec<Delivery>) -> Result<bool> {
+        let Some(hook) = &rules.webhook else { return Ok(false) };
+        if letter.told.is_none() {
+            let Some(json) = report::json_of(&letter.mail) else { return Ok(false) };
+            if webhook::post(hook, &json, WEBHOOK).is_err() {
+                return Ok(false);
+            }
+            self.state.outbox().told(letter.id, self.now())?;
+        }
+        told.push(Delivery::Told { id: letter.id, host: hook.host().to_owned() });
+        Ok(true)
+    }
+
+    /// How the profile that a letter tells of is told now: what was set since it was written may be what helps.
+    fn rules_of(&self, letter: &Letter) -> &ReportRules {
+        let profile = self.profiles.iter().find(|profile| letter.profile.as_ref() == Some(&profile.name));
+        self.rules(profile)
+    }
+}
+
+/// A letter as it goes out now.
+struct Out {
+    /// Each recipient as the outbox knows him, and his address.
+    recipients: Vec<(String, String)>,
+    addresses: Vec<String>,
+    sender: String,
+    mail: Vec<u8>,
+}
+
+impl Out {
+    fn new(letter: &Letter, now: jiff::Timestamp) -> Self {
+        let named = letter.recipients.iter().map(|recipient| recipient.address.clone());
+        let recipients: Vec<_> =
+            named.filter_map(|name| Some((name.clone(), report::bare(&name)?))).collect();
+        let tries = letter.recipients.iter().map(|recipient| recipient.tries).max().unwrap_or(0);
+        let mail = match is_late(letter.created, tries, now) {
+            true => report::late(&letter.mail, letter.id),
+            false => letter.mail.clone(),
         };
-        let by = Postman { host: &self.host, pid: std::process::id() };
-        Maildir::open_or_create(path)?.deliver(&letter.id.to_string(), &letter.mail, self.clock.now(), by)
+        Self {
+            addresses: recipients.iter().map(|(_, address)| address.clone()).collect(),
+            recipients,
+            sender: report::bare(&letter.sender).unwrap_or_default(),
+            mail,
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.recipients.iter().any(|(known, _)| known == name)
+    }
+
+    fn load(&self, letter: &Letter) -> Load<'_> {
+        Load { id: letter.id, sender: &self.sender, recipients: &self.addresses, mail: &self.mail }
     }
 }

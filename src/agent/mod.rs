@@ -4,9 +4,13 @@
 //! again, and its row still says that it runs. Outcome, log and report are recorded in one transaction; the letter
 //! is delivered after it, from the outbox, as often as it takes.
 
+mod account;
+mod carry;
 mod deliver;
 mod facts;
 mod record;
+mod route;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -16,6 +20,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -111,7 +116,14 @@ impl<'a> Agent<'a> {
         }
         let _roots = self.lock_roots(profile)?;
         let begun = self.begin(profile, trigger)?;
-        let spool = self.state.history().spool(begun.id, begun.started)?;
+        let recorded = self.with_room(|| {
+            self.state.history().begin(&begun)?;
+            self.state.history().spool(begun.id, begun.started)
+        });
+        let spool = match recorded {
+            Ok(spool) => spool,
+            Err(error) => return Err(self.tell_of_no_start(profile, &begun, error)),
+        };
         listener.event(&Event::Started { profile: profile.name.clone() });
         let log = Log { spool: Mutex::new(spool), clock: self.clock };
         let finished = self.work(profile, &begun, order, meter, listener, &log)?;
@@ -149,7 +161,6 @@ impl<'a> Agent<'a> {
             started,
             fingerprint: profile.fingerprint.clone(),
         };
-        self.state.history().begin(&begun)?;
         Ok(begun)
     }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::profile::Profile;
 use crate::report::LogText;
 use crate::run::{Counts, Outcome, RootMarks, Run, Status};
-use crate::state::{Begun, Finish, KEEP, MIN_PER_PROFILE, NewLetter, Report, Spooled, recover};
+use crate::state::{Begun, Finish, KEEP, MIN_PER_PROFILE, NewLetter, Report, Spooled, failure_set, recover};
 
 /// A log that still lies in its spool.
 struct SpooledLog(PathBuf);
@@ -35,14 +35,17 @@ impl Agent<'_> {
         let log_text = log.as_ref().map(|log| log as &dyn LogText);
         let told = self.tell(&run, fingerprint, profile, log_text)?;
         let rules = self.rules(profile);
-        let letter = told.mailed.then(|| NewLetter {
+        let history = self.state.history();
+        let ack = history.ack(&run.profile)?;
+        let silence = silence(ack.as_ref().map(|ack| ack.failures.as_str()), &run.outcome);
+        let mailed = told.mailed && silence != Silence::Kept;
+        let letter = mailed.then(|| NewLetter {
             kind: "run".into(),
             account: rules.account.clone().unwrap_or_else(|| EMBEDDED.into()),
             sender: told.rendered.sender.clone(),
             recipients: told.rendered.readers.clone(),
         });
-        let history = self.state.history();
-        history.finish(&Finish {
+        let finish = Finish {
             run: &run,
             log: spooled.as_ref(),
             report: Report {
@@ -52,7 +55,16 @@ impl Agent<'_> {
             },
             letter: letter.as_ref(),
             roots: marks,
-        })?;
+            forget_ack: silence == Silence::Over,
+        };
+        // Without its log the run may still find room.
+        let finished = self.with_room(|| history.finish(&finish)).or_else(|error| match finish.log {
+            Some(_) => history.finish(&Finish { log: None, ..finish }),
+            None => Err(error),
+        });
+        if let Err(error) = finished {
+            return Err(self.tell_unrecorded(run.id, &told.rendered, rules, error));
+        }
         // The run is recorded: that old ones could not be tidied away is told by the next that fails for want of room.
         let _ = history.prune(run.ended, KEEP, MIN_PER_PROFILE);
         Ok(run)
@@ -83,6 +95,31 @@ impl Agent<'_> {
     }
 }
 
+/// What became of a person's word that he knows of a profile's failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// It says nothing about this run.
+    None,
+    /// The run has exactly those failures: nobody needs to hear of it.
+    Kept,
+    /// The failures are others now, or gone.
+    Over,
+}
+
+/// Whether a run is kept silent. One that did not come to its end says nothing about the failures.
+fn silence(known: Option<&str>, outcome: &Outcome) -> Silence {
+    let Some(known) = known else { return Silence::None };
+    match outcome.status {
+        Status::Ok | Status::Unchanged => Silence::Over,
+        Status::Warning | Status::Failed if outcome.error.is_none() && outcome.stop.is_none() => {
+            let all_named = outcome.errors + outcome.warnings == outcome.failures.len() as u64;
+            let same = all_named && failure_set(&outcome.failures) == known;
+            if same { Silence::Kept } else { Silence::Over }
+        }
+        _ => Silence::None,
+    }
+}
+
 /// What a log says was done. A line that is none of ours counts as nothing.
 fn counted(log: impl BufRead) -> Counts {
     let mut counts = Counts::default();
@@ -107,6 +144,41 @@ fn counted(log: impl BufRead) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_kept_only_for_exactly_the_known_failures() {
+        use crate::run::{Failure, Message, Severity};
+        let failure = |path: &str| {
+            let severity = Severity::Error;
+            Failure { severity, path: path.into(), cause: "gone".into(), hint: None, known: true }
+        };
+        let known = failure_set(&[failure("a"), failure("b")]);
+        let ended = |status, names: &[&str], errors| Outcome {
+            failures: names.iter().map(|name| failure(name)).collect(),
+            errors,
+            ..Outcome::new(status)
+        };
+        let broken = Outcome {
+            error: Some(Message { text: "x".into(), hints: vec![] }),
+            ..ended(Status::Failed, &["a", "b"], 2)
+        };
+        let cases = [
+            (ended(Status::Failed, &["b", "a"], 2), Silence::Kept),
+            (ended(Status::Warning, &["a", "b"], 2), Silence::Kept),
+            (ended(Status::Failed, &["a"], 1), Silence::Over),
+            (ended(Status::Failed, &["a", "b", "c"], 3), Silence::Over),
+            // More than are kept by name: nobody can tell what they are.
+            (ended(Status::Failed, &["a", "b"], 3), Silence::Over),
+            (ended(Status::Ok, &[], 0), Silence::Over),
+            (ended(Status::Interrupted, &[], 0), Silence::None),
+            (ended(Status::Stopped, &[], 0), Silence::None),
+            (broken, Silence::None),
+        ];
+        for (outcome, expected) in cases {
+            assert_eq!(silence(Some(&known), &outcome), expected, "{outcome:?}");
+            assert_eq!(silence(None, &outcome), Silence::None);
+        }
+    }
 
     #[test]
     fn an_interrupted_run_is_counted_from_its_log() {

@@ -1,5 +1,6 @@
 //! The command line: one file per verb. A verb parses its arguments, calls the library and prints.
 
+mod account;
 mod completions;
 mod config;
 mod history;
@@ -80,6 +81,7 @@ enum Verb {
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
+    Account(account::AccountArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -115,6 +117,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
+        Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),
         // A script for a shell needs no folders, nor a home to find them in.
         Verb::Completions(args) => completions::run(&args),

@@ -229,11 +229,7 @@ impl Session<'_> {
                 Delivery::Filed { path, .. } if !self.ctx.quiet => {
                     out::say(&format!("report: {}", path.display()));
                 }
-                Delivery::Filed { .. } => {}
-                Delivery::Waits { id, reason } => {
-                    let id = table::short(*id);
-                    out::warn(&format!("the report of run {id} could not be delivered yet: {reason}"));
-                }
+                _ => {}
             }
             if matches!(delivery, Delivery::Waits { .. }) {
                 self.worst.note(3);

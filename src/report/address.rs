@@ -12,20 +12,30 @@ const DOMAIN: usize = 56;
 
 /// The sender: as the profile says, else `postkeep on HOST` with the account's own address, else `postkeep@HOST`.
 pub(super) fn sender(facts: &Facts<'_>) -> Result<Mailbox> {
-    let named = || format!("postkeep on {}", clean::header(facts.host, 64));
-    match (facts.rules.from.as_deref(), facts.own_address) {
+    sender_of(facts.rules.from.as_deref(), facts.own_address, facts.host)
+}
+
+/// The sender by what is said of him.
+pub(super) fn sender_of(from: Option<&str>, own_address: Option<&str>, host: &str) -> Result<Mailbox> {
+    let named = || format!("postkeep on {}", clean::header(host, 64));
+    match (from, own_address) {
         (Some(text), _) => parse(text, "from"),
         (None, Some(own)) => Ok(Mailbox::new(Some(named()), parse(own, "from")?.email)),
-        (None, None) => local("postkeep", facts.host, Some(named())),
+        (None, None) => local("postkeep", host, Some(named())),
     }
 }
 
 /// The readers: as the profile says, else `you@HOST`, which no mail leaves the machine for.
 pub(super) fn readers(facts: &Facts<'_>) -> Result<Vec<Mailbox>> {
-    if facts.rules.to.is_empty() {
-        return Ok(vec![local("you", facts.host, None)?]);
+    readers_of(&facts.rules.to, facts.host)
+}
+
+/// The readers by what is said of them.
+pub(super) fn readers_of(to: &[String], host: &str) -> Result<Vec<Mailbox>> {
+    match to {
+        [] => Ok(vec![local("you", host, None)?]),
+        to => to.iter().map(|text| parse(text, "to")).collect(),
     }
-    facts.rules.to.iter().map(|text| parse(text, "to")).collect()
 }
 
 /// The address in a text such as `Ann <ann@example.org>`, fit for an envelope; None if it is none.

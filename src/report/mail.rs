@@ -4,6 +4,7 @@
 //! The headers are written here and not by lettre's builder: that one reads the clock, and knows no zone but UTC.
 //! Encoding and folding are lettre's.
 
+use jiff::Zoned;
 use jiff::tz::TimeZone;
 use lettre::message::header::{
     ContentDisposition, ContentTransferEncoding, ContentType, From, Header, HeaderName, HeaderValue, Headers,
@@ -78,7 +79,7 @@ fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
     let headers = [
         encoded(From::from(Mailboxes::from(sender))),
         encoded(To::from(Mailboxes::from_iter(address::readers(facts)?))),
-        ("Date".to_owned(), date(facts)?),
+        ("Date".to_owned(), ended(facts)?),
         words("Subject", subject),
         words("Message-ID", &ids.message),
         words("References", &ids.thread),
@@ -95,7 +96,7 @@ fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
 }
 
 /// The end of the run in the reader's zone.
-fn date(facts: &Facts<'_>) -> Result<String> {
+fn ended(facts: &Facts<'_>) -> Result<String> {
     let mut ended = facts.run.ended.to_zoned(facts.zone.clone());
     // A header's zone has no seconds; some zones of the nineteenth century have.
     if ended.offset().seconds() % 60 != 0 {
@@ -109,16 +110,26 @@ fn date(facts: &Facts<'_>) -> Result<String> {
         ))
         .hint("Set the machine's clock."));
     }
-    Ok(ended.strftime("%a, %d %b %Y %H:%M:%S %z").to_string())
+    Ok(date(&ended))
+}
+
+/// A date as a header writes it (RFC 5322, 3.3).
+pub(super) fn date(when: &Zoned) -> String {
+    when.strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
+}
+
+/// The body of a letter that is nothing but text, with its headers.
+pub(super) fn plain(text_of_it: &str) -> Result<Vec<u8>> {
+    Ok(text(ContentType::TEXT_PLAIN, None, text_of_it)?.formatted())
 }
 
 /// A header of words, encoded where they are not ASCII.
-fn words(name: &'static str, value: &str) -> (String, String) {
+pub(super) fn words(name: &'static str, value: &str) -> (String, String) {
     split(HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned()))
 }
 
 /// A header that knows itself how it is written.
-fn encoded(header: impl Header) -> (String, String) {
+pub(super) fn encoded(header: impl Header) -> (String, String) {
     split(header.display())
 }
 
@@ -133,7 +144,7 @@ fn split(header: HeaderValue) -> (String, String) {
 
 /// A header on as many lines as it needs. lettre folds within names and values but not between a name and its
 /// address, nor before a first word that is too long; this does. Only what has no space at all makes a longer line.
-fn fold(name: &str, value: &str) -> String {
+pub(super) fn fold(name: &str, value: &str) -> String {
     let mut out = format!("{name}:");
     let mut column = out.len();
     for word in value.split_whitespace() {

@@ -24,6 +24,7 @@ mod log;
 mod mail;
 mod numbers;
 mod subject;
+mod test_letter;
 mod text;
 mod verdict;
 mod view;
@@ -46,6 +47,7 @@ pub use adapt::{late, slim, with_note};
 pub use address::bare;
 pub use level::{is_mailed, level};
 pub use log::LogText;
+pub use test_letter::TestLetter;
 
 /// The most that the text and the HTML may take together, in bytes: mail services cut longer letters.
 const MOST_BODY: usize = 100 << 10;
@@ -146,6 +148,14 @@ pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
     let readers = if facts.rules.to.is_empty() { Vec::new() } else { address::readers(facts)? };
     let readers = readers.into_iter().map(|reader| reader.email.to_string()).collect();
     Ok(Rendered { subject, text, html, json, mail, message_id: ids.message, sender, readers })
+}
+
+/// The `report.json` of a letter; None if there is none in it.
+pub fn json_of(mail: &[u8]) -> Option<Vec<u8>> {
+    let message = mail_parser::MessageParser::default().parse(mail)?;
+    let mut parts = message.attachments();
+    let part = parts.find(|part| mail_parser::MimeHeaders::attachment_name(*part) == Some("report.json"))?;
+    Some(part.contents().to_vec())
 }
 
 /// Text and HTML, with as many failures named as their length allows.

@@ -64,6 +64,8 @@ pub struct Finish<'a> {
     pub letter: Option<&'a NewLetter>,
     /// The marks of its roots; None keeps those of an earlier run.
     pub roots: Option<&'a RootMarks>,
+    /// Whether the profile's failures are no longer those that a person knows of.
+    pub forget_ack: bool,
 }
 
 impl History<'_> {
@@ -108,6 +110,9 @@ impl History<'_> {
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
                 tx.execute(sql, (&end.run.profile, side, &mark.path, &mark.file_system, inode, entries))?;
+            }
+            if end.forget_ack {
+                tx.execute("DELETE FROM ack WHERE profile = ?1", [&end.run.profile])?;
             }
             if let Some(letter) = end.letter {
                 outbox::insert_letter(tx, id, letter, end.run.ended)?;
@@ -207,6 +212,7 @@ mod tests {
             },
             letter: Some(&letter),
             roots: Some(&marks),
+            forget_ack: false,
         };
 
         // The recipients come last: all that was inserted before them has to go again.

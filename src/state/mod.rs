@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 
+mod accounts;
+mod ack;
 mod db;
 mod finish;
 mod history;
@@ -33,10 +35,12 @@ mod spool;
 #[cfg(test)]
 mod testing;
 
+pub use accounts::{Accounts, Health};
+pub use ack::{Ack, failure_set};
 pub use finish::{Begun, Finish, NewLetter, Report};
 pub use history::{FailureKey, History, Query, RunRow, Series, failure_key};
 pub use locks::{Access, Guard, Locks, Root};
-pub use outbox::{Letter, Outbox, Recipient, RecipientState, Settled, Waiting, Which, retry_wait};
+pub use outbox::{Envelope, Letter, Outbox, Recipient, RecipientState, Settled, Waiting, Which, retry_wait};
 pub use prune::{KEEP, KEEP_ROWS, MIN_PER_PROFILE, Pruned};
 pub use spool::{LogSpool, Spooled, recover};
 
@@ -117,6 +121,11 @@ impl State {
     /// The letters that wait to be delivered.
     pub fn outbox(&self) -> Outbox<'_> {
         Outbox { db: &self.db }
+    }
+
+    /// How the accounts are.
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts { db: &self.db }
     }
 
     /// The locks.

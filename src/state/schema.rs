@@ -61,6 +61,20 @@ pub(super) const MIGRATIONS: &[&str] = &["
         profile TEXT NOT NULL, side TEXT NOT NULL, path TEXT NOT NULL, fs TEXT NOT NULL,
         inode INTEGER NOT NULL, entries INTEGER NOT NULL, PRIMARY KEY (profile, side)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- An account that is not well. refused_secret stands for a secret that its server refused.
+    CREATE TABLE account (
+        name TEXT NOT NULL PRIMARY KEY, down_since INTEGER, reason TEXT, refused_secret TEXT
+    ) STRICT, WITHOUT ROWID;
+
+    -- told: when a webhook told of the letter. via: the account that carried it, where it was not the letter's own.
+    ALTER TABLE letter ADD COLUMN told INTEGER;
+    ALTER TABLE recipient ADD COLUMN via TEXT;
+
+    -- Failures that a person knows of: runs with exactly these are not mailed. failures: JSON.
+    CREATE TABLE ack (
+        profile TEXT NOT NULL PRIMARY KEY, run TEXT NOT NULL, failures TEXT NOT NULL, at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// What a look at an existing file finds.
@@ -217,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn letters_of_the_first_layout_are_kept() {
+        let (_temp, path) = file();
+        drop(open(&path, &MIGRATIONS[..1]).unwrap());
+        let letter = "INSERT INTO message VALUES ('01', '<1@x>', 's', x'00');
+                      INSERT INTO letter VALUES ('01', 'run', 'local', '', 5);
+                      INSERT INTO recipient (letter, address, state, next_try) VALUES ('01', 'a@x', 'queued', 5);";
+        Connection::open(&path).unwrap().execute_batch(letter).unwrap();
+        drop(open(&path, MIGRATIONS).unwrap());
+        let kept =
+            "SELECT count(*) FROM letter JOIN recipient ON letter = id WHERE told IS NULL AND via IS NULL";
+        assert_eq!(number(&path, kept), Ok(1));
+    }
+
+    #[test]
     fn what_is_not_ours_is_refused_in_words_and_left_alone() {
         let newer = |path: &Path| drop(open(path, NEW).unwrap());
         let foreign =
@@ -235,7 +263,7 @@ mod tests {
         };
         type Make<'a> = &'a dyn Fn(&Path);
         let cases: [(Make<'_>, &str, &str); 5] = [
-            (&newer, "newer postkeep (state version 3, this one knows 1)", "upgrade"),
+            (&newer, "newer postkeep (state version 3, this one knows 2)", "upgrade"),
             (&foreign, "another program", "--state"),
             (&text, "cannot read the history", "left as it is"),
             (&torn, "malformed", "left as it is"),

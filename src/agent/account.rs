@@ -1,0 +1,134 @@
+//! Looks an account over for a person: step by step, to the first that fails, then with a letter.
+
+use super::Agent;
+use super::carry::{Carrier, deadline, said};
+use crate::error::{Error, Kind, Result};
+use crate::mail::probe::{Step, probe};
+use crate::mail::secret::{self, Secret};
+use crate::mail::{Answer, FaultKind, Parcel, sendmail, smtp};
+use crate::profile::Account;
+use crate::report;
+
+/// What a look at an account found.
+#[derive(Debug)]
+pub struct Tested {
+    /// The steps in their order; only the last can have failed.
+    pub steps: Vec<Step>,
+    /// Whom the test letter was for; empty if none was sent.
+    pub to: Vec<String>,
+}
+
+impl Tested {
+    /// Whether all went well.
+    pub fn is_ok(&self) -> bool {
+        self.steps.iter().all(|step| step.result.is_ok())
+    }
+}
+
+impl Agent<'_> {
+    /// Looks at an account step by step, and sends a letter through it to `to`, or to those who get the reports. A
+    /// login that was refused before is tried again, since a person asks for it.
+    ///
+    /// # Errors
+    /// There is no such account, or the state cannot be read. What is wrong with the account is in the steps.
+    pub fn test_account(&self, name: &str, to: &[String], letter: bool) -> Result<Tested> {
+        let Some(account) = self.accounts.get(name) else {
+            return Err(Error::new(Kind::Usage, format!("there is no account \"{name}\""))
+                .hint("`postkeep account list` shows the accounts of postkeep.toml"));
+        };
+        let secret = match account {
+            Account::Smtp(smtp) => smtp.login.as_ref().map(|login| secret::fetch(&login.secret)),
+            Account::Maildir(_) | Account::Sendmail(_) => None,
+        };
+        let (secret, failed) = match secret {
+            Some(Ok(secret)) => (Some(secret), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        if let Some(error) = failed {
+            return Ok(Tested { steps: vec![Step { name: "secret", result: Err(error) }], to: Vec::new() });
+        }
+        let mut steps = probe(account, secret.as_ref(), &self.host, deadline(&[]));
+        self.remember(name, account, secret.as_ref(), &steps);
+        let mut sent_to = Vec::new();
+        if letter && steps.iter().all(|step| step.result.is_ok()) {
+            sent_to = self.test_readers(account, to);
+            steps.push(Step {
+                name: "letter",
+                result: self.send_test(name, account, secret.as_ref(), &sent_to),
+            });
+        }
+        Ok(Tested { steps, to: sent_to })
+    }
+
+    /// What the look tells about the account is used by the letters that wait.
+    fn remember(&self, name: &str, account: &Account, secret: Option<&Secret>, steps: &[Step]) {
+        let failed = steps.iter().find_map(|step| Some((step.name, step.result.as_ref().err()?)));
+        match (failed, account) {
+            (None, _) => drop(self.state.accounts().up(name)),
+            (Some(("login", error)), Account::Smtp(smtp)) if error.kind() == Kind::Login => {
+                self.refused(name, smtp, secret, &said(error));
+            }
+            _ => {}
+        }
+    }
+
+    fn test_readers(&self, account: &Account, to: &[String]) -> Vec<String> {
+        let asked = if to.is_empty() { &self.orphans.to } else { to };
+        let mut readers: Vec<String> = asked.iter().filter_map(|text| report::bare(text)).collect();
+        if readers.is_empty() {
+            readers.extend(account.own_address().map(str::to_owned));
+        }
+        readers
+    }
+
+    fn send_test(
+        &self,
+        name: &str,
+        account: &Account,
+        secret: Option<&Secret>,
+        to: &[String],
+    ) -> Result<String> {
+        if to.is_empty() && !Carrier::Account(account).is_maildir() {
+            return Err(Error::new(Kind::Usage, "nobody is named who could get the test letter")
+                .hint("name somebody with --to, or write `to` under [report] in postkeep.toml"));
+        }
+        let install_id = self.state.install_id()?;
+        let id = super::new_id(self.now());
+        let test = report::TestLetter {
+            id,
+            account: name,
+            host: &self.host,
+            install_id: &install_id,
+            own_address: account.own_address(),
+            from: self.orphans.from.as_deref(),
+            to,
+            now: self.now(),
+            zone: &super::facts::zone(self.orphans),
+        };
+        let (sender, mail) = test.render()?;
+        let parcel = Parcel { sender: &sender, recipients: to, mail: &mail };
+        let answers = match account {
+            Account::Maildir(path) => {
+                return Ok(format!("lies in {}", self.file(id, &mail, path)?.display()));
+            }
+            Account::Sendmail(program) => sendmail::send(program, &parcel, deadline(&mail)),
+            Account::Smtp(smtp) => smtp::send(smtp, secret, &parcel, &self.host, deadline(&mail)),
+        };
+        let answers = answers.map_err(|fault| {
+            debug_assert!(fault.kind != FaultKind::TooLarge);
+            fault.error
+        })?;
+        let refused = answers.iter().zip(to).find_map(|(answer, to)| match answer {
+            Answer::Accepted => None,
+            Answer::Refused(reason) => Some(format!("the server refuses it for {to}: {reason}")),
+            Answer::Later(reason) => Some(format!("the server does not take it for {to} now: {reason}")),
+        });
+        match refused {
+            Some(reason) => {
+                Err(Error::other(reason).hint("look whether `from` and `to` under [report] are right"))
+            }
+            None => Ok(format!("accepted for {}", to.join(", "))),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! `postkeep account`: the accounts that carry reports, and whether they work.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Context, config, out, table};
+use crate::agent::{self, Agent, Tested};
+use crate::clock::System;
+use crate::entry::show;
+use crate::error::Result;
+use crate::mail::probe::Step;
+use crate::profile::{Account, Config, Login, Proof, SecretSource, Tls, Way};
+use crate::state::Health;
+
+/// The accounts of postkeep.toml: list them, test one
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    List(ListArgs),
+    Test(TestArgs),
+}
+
+/// List the accounts, who uses them, and how they are
+#[derive(Debug, Args)]
+struct ListArgs {}
+
+/// Test an account step by step, and send a letter through it
+///
+/// Fetches the secret, finds the server, connects, checks its certificate, logs in, asks for the limits and sends a
+/// short letter. The first step that fails is explained, with what to do. Letters that wait because the login was
+/// refused are tried again after a test that went well.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep account test gmail
+  postkeep account test gmail --to ann@example.org
+  postkeep account test gmail --no-letter
+  postkeep account test gmail --full     a block to be shared when asking for help: no secret, no address in it
+
+Exit codes: 0 all went well, 1 a step failed.")]
+struct TestArgs {
+    /// The account's name: [accounts.NAME] in postkeep.toml
+    name: String,
+    /// Who gets the letter [default: `to` under [report], else the account's own address]
+    #[arg(long, value_name = "ADDRESS")]
+    to: Vec<String>,
+    /// Send no letter
+    #[arg(long)]
+    no_letter: bool,
+    /// Print a block that can be shared: everything but names, addresses and secrets
+    #[arg(long)]
+    full: bool,
+}
+
+pub(crate) fn run(args: &AccountArgs, ctx: &Context) -> Result<ExitCode> {
+    match &args.verb {
+        Verb::List(_) => list(ctx),
+        Verb::Test(args) => test(args, ctx),
+    }
+}
+
+fn list(ctx: &Context) -> Result<ExitCode> {
+    let (config, _) = config::load_some(ctx, &[])?;
+    let state = agent::look(&ctx.state_dir)?;
+    let health = state.map(|state| state.accounts().all()).transpose()?.unwrap_or_default();
+    let of = |name: &str| health.iter().find(|health| health.name == name);
+    if ctx.json {
+        let accounts: Vec<_> =
+            config.accounts.iter().map(|(name, account)| as_json(name, account, of(name))).collect();
+        out::print(&format!("{}\n", json!({ "accounts": accounts })))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if config.accounts.is_empty() {
+        out::print("no accounts: reports go to the Maildir in the state folder\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["ACCOUNT", "KIND", "WHERE", "USED FOR", "STATE"].map(str::to_owned).to_vec();
+    let rows = config.accounts.iter().map(|(name, account)| {
+        vec![name.clone(), kind(account).into(), place(account), uses(&config, name), state_of(of(name))]
+    });
+    out::print(&table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(name: &str, account: &Account, health: Option<&Health>) -> serde_json::Value {
+    json!({
+        "name": name,
+        "kind": kind(account),
+        "where": place(account),
+        "user": login(account).map(|login| &login.user),
+        "secret": login(account).map(secret_kind),
+        "down-since": health.and_then(|health| health.down_since),
+        "login-refused": health.is_some_and(|health| health.refused_secret.is_some()),
+        "reason": health.and_then(|health| health.reason.as_deref()),
+    })
+}
+
+fn kind(account: &Account) -> &'static str {
+    match account {
+        Account::Maildir(_) => "maildir",
+        Account::Sendmail(_) => "sendmail",
+        Account::Smtp(_) => "smtp",
+    }
+}
+
+fn place(account: &Account) -> String {
+    match account {
+        Account::Maildir(path) => show(path.as_os_str().as_encoded_bytes()),
+        Account::Sendmail(sendmail) => show(sendmail.program.as_os_str().as_encoded_bytes()),
+        Account::Smtp(smtp) => smtp.server(),
+    }
+}
+
+fn uses(config: &Config, name: &str) -> String {
+    let rules =
+        || std::iter::once(&config.report).chain(config.profiles.iter().map(|profile| &profile.report));
+    let mut uses = Vec::new();
+    if rules().any(|rules| rules.account.as_deref() == Some(name)) {
+        uses.push("reports");
+    }
+    if rules()
+        .any(|rules| rules.fallback.iter().any(|way| matches!(way, Way::Account(other) if other == name)))
+    {
+        uses.push("fallback");
+    }
+    if uses.is_empty() { "-".into() } else { uses.join(", ") }
+}
+
+fn state_of(health: Option<&Health>) -> String {
+    match health {
+        None => "-".into(),
+        Some(health) if health.refused_secret.is_some() => "login refused: postkeep account test".into(),
+        Some(health) => {
+            health.down_since.map_or_else(|| "-".into(), |since| format!("down since {}", table::when(since)))
+        }
+    }
+}
+
+fn login(account: &Account) -> Option<&Login> {
+    match account {
+        Account::Smtp(smtp) => smtp.login.as_ref(),
+        Account::Maildir(_) | Account::Sendmail(_) => None,
+    }
+}
+
+fn secret_kind(login: &Login) -> &'static str {
+    match (&login.secret, login.proof) {
+        (SecretSource::Command(_), Proof::Token) => "token-command",
+        (SecretSource::Command(_), Proof::Password) => "password-command",
+        (SecretSource::File(_), _) => "password-file",
+        (SecretSource::Env(_), _) => "password-env",
+        (SecretSource::Credential(_), _) => "password-credential",
+        (SecretSource::Keyring { .. }, _) => "keyring",
+    }
+}
+
+fn test(args: &TestArgs, ctx: &Context) -> Result<ExitCode> {
+    let (config, _) = config::load_some(ctx, &[])?;
+    let agent = Agent::open(&ctx.state_dir, &config, &System)?;
+    let tested = agent.test_account(&args.name, &args.to, !args.no_letter)?;
+    if args.full {
+        out::print(&full(&tested, &config.accounts[&args.name]))?;
+    } else if ctx.json {
+        let steps: Vec<_> = tested.steps.iter().map(step_json).collect();
+        out::print(&format!("{}\n", json!({ "account": args.name, "ok": tested.is_ok(), "steps": steps })))?;
+    } else {
+        tell(&tested, ctx)?;
+    }
+    Ok(if tested.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn step_json(step: &Step) -> serde_json::Value {
+    match &step.result {
+        Ok(text) => json!({ "step": step.name, "ok": true, "text": text }),
+        Err(error) => {
+            json!({ "step": step.name, "ok": false, "error": error.one_line(), "hints": error.hints() })
+        }
+    }
+}
+
+/// Shows the steps, and what to do about the one that failed.
+pub(super) fn tell(tested: &Tested, ctx: &Context) -> Result<()> {
+    let mut text = String::new();
+    for step in &tested.steps {
+        match &step.result {
+            Ok(_) if ctx.quiet => {}
+            Ok(said) => text.push_str(&format!("  {:<8} {said}\n", step.name)),
+            Err(_) => text.push_str(&format!("  {:<8} FAILED\n", step.name)),
+        }
+    }
+    out::print(&text)?;
+    let failed = tested.steps.iter().find_map(|step| step.result.as_ref().err());
+    if let Some(error) = failed {
+        out::warn(&format!("postkeep: {}", error.one_line()));
+        error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
+    }
+    Ok(())
+}
+
+/// A block to be shared: what the account is like and how each step went, with names and addresses taken out.
+fn full(tested: &Tested, account: &Account) -> String {
+    let mut text = format!("postkeep {} on {}\n", env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    let mut private: Vec<(String, &str)> = Vec::new();
+    text.push_str(&format!("kind     {}", kind(account)));
+    if let Account::Smtp(smtp) = account {
+        let tls = match smtp.tls {
+            Tls::Implicit => "implicit",
+            Tls::Starttls => "starttls",
+            Tls::None => "none",
+        };
+        let server = match smtp.preset {
+            Some(preset) => format!("preset {}", preset.word()),
+            None => "own server".into(),
+        };
+        text.push_str(&format!(", {server}, port {}, tls {tls}", smtp.port));
+        if smtp.ca_file.is_some() {
+            text.push_str(", ca-file");
+        }
+        match &smtp.login {
+            Some(login) => text.push_str(&format!(", {}", secret_kind(login))),
+            None => text.push_str(", no login"),
+        }
+        private.extend(smtp.login.as_ref().map(|login| (login.user.clone(), "USER")));
+        // A provider's name is nobody's secret; that of one's own server may be.
+        if smtp.preset.is_none() {
+            private.push((smtp.host.clone(), "SERVER"));
+        }
+    }
+    text.push('\n');
+    private.extend(tested.to.iter().map(|to| (to.clone(), "READER")));
+    for step in &tested.steps {
+        let said = match &step.result {
+            Ok(said) => format!("ok: {said}"),
+            Err(error) => format!("FAILED: {}", error.one_line()),
+        };
+        text.push_str(&format!("{:<8} {}\n", step.name, masked(&said, &private)));
+    }
+    text
+}
+
+/// The text without what is private, longest first, so that no part of an address is left; and without any other
+/// word that looks like an address.
+fn masked(text: &str, private: &[(String, &str)]) -> String {
+    let mut private: Vec<_> = private.iter().filter(|(name, _)| !name.is_empty()).collect();
+    private.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    let mut masked = text.to_owned();
+    for (name, stand_in) in private {
+        masked = masked.replace(name.as_str(), stand_in);
+    }
+    let word = |word: &str| match word.split_once('@') {
+        Some((before, after)) if !before.is_empty() && after.contains('.') => "ADDRESS".to_owned(),
+        _ => word.to_owned(),
+    };
+    masked.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_names_nobody() {
+        let private = [
+            ("ann".to_owned(), "USER"),
+            ("ann@mail.home.lan".to_owned(), "READER"),
+            ("mail.home.lan".to_owned(), "SERVER"),
+        ];
+        let cases = [
+            ("accepted for ann@mail.home.lan", "accepted for READER"),
+            ("mail.home.lan:465 refuses ann", "SERVER:465 refuses USER"),
+            ("<bob@other.example>: no such user", "ADDRESS no such user"),
+            ("TLS 1.3, 12 days", "TLS 1.3, 12 days"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(masked(text, &private), expected);
+        }
+    }
+}
