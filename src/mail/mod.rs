@@ -1,16 +1,23 @@
 //! Where letters go: the accounts that carry a rendered report to its reader.
 //!
 //! An account takes the bytes of a mail as they are and says for each recipient whether it has them; when to try
-//! again is for the outbox to know. [`maildir`] is the account that needs nothing installed.
+//! again is for the outbox to know. [`maildir`] is the account that needs nothing installed, [`smtp`] the one that
+//! reaches everybody, [`sendmail`] the machine's own. [`probe`] looks an account over for a person.
 
+mod child;
 pub mod maildir;
+pub mod probe;
+pub mod secret;
+pub mod sendmail;
+pub mod smtp;
+pub mod webhook;
 
 use crate::error::Error;
 
 /// A letter with its envelope.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
-    /// The sender's address, in ASCII.
+    /// The sender's address, in ASCII; empty: nobody, as for notices that want no answer.
     pub sender: &'a str,
     /// The recipients' addresses, in ASCII.
     pub recipients: &'a [String],
@@ -47,4 +54,10 @@ pub enum FaultKind {
     TooLarge,
     /// The secret cannot be had, the server cannot be reached, is not who it should be, or broke off.
     Down,
+}
+
+impl Fault {
+    pub(crate) fn down(error: Error) -> Self {
+        Self { kind: FaultKind::Down, error }
+    }
 }

@@ -50,4 +50,61 @@ impl Preset {
     pub fn takes_password(self) -> bool {
         !matches!(self, Self::Outlook)
     }
+
+    /// What the provider wants from whoever logs in, and where to get it.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Gmail => {
+                "Google takes no account password here, but an app password: turn 2-step verification on, then make one at https://myaccount.google.com/apppasswords"
+            }
+            Self::Outlook => {
+                "Microsoft takes no password here, but a token of OAuth 2: use token-command with a program that keeps one fresh, such as oama or mutt_oauth2.py"
+            }
+            Self::Yahoo => {
+                "Yahoo takes no account password here, but an app password: make one in the account's security settings (\"generate app password\")"
+            }
+            Self::Icloud => {
+                "Apple takes no account password here, but an app-specific password: make one at https://account.apple.com under sign-in and security"
+            }
+            Self::Fastmail => {
+                "Fastmail takes no account password here, but an app password: make one in its settings under privacy and security, with the right to send (SMTP)"
+            }
+        }
+    }
+
+    /// The provider of an address, by its domain.
+    pub fn of_address(address: &str) -> Option<Self> {
+        let domain = address.rsplit_once('@')?.1.to_ascii_lowercase();
+        let name = domain.split('.').next().unwrap_or_default();
+        Some(match (domain.as_str(), name) {
+            ("gmail.com" | "googlemail.com", _) => Self::Gmail,
+            ("msn.com", _) | (_, "outlook" | "hotmail" | "live") => Self::Outlook,
+            (_, "yahoo") | ("ymail.com" | "rocketmail.com", _) => Self::Yahoo,
+            ("icloud.com" | "me.com" | "mac.com", _) => Self::Icloud,
+            ("fastmail.com" | "fastmail.fm", _) => Self::Fastmail,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_known_by_its_addresses() {
+        for (address, preset) in [
+            ("me@gmail.com", Some(Preset::Gmail)),
+            ("me@GoogleMail.com", Some(Preset::Gmail)),
+            ("me@hotmail.co.uk", Some(Preset::Outlook)),
+            ("me@yahoo.de", Some(Preset::Yahoo)),
+            ("me@me.com", Some(Preset::Icloud)),
+            ("me@fastmail.fm", Some(Preset::Fastmail)),
+            ("me@example.org", None),
+            ("gmail.com", None),
+            ("me@notgmail.com", None),
+        ] {
+            assert_eq!(Preset::of_address(address), preset, "{address}");
+        }
+    }
 }
