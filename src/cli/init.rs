@@ -4,6 +4,7 @@
 //! is there stays as it is.
 
 mod ask;
+mod carrier;
 mod write;
 
 use std::io::{IsTerminal, Write};
@@ -13,21 +14,26 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use self::ask::{Asker, Question};
+use self::carrier::{CarrierArgs, NewSecret};
 use super::config::{real_env, real_look};
 use super::{Context, usage};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::profile::{self, Answers, Env, FileText, MAIN_FILE, Mode, PROFILES, Severity, is_name, quote};
+use crate::profile::{
+    self, Answers, Carrier, Env, FileText, MAIN_FILE, Mode, PROFILES, Severity, is_name, quote,
+};
 
 /// Write a first profile, or one more, with a few questions
 ///
-/// Asks which folder to copy and where to, and writes profiles/NAME.toml with comments on everything that can be set;
-/// the first time postkeep.toml too. Nothing is written before the last question, and files that are there already
-/// are left as they are. No folder is copied yet: that is what `postkeep run` does.
+/// Asks which folder to copy and where to, and writes profiles/NAME.toml with comments on everything that can be set.
+/// The first time it asks too where the reports go, writes postkeep.toml, and tests the mail account with a letter.
+/// Nothing is written before the last question, and files that are there already are left as they are. No folder is
+/// copied yet: that is what `postkeep run` does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   postkeep init
   postkeep init --source ~/Documents --target /mnt/nas/Documents --yes
+  postkeep init --mail me@gmail.com --password-command 'pass show postkeep'
 
 A relative path counts from the current folder.")]
 pub(crate) struct InitArgs {
@@ -43,9 +49,8 @@ pub(crate) struct InitArgs {
     /// The profile's name: small letters, digits, dots, - and _ [default: from the source's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Folder for the reports: a Maildir, which mail programs can open [default: one in the state folder]
-    #[arg(long, value_name = "DIR")]
-    reports: Option<String>,
+    #[command(flatten)]
+    carrier: CarrierArgs,
     /// Ask nothing: take the defaults for what is not given (--target has none)
     #[arg(long, short)]
     yes: bool,
@@ -67,15 +72,17 @@ pub(crate) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
     let stdin = std::io::stdin();
     let patient = stdin.is_terminal();
     let mut asker = Asker::new(stdin.lock(), std::io::stdout().lock(), patient, args.yes);
-    let Some(answers) = answers(args, ctx, &there, &env, &mut asker)? else {
-        asker.say("Nothing was written.\n")?;
-        return Ok(ExitCode::FAILURE);
-    };
+    let (answers, secret) = answers(args, ctx, &there, &env, &mut asker)?;
     let mut written = write::folder(&dir).and_then(|()| write::folder(&dir.join(PROFILES)));
     let mut paths = Vec::new();
     for text in new_files(&answers, &there) {
         let path = dir.join(&text.file);
         written = written.and_then(|()| write::new_file(&path, text.content.as_deref().unwrap_or_default()));
+        paths.push(path);
+    }
+    if let Some(NewSecret { file, secret }) = &secret {
+        let path = dir.join(file);
+        written = written.and_then(|()| write::new_file(&path, format!("{secret}\n").as_bytes()));
         paths.push(path);
     }
     written?;
@@ -88,17 +95,20 @@ pub(crate) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
              postkeep run {name}     does it, and reports\n"
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    match answers.carrier {
+        Carrier::Mail(_) => carrier::test(ctx, &mut asker),
+        Carrier::Embedded | Carrier::Maildir(_) => Ok(ExitCode::SUCCESS),
+    }
 }
 
-/// Asks, checks and asks whether to write; None if the last answer is no.
+/// Asks and checks: the answers, and a secret that is to be kept beside them.
 fn answers(
     args: &InitArgs,
     ctx: &Context,
     there: &[FileText],
     env: &Env,
     asker: &mut Asker<impl std::io::BufRead, impl Write>,
-) -> Result<Option<Answers>> {
+) -> Result<(Answers, Option<NewSecret>)> {
     let is_there = |file: &Path| there.iter().any(|text| text.file == file);
     let documents = Path::new("Documents");
     let documents =
@@ -110,6 +120,7 @@ fn answers(
         default: documents,
         flag: "--source",
         given: args.source.as_deref(),
+        hidden: false,
         check: &path,
     })?;
     let target = asker.ask(&Question {
@@ -117,6 +128,7 @@ fn answers(
         default: None,
         flag: "--target",
         given: args.target.as_deref(),
+        hidden: false,
         check: &path,
     })?;
     let mode = asker.ask(&Question {
@@ -124,6 +136,7 @@ fn answers(
         default: Some("mirror"),
         flag: "--mode",
         given: args.mode.map(ModeArg::word),
+        hidden: false,
         check: &|word| {
             ModeArg::from_str(word, true)
                 .map(|mode| mode.word().into())
@@ -131,59 +144,32 @@ fn answers(
         },
     })?;
     let free = |name: &str| !is_there(&profile_path(name));
-    let name = asker.ask(&Question {
-        text: "What shall the profile be called?",
-        default: Some(&suggested_name(&source, &free)),
-        flag: "--name",
-        given: args.name.as_deref(),
-        check: &|name| match () {
-            () if !is_name(name) => Err(usage(format!("{} cannot be the name of a profile", quote(name)))
-                .hint("small letters, digits, dots, - and _, at most 64 of them")),
-            () if !free(name) => Err(usage(format!("{} is there already", profile_path(name).display()))
-                .hint("choose another name, or edit that file")),
-            () => Ok(name.to_owned()),
-        },
-    })?;
-    let reports = if is_there(Path::new(MAIN_FILE)) {
-        if args.reports.is_some() {
-            return Err(usage(format!("{MAIN_FILE} is there already, and says where reports go"))
-                .hint("leave --reports out, or edit that file"));
+    let name = match &args.name {
+        None => suggested_name(&source, &free),
+        Some(name) if !is_name(name) => {
+            return Err(usage(format!("{} cannot be the name of a profile", quote(name)))
+                .hint("small letters, digits, dots, - and _, at most 64 of them"));
         }
-        None
-    } else {
-        let own = ctx.state_dir.display().to_string();
-        let text = format!("In which Maildir shall the reports be? (Enter: the one in {own})");
-        let folder = asker.ask(&Question {
-            text: &text,
-            default: Some(""),
-            flag: "--reports",
-            given: args.reports.as_deref(),
-            check: &|folder| if folder.is_empty() { Ok(String::new()) } else { path(folder) },
-        })?;
-        (!folder.is_empty()).then_some(folder)
+        Some(name) if !free(name) => {
+            return Err(usage(format!("{} is there already", profile_path(name).display()))
+                .hint("choose another name, or edit that file"));
+        }
+        Some(name) => name.clone(),
     };
     let mode = if mode == "copy" { Mode::Copy } else { Mode::Mirror };
-    let answers = Answers { name, source, target, mode, reports };
+    let (carrier, secret) = if is_there(Path::new(MAIN_FILE)) {
+        if args.carrier.any() {
+            return Err(usage(format!("{MAIN_FILE} is there already, and says where reports go"))
+                .hint("leave --reports and --mail out, or edit that file"));
+        }
+        (Carrier::Embedded, None)
+    } else {
+        carrier::ask(&args.carrier, ctx, &path, asker)?
+    };
+    let answers = Answers { name, source, target, mode, carrier };
     let warnings = checked(&answers, ctx, there, env)?;
     asker.say(&warnings)?;
-    let sure = asker.ask(&Question {
-        text: &format!(
-            "Write the profile \"{}\": {} {} to {}?",
-            answers.name,
-            if mode == Mode::Copy { "copy" } else { "mirror" },
-            quote(&answers.source),
-            quote(&answers.target)
-        ),
-        default: Some("yes"),
-        flag: "--yes",
-        given: None,
-        check: &|word| match word.to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok("yes".into()),
-            "n" | "no" => Ok("no".into()),
-            _ => Err(usage("answer yes or no")),
-        },
-    })?;
-    Ok((sure == "yes").then_some(answers))
+    Ok((answers, secret))
 }
 
 impl ModeArg {

@@ -10,7 +10,7 @@ use super::inherit::Origins;
 use super::load::{Loaded, PROFILES, sort};
 use super::problem::{Problem, Severity, show_file};
 use super::wrong::Wrong;
-use super::{Account, FilterRules, Job, Level, Mode, Profile, ReportRules, SyncJob};
+use super::{Account, FilterRules, Job, Level, Mode, Profile, ReportRules, SyncJob, Way};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
         ours(job, &target, &own, &mut told);
         nothing_left(&job.filter, &mut told);
         silent(&profile.report, &mut told);
+        carried(&profile.report, &loaded.config.accounts, &mut told);
         targets.entry(target).or_default().push((profile, job.target.clone()));
     }
     for (target, writers) in &targets {
@@ -179,6 +180,28 @@ fn silent(report: &ReportRules, told: &mut Told) {
     if !report.on.contains(&Level::Failure) {
         let wrong = Wrong::new("a failed run would be mailed to nobody: \"on\" lacks \"failure\"");
         told.warning("report.on", wrong.hint("add \"failure\", or look at `postkeep status` often"));
+    }
+}
+
+/// A report that has no reader, and ways for it that lead nowhere.
+fn carried(report: &ReportRules, accounts: &BTreeMap<String, Account>, told: &mut Told) {
+    let account = report.account.as_ref().and_then(|name| accounts.get(name));
+    if matches!(account, Some(Account::Smtp(_) | Account::Sendmail(_))) && report.to.is_empty() {
+        let wrong = Wrong::new("the report is to be mailed, but to nobody");
+        told.error("report.account", wrong.hint("add a reader: to = [\"me@example.org\"] under [report]"));
+    }
+    for way in &report.fallback {
+        match way {
+            Way::Account(name) if report.account.as_ref() == Some(name) => {
+                let wrong = Wrong::new(format!("the account \"{name}\" cannot stand in for itself"));
+                told.error("report.fallback", wrong.hint("name another account"));
+            }
+            Way::Webhook if report.webhook.is_none() => {
+                let wrong = Wrong::new("fallback names the webhook, but there is none");
+                told.error("report.fallback", wrong.hint("add webhook = \"https://...\" under [report]"));
+            }
+            Way::Account(_) | Way::Webhook => {}
+        }
     }
 }
 

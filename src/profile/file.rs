@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::{
-    Address, DeleteLimit, KeepVersions, Length, Marker, OneOrMany, PathText, Pattern, Size, Zone,
+    Address, DeleteLimit, Host, KeepVersions, Length, Marker, OneOrMany, PathText, Pattern, Port, Program,
+    Size, WayText, WebhookText, Zone,
 };
-use super::{AttachLog, Level, Mode};
+use super::{AttachLog, Level, Mode, Preset, Tls};
 
 /// `postkeep.toml`: what all profiles share.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -27,13 +28,46 @@ pub struct MainFile {
     pub defaults: Option<ProfileFile>,
 }
 
-/// An account.
+/// An account: a mail server (`preset` or `smtp`), the machine's mail system (`sendmail`), or a folder (`maildir`).
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AccountFile {
+    /// A provider whose servers are known.
+    pub preset: Option<Preset>,
+    /// The user's name at the server; mostly the mail address.
+    pub user: Option<String>,
+    /// A command whose first line of output is the password.
+    pub password_command: Option<String>,
+    /// A file whose first line is the password; only its owner may be able to read it.
+    pub password_file: Option<PathText>,
+    /// A variable of the environment that holds the password.
+    pub password_env: Option<String>,
+    /// A credential that systemd hands to the service (`LoadCredential=`).
+    pub password_credential: Option<String>,
+    /// Whether the password is in the desktop's keyring.
+    pub keyring: Option<bool>,
+    /// A command whose first line of output is an access token of OAuth 2.
+    pub token_command: Option<String>,
+    /// The server that takes letters; beside a preset, what differs from it.
+    pub smtp: Option<SmtpFile>,
+    /// The machine's own mail system: true, or the path of its command.
+    pub sendmail: Option<Program>,
     /// A folder of messages (Maildir) on this machine; it is made if it is not there.
-    #[schemars(required)]
     pub maildir: Option<PathText>,
+}
+
+/// A server that takes letters.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SmtpFile {
+    /// Its name.
+    pub host: Option<Host>,
+    /// Its port; without it, the one that goes with `tls`.
+    pub port: Option<Port>,
+    /// How the connection is protected.
+    pub tls: Option<Tls>,
+    /// A file (PEM) with the certificates that are trusted instead of the system's.
+    pub ca_file: Option<PathText>,
 }
 
 /// `profiles/NAME.toml`: one profile, or a template when its name begins with `_`.
@@ -101,6 +135,10 @@ pub struct ReportFile {
     pub to: Option<OneOrMany<Address>>,
     /// The sender.
     pub from: Option<Address>,
+    /// What tells a report when its account cannot carry it for more than an hour: other accounts, `webhook`.
+    pub fallback: Option<OneOrMany<WayText>>,
+    /// Where `webhook` leads: an address that takes the report as JSON.
+    pub webhook: Option<WebhookText>,
     /// Which runs are mailed.
     pub on: Option<OneOrMany<Level>>,
     /// When the whole log is attached.

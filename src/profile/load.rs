@@ -12,7 +12,7 @@ use super::problem::{Problem, Severity};
 use super::read::{self, Sheet};
 use super::schema::FileKind;
 use super::wrong::{Wrong, nearest, quote};
-use super::{Account, Config, meant};
+use super::{Account, Config, ReportRules, carrier, meant};
 
 /// The name of the main file.
 pub const MAIN_FILE: &str = "postkeep.toml";
@@ -142,7 +142,9 @@ fn read_file(dir: &Path, file: PathBuf) -> Option<FileText> {
 pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let dir = absolute(dir, env);
     let meaning = |path: &[String], text: &str| match path.last().map(String::as_str) {
-        Some("source" | "target" | "maildir") => expand(text, &dir, env).map(drop),
+        Some("source" | "target" | "maildir" | "password-file" | "ca-file") => {
+            expand(text, &dir, env).map(drop)
+        }
         _ => Ok(()),
     };
     let mut problems = Vec::new();
@@ -170,11 +172,13 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
         }
     }
     let main_file = Path::new(MAIN_FILE);
-    let accounts = accounts(&main, &dir, env);
+    let accounts = carrier::accounts(&mut main, &dir, env);
     if !main.unreadable {
-        check_account(&mut main, main_file, &accounts);
-        for (file, sheet) in sheets.values_mut() {
-            check_account(sheet, file, &accounts);
+        for check in [check_account, check_fallback] {
+            check(&mut main, main_file, &accounts);
+            for (file, sheet) in sheets.values_mut() {
+                check(sheet, file, &accounts);
+            }
         }
     }
     problems.append(&mut main.problems);
@@ -214,8 +218,14 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
             profiles.push(profile);
         }
     }
-    let accounts = accounts.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
-    let report = meant::main_report(&defaults);
+    let accounts: BTreeMap<_, _> =
+        accounts.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
+    let mut report = meant::main_report(&defaults);
+    profiles
+        .iter_mut()
+        .map(|profile| &mut profile.report)
+        .chain([&mut report])
+        .for_each(|rules| own_reader(rules, &accounts));
     Loaded { config: Config { dir, accounts, profiles, report }, problems, names, origins }
 }
 
@@ -261,18 +271,6 @@ fn profile_name(file: &Path) -> Result<String, Box<Problem>> {
     Err(Box::new(Problem { profiles: Some(vec![shown]), ..Problem::of_file(file, wrong) }))
 }
 
-/// The accounts by name; none for one that is named but wrong.
-fn accounts(main: &Sheet, dir: &Path, env: &Env) -> BTreeMap<String, Option<Account>> {
-    let named = main.leaves.iter().filter_map(|(path, leaf)| match path.as_slice() {
-        [table, name, key] if table == "accounts" && key == "maildir" => {
-            let folder = leaf.value.as_ref().and_then(|value| expand(value.as_str()?, dir, env).ok());
-            Some((name.clone(), folder.map(Account::Maildir)))
-        }
-        _ => None,
-    });
-    named.collect()
-}
-
 fn check_account(sheet: &mut Sheet, file: &Path, accounts: &BTreeMap<String, Option<Account>>) {
     let Some(leaf) = sheet.leaves.get_mut(["report".to_owned(), "account".to_owned()].as_slice()) else {
         return;
@@ -281,13 +279,38 @@ fn check_account(sheet: &mut Sheet, file: &Path, accounts: &BTreeMap<String, Opt
     if accounts.contains_key(name) {
         return;
     }
-    let wrong = Wrong::new(format!("there is no account {}", quote(name)));
-    let wrong = match nearest(name, accounts.keys().map(String::as_str)) {
-        Some(near) => wrong.hint(format!("did you mean {}?", quote(near))),
-        None => wrong.hint("an account is a table in postkeep.toml: [accounts.NAME] with maildir = \"...\""),
-    };
-    sheet.problems.push(Problem::at(file, leaf.place.clone(), wrong));
+    sheet.problems.push(Problem::at(file, leaf.place.clone(), no_account(name, accounts)));
     leaf.value = None;
+}
+
+fn check_fallback(sheet: &mut Sheet, file: &Path, accounts: &BTreeMap<String, Option<Account>>) {
+    let Some(leaf) = sheet.leaves.get_mut(["report".to_owned(), "fallback".to_owned()].as_slice()) else {
+        return;
+    };
+    let Some(value) = &leaf.value else { return };
+    let names = value.as_array().map_or_else(|| vec![value], |items| items.iter().collect());
+    let known = |name: &&str| *name == "webhook" || accounts.contains_key(*name);
+    let unknown = names.into_iter().filter_map(toml::Value::as_str).find(|name| !known(name));
+    if let Some(name) = unknown {
+        sheet.problems.push(Problem::at(file, leaf.place.clone(), no_account(name, accounts)));
+        leaf.value = None;
+    }
+}
+
+fn no_account(name: &str, accounts: &BTreeMap<String, Option<Account>>) -> Wrong {
+    let wrong = Wrong::new(format!("there is no account {}", quote(name)));
+    match nearest(name, accounts.keys().map(String::as_str)) {
+        Some(near) => wrong.hint(format!("did you mean {}?", quote(near))),
+        None => wrong.hint("an account is a table in postkeep.toml: [accounts.NAME]"),
+    }
+}
+
+/// Who names nobody gets the reports himself, where the account has an address of its own.
+fn own_reader(rules: &mut ReportRules, accounts: &BTreeMap<String, Account>) {
+    let account = rules.account.as_ref().and_then(|name| accounts.get(name));
+    if let Some(own) = account.and_then(Account::own_address).filter(|_| rules.to.is_empty()) {
+        rules.to.push(own.to_owned());
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! far as its caller tells it.
 
 mod account;
+mod carrier;
 mod check;
 pub mod file;
 mod inherit;
@@ -34,7 +35,7 @@ pub use preset::Preset;
 pub use problem::{Place, Problem, Severity};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
-pub use starter::Answers;
+pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers};
 pub use units::{show_duration, show_size};
 pub use wrong::{Wrong, nearest, quote};
 

@@ -210,6 +210,10 @@ impl<'a> Collector<'a> {
             return;
         }
         let place = self.text.place(span);
+        self.add_at(place, wrong);
+    }
+
+    pub(super) fn add_at(&mut self, place: Place, wrong: Wrong) {
         self.problems.push(Problem::at(self.file.clone(), place, wrong));
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Leaf {
 pub(super) struct Sheet {
     /// Its values.
     pub leaves: BTreeMap<KeyPath, Leaf>,
+    /// Its tables, empty ones too.
+    pub tables: BTreeMap<KeyPath, Place>,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// Whether it is so broken that a value that is not here may still be in the file.
@@ -70,6 +72,7 @@ pub(super) fn read<T: DeserializeOwned>(
         meaning,
         broken_lines: BTreeSet::new(),
         leaves: BTreeMap::new(),
+        tables: BTreeMap::new(),
         file_type: std::marker::PhantomData,
     };
     let unreadable = !errors.is_empty();
@@ -80,8 +83,8 @@ pub(super) fn read<T: DeserializeOwned>(
         reader.problems.add(span, Wrong::new(format!("not valid TOML: {message}")));
     }
     reader.table(table.get_ref(), table.span(), shape(kind), &mut Vec::new());
-    let Reader { problems, leaves, .. } = reader;
-    Sheet { leaves, problems: problems.into_problems(), unreadable }
+    let Reader { problems, leaves, tables, .. } = reader;
+    Sheet { leaves, tables, problems: problems.into_problems(), unreadable }
 }
 
 /// What is wrong with the bytes of a range.
@@ -94,6 +97,7 @@ struct Reader<'a, T> {
     /// Lines with an error of syntax: what was made of the rest of such a line is nothing to complain about.
     broken_lines: BTreeSet<usize>,
     leaves: BTreeMap<KeyPath, Leaf>,
+    tables: BTreeMap<KeyPath, Place>,
     file_type: std::marker::PhantomData<T>,
 }
 
@@ -105,6 +109,7 @@ impl<T: DeserializeOwned> Reader<'_, T> {
     }
 
     fn table(&mut self, table: &DeTable, span: Range<usize>, shape: &Shape, path: &mut KeyPath) {
+        self.tables.insert(path.clone(), self.problems.text().place(span.clone()));
         for key in shape.required.iter().filter(|key| !table.contains_key(key.as_str())) {
             let wrong = Wrong::new(format!("{} has no {}", table_name(path), quote(key)));
             self.add(span.clone(), wrong.hint(shape.keys[key].description.clone()));
@@ -173,6 +178,15 @@ impl<T: DeserializeOwned> Reader<'_, T> {
     fn unknown(&mut self, name: &str, span: Range<usize>, shape: &Shape, path: &[String]) {
         let place = if path.is_empty() { String::new() } else { format!(" in {}", table_name(path)) };
         let wrong = Wrong::new(format!("unknown key {}{place}", quote(name)));
+        if is_secret(name) {
+            let mut place = self.problems.text().place(span);
+            // What stands behind the key is not shown: this text may end up in a mail or in a log.
+            place.source_line = format!("{name} = ***");
+            (place.caret, place.width) = (0, name.chars().count());
+            let hint = "a secret does not stand in this file: use password-command or password-file";
+            self.problems.add_at(place, wrong.hint(hint));
+            return;
+        }
         let (wrong, meant) = match suggestion(name, self.kind, shape) {
             Suggestion::Here(key) => (wrong.hint(format!("did you mean \"{key}\"?")), Some(key)),
             Suggestion::Elsewhere(hint) => (wrong.hint(hint), None),
@@ -185,6 +199,12 @@ impl<T: DeserializeOwned> Reader<'_, T> {
         }
         self.add(span, wrong);
     }
+}
+
+/// Whether a key that nobody knows was written by somebody who put a secret behind it.
+fn is_secret(name: &str) -> bool {
+    ["password", "passwd", "pass", "secret", "token", "access-token"]
+        .contains(&name.to_ascii_lowercase().as_str())
 }
 
 enum Suggestion {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::inherit::{How, Origin, Origins};
 use super::problem::show_file;
-use super::{AttachLog, Job, MaxDelete, Profile, units};
+use super::{AttachLog, Job, MaxDelete, Profile, Way, Webhook, units};
 use crate::entry;
 
 /// One value of a profile, as meant.
@@ -68,8 +68,10 @@ fn text(value: &Value) -> String {
 /// 16 hexadecimal digits that change when the meaning changes.
 pub(super) fn fingerprint(profile: &Profile) -> String {
     // An array of pairs, so that the text does not hang on how a library sorts keys.
-    let canonical =
-        json!(values(profile).into_iter().map(|(key, value)| json!([key, value])).collect::<Vec<_>>());
+    let mut canonical: Vec<_> = values(profile).into_iter().map(|(key, value)| json!([key, value])).collect();
+    // Of a webhook more counts than what may be shown.
+    canonical.extend(profile.report.webhook.iter().map(|webhook| json!(["webhook", webhook.0])));
+    let canonical = json!(canonical);
     blake3::hash(canonical.to_string().as_bytes()).to_hex()[..16].to_owned()
 }
 
@@ -98,6 +100,8 @@ fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
         ("report.account", json!(report.account)),
         ("report.to", json!(report.to)),
         ("report.from", json!(report.from)),
+        ("report.fallback", json!(report.fallback.iter().map(way).collect::<Vec<_>>())),
+        ("report.webhook", json!(report.webhook.as_ref().map(Webhook::host))),
         ("report.on", json!(report.on)),
         (
             "report.attach-log",
@@ -110,6 +114,13 @@ fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
         ("report.attach-log-max", json!(report.attach_log_max)),
         ("report.time-zone", json!(report.time_zone)),
     ]
+}
+
+fn way(way: &Way) -> &str {
+    match way {
+        Way::Account(name) => name,
+        Way::Webhook => "webhook",
+    }
 }
 
 fn path(path: &Path) -> Value {

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::Mode;
+use super::{Mode, Preset};
 
 /// What a first profile is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,24 +15,71 @@ pub struct Answers {
     pub target: String,
     /// Mirror or copy.
     pub mode: Mode,
-    /// The Maildir for reports as it is to be written; none: the one in the state folder.
-    pub reports: Option<String>,
+    /// What carries the reports.
+    pub carrier: Carrier,
+}
+
+/// What carries the reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carrier {
+    /// The Maildir in the state folder.
+    Embedded,
+    /// Another Maildir, as it is to be written.
+    Maildir(String),
+    /// A mail server.
+    Mail(MailAnswers),
+}
+
+/// What a first mail account is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailAnswers {
+    /// The provider; none: `server` is to be used.
+    pub preset: Option<Preset>,
+    /// Host and port.
+    pub server: Option<(String, u16)>,
+    /// The address: user and reader.
+    pub address: String,
+    /// Key and value of the secret: `password-file`, `~/x`.
+    pub secret: (&'static str, String),
+}
+
+/// The name of the account that [`Answers::main_file`] writes for a mail server.
+pub const MAIL_ACCOUNT: &str = "mail";
+
+impl MailAnswers {
+    fn account(&self) -> String {
+        let place = match (&self.preset, &self.server) {
+            (Some(preset), _) => format!("preset = \"{}\"\n", preset.word()),
+            (None, Some((host, port))) => format!("smtp = {{ host = {}, port = {port} }}\n", string(host)),
+            (None, None) => String::new(),
+        };
+        let (key, value) = &self.secret;
+        format!(
+            "[accounts.{MAIL_ACCOUNT}]\n{place}user = {}\n{key} = {}\n",
+            string(&self.address),
+            string(value)
+        )
+    }
 }
 
 impl Answers {
     /// The text of `postkeep.toml`.
     pub fn main_file(&self) -> String {
-        let (account, report) = match &self.reports {
-            Some(folder) => (
+        let (account, report) = match &self.carrier {
+            Carrier::Maildir(folder) => (
                 format!("[accounts.reports]\nmaildir = {}\n", string(folder)),
                 "account = \"reports\"\n".to_owned(),
             ),
-            None => (
+            Carrier::Mail(mail) => (
+                mail.account(),
+                format!("account = \"{MAIL_ACCOUNT}\"\nto = [{}]\n", string(&mail.address)),
+            ),
+            Carrier::Embedded => (
                 "#[accounts.reports]\n#maildir = \"~/Mail/reports\"\n".to_owned(),
                 "# Without an account, reports go to a Maildir in the state folder.\n#account = \"reports\"\n".to_owned(),
             ),
         };
-        format!("{MAIN_TOP}\n{account}\n[report]\n{report}{REPORT}\n{MAIN_DEFAULTS}")
+        format!("{MAIN_TOP}\n{account}{MAIN_ACCOUNTS}\n[report]\n{report}{REPORT}\n{MAIN_DEFAULTS}")
     }
 
     /// The text of `profiles/NAME.toml`.
@@ -79,7 +126,25 @@ const MAIN_TOP: &str = "\
 # postkeep's main file: what all profiles share. The profiles are in profiles/NAME.toml, one file each.
 # A line that begins with # and no space is an example: take the # away to use it.
 
-# An account is a place where reports go: a Maildir, which is a folder that mail programs can read.";
+# An account carries the reports: a mail server, this machine's mail system, or a Maildir, which is a folder that mail
+# programs can read. `postkeep account test NAME` tells whether it works.";
+
+const MAIN_ACCOUNTS: &str = "
+# More accounts. Presets: gmail, outlook, yahoo, icloud, fastmail. Of the secrets one is wanted: password-command,
+# password-file, password-env, password-credential, keyring, or token-command for OAuth 2.
+#[accounts.gmail]
+#preset = \"gmail\"
+#user = \"me@gmail.com\"
+#password-command = \"secret-tool lookup app postkeep\"
+
+#[accounts.home]
+#user = \"me\"
+#password-file = \"~/.config/postkeep/home.secret\"
+#smtp = { host = \"mail.example.org\", port = 587, tls = \"starttls\", ca-file = \"/etc/ssl/home-ca.pem\" }
+
+#[accounts.machine]
+#sendmail = true
+";
 
 const MAIN_DEFAULTS: &str = "\
 # Values for every profile that does not give its own: any key of a profile.
@@ -92,6 +157,10 @@ const REPORT: &str = "\
 # Who gets the reports, and from whom they come.
 #to = [\"me@example.org\"]
 #from = \"postkeep <postkeep@example.org>\"
+
+# What tells a report when its account cannot carry it for more than an hour: other accounts, or the webhook.
+#fallback = [\"webhook\"]
+#webhook = \"https://ntfy.example.org/postkeep\"
 
 # Which runs are told: success, unchanged (nothing had to be done), warning, failure, recovery.
 #on = [\"success\", \"warning\", \"failure\", \"recovery\"]
@@ -149,13 +218,17 @@ mod tests {
     use super::super::{Account, Job, MAIN_FILE};
     use super::*;
 
+    fn answers_of(source: &str) -> Answers {
+        answers(source, None)
+    }
+
     fn answers(source: &str, reports: Option<&str>) -> Answers {
         Answers {
             name: "documents".into(),
             source: source.into(),
             target: "/mnt/disk/Documents".into(),
             mode: Mode::Mirror,
-            reports: reports.map(str::to_owned),
+            carrier: reports.map_or(Carrier::Embedded, |folder| Carrier::Maildir(folder.to_owned())),
         }
     }
 
@@ -194,6 +267,30 @@ mod tests {
                 let table = table.map_or(Some(&profile), |table| profile.get(table)?.as_table());
                 assert!(table.is_some_and(|table| table.contains_key(key)), "{path}");
             }
+        }
+    }
+
+    #[test]
+    fn a_mail_account_is_written_as_it_is_meant() {
+        let mail = |preset, server| MailAnswers {
+            preset,
+            server,
+            address: "me@gmail.com".into(),
+            secret: ("password-file", "~/x".into()),
+        };
+        for (answers, host) in [
+            (mail(Some(Preset::Gmail), None), "smtp.gmail.com"),
+            (mail(None, Some(("mx.example".into(), 587))), "mx.example"),
+        ] {
+            let answers = Answers { carrier: Carrier::Mail(answers), ..answers_of("~/a") };
+            let loaded = files(&[(MAIN_FILE, &answers.main_file()), ("documents", &answers.profile_file())]);
+            assert_eq!(rendered(&loaded), "");
+            let Account::Smtp(smtp) = &loaded.config.accounts[MAIL_ACCOUNT] else { panic!() };
+            assert_eq!(smtp.host, host);
+            assert_eq!(loaded.config.profiles[0].report.to, ["me@gmail.com"]);
+            let full = files(&[(MAIN_FILE, &with_examples(&answers.main_file())), ("_base", "")]);
+            assert_eq!(rendered(&full), "");
+            assert_eq!(full.config.accounts.len(), 4);
         }
     }
 

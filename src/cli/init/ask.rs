@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, Read, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
 use crate::cli::usage;
 use crate::error::{Context as _, Result};
 
@@ -21,6 +23,8 @@ pub(super) struct Question<'a> {
     pub flag: &'a str,
     /// What that flag says: then nothing is asked.
     pub given: Option<&'a str>,
+    /// Whether the answer is a secret: it is not seen while it is typed.
+    pub hidden: bool,
     /// Says whether an answer will do, and what it comes to.
     pub check: &'a dyn Fn(&str) -> Result<String>,
 }
@@ -71,9 +75,14 @@ impl<R: BufRead, W: Write> Asker<R, W> {
             let default = question.default.filter(|default| !default.is_empty());
             let default = default.map(|default| format!(" [{default}]")).unwrap_or_default();
             self.say(&format!("{}{default}\n> ", question.text))?;
+            let unseen = (question.hidden && self.patient).then(Unseen::new);
             let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+            if unseen.is_some() {
+                self.say("\n")?;
+            }
+            drop(unseen);
             read.context(|| "cannot read the answer".into())?;
-            if !self.patient {
+            if !self.patient && !question.hidden {
                 // What was piped in is not seen otherwise.
                 self.say(&format!("{}\n", crate::entry::show(line.trim_ascii())))?;
             }
@@ -88,6 +97,28 @@ impl<R: BufRead, W: Write> Asker<R, W> {
     }
 }
 
+/// What is typed is not shown while this lives.
+struct Unseen(Option<Termios>);
+
+impl Unseen {
+    fn new() -> Self {
+        let before = tcgetattr(std::io::stdin()).ok();
+        if let Some(mut now) = before.clone() {
+            now.local_modes.remove(LocalModes::ECHO);
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &now);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +129,8 @@ mod tests {
             "bad" => Err(usage("bad will not do").hint("good")),
             text => Ok(text.to_uppercase()),
         };
-        let question = Question { text: "Which?", default, flag: "--which", given: None, check: &check };
+        let question =
+            Question { text: "Which?", default, flag: "--which", given: None, hidden: false, check: &check };
         let answer = Asker::new(input, &mut output, patient, false).ask(&question);
         (answer, String::from_utf8(output).unwrap())
     }
@@ -131,7 +163,14 @@ mod tests {
         let mut output = Vec::new();
         let mut asker = Asker::new(b"".as_slice(), &mut output, false, true);
         let check = |text: &str| if text == "bad" { Err(usage("no")) } else { Ok(text.to_owned()) };
-        let question = |given| Question { text: "?", default: Some("d"), flag: "--x", given, check: &check };
+        let question = |given| Question {
+            text: "?",
+            default: Some("d"),
+            flag: "--x",
+            given,
+            hidden: false,
+            check: &check,
+        };
         assert_eq!(asker.ask(&question(Some("x"))).ok().as_deref(), Some("x"));
         assert!(asker.ask(&question(Some("bad"))).is_err());
         assert_eq!(asker.ask(&question(None)).ok().as_deref(), Some("d"));

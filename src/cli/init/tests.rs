@@ -1,9 +1,10 @@
 //! Whole conversations.
 
 use super::*;
+use crate::profile::Preset;
 
 /// What a conversation comes to, in a home with the folders Documents and disk; and what was seen.
-fn talk(args: InitArgs, there: &[(&str, &str)], input: &str) -> (Result<Option<Answers>>, String) {
+fn talk(args: InitArgs, there: &[(&str, &str)], input: &str) -> (Result<Answers>, String) {
     let home = tempfile::tempdir().unwrap();
     for folder in ["Documents", "disk", "here"] {
         std::fs::create_dir(home.path().join(folder)).unwrap();
@@ -21,12 +22,19 @@ fn talk(args: InitArgs, there: &[(&str, &str)], input: &str) -> (Result<Option<A
         .collect();
     let mut output = Vec::new();
     let mut asker = Asker::new(input.as_bytes(), &mut output, false, args.yes);
-    let answers = answers(&args, &ctx, &there, &env, &mut asker);
+    let answers = answers(&args, &ctx, &there, &env, &mut asker).map(|(answers, _)| answers);
     (answers, String::from_utf8(output).unwrap().replace(home.path().to_str().unwrap(), "HOME"))
 }
 
 fn args() -> InitArgs {
-    InitArgs { source: None, target: None, mode: None, name: None, reports: None, yes: false }
+    InitArgs {
+        source: None,
+        target: None,
+        mode: None,
+        name: None,
+        carrier: CarrierArgs::default(),
+        yes: false,
+    }
 }
 
 fn expected(name: &str) -> Answers {
@@ -35,29 +43,41 @@ fn expected(name: &str) -> Answers {
         source: "~/Documents".into(),
         target: "~/disk/x".into(),
         mode: Mode::Mirror,
-        reports: None,
+        carrier: Carrier::Embedded,
     }
 }
 
 #[test]
-fn six_questions_make_a_profile() {
-    let (answers, seen) = talk(args(), &[], "\n~/disk/x\ncopy\npapers\n~/Mail\ny\n");
-    let wanted = Answers { mode: Mode::Copy, reports: Some("~/Mail".into()), ..expected("papers") };
-    assert_eq!(answers.unwrap(), Some(wanted));
-    assert_eq!(seen.matches("\n> ").count(), 6);
+fn four_questions_make_a_profile_and_six_at_most_one_with_mail() {
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\ncopy\n~/Mail\n");
+    let wanted =
+        Answers { mode: Mode::Copy, carrier: Carrier::Maildir("~/Mail".into()), ..expected("documents") };
+    assert_eq!(answers.unwrap(), wanted);
+    assert_eq!(seen.matches("\n> ").count(), 4);
     assert!(seen.contains("Which folder shall be copied? [~/Documents]"), "{seen}");
-    assert!(
-        seen.contains("Write the profile \"papers\": copy \"~/Documents\" to \"~/disk/x\"? [yes]"),
-        "{seen}"
-    );
+
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\nann@example.org\nmx.example.org:587\ns3cret\n");
+    let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!("{seen}") };
+    assert_eq!((mail.preset, mail.server), (None, Some(("mx.example.org".into(), 587))));
+    assert!(mail.secret.0 == "password-file" && mail.secret.1.ends_with("config/mail.secret"));
+    assert_eq!(seen.matches("\n> ").count(), 6);
+    assert!(!seen.contains("s3cret"), "{seen}");
+
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\nann@gmail.com\n!pass show x\n");
+    let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!("{seen}") };
+    assert_eq!((mail.preset, mail.secret), (Some(Preset::Gmail), ("password-command", "pass show x".into())));
+    assert!(seen.contains("https://myaccount.google.com/apppasswords"), "{seen}");
+
+    let (answers, _) = talk(args(), &[], "\n~/disk/x\n\nann@hotmail.com\noama access ann\n");
+    let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!() };
+    assert_eq!(mail.secret, ("token-command", "oama access ann".into()));
 }
 
 #[test]
 fn the_end_of_the_input_takes_the_defaults_where_there_are_any() {
-    assert_eq!(talk(args(), &[], "\n~/disk/x").0.unwrap(), Some(expected("documents")));
+    assert_eq!(talk(args(), &[], "\n~/disk/x").0.unwrap(), expected("documents"));
     let error = talk(args(), &[], "").0.unwrap_err();
     assert_eq!(error.hints(), ["give it as --target ..."]);
-    assert_eq!(talk(args(), &[], "\n~/disk/x\n\n\n\nno\n").0.unwrap(), None);
 }
 
 #[test]
@@ -65,10 +85,11 @@ fn flags_answer_and_what_is_there_stays() {
     let given = || InitArgs { target: Some("~/disk/x".into()), yes: true, ..args() };
     let there = [("postkeep.toml", ""), ("profiles/documents.toml", "")];
     let (answers, seen) = talk(given(), &there, "");
-    assert_eq!((answers.unwrap(), seen.as_str()), (Some(expected("documents-2")), ""));
+    assert_eq!((answers.unwrap(), seen.as_str()), (expected("documents-2"), ""));
     let taken = InitArgs { name: Some("documents".into()), ..given() };
     assert!(talk(taken, &there, "").0.unwrap_err().to_string().contains("is there already"));
-    let reports = InitArgs { reports: Some("~/Mail".into()), ..given() };
+    let carrier = CarrierArgs { reports: Some("~/Mail".into()), ..CarrierArgs::default() };
+    let reports = InitArgs { carrier, ..given() };
     assert!(talk(reports, &there, "").0.is_err());
     let broken = talk(given(), &[("postkeep.toml", "x = 1")], "").0.unwrap_err();
     assert!(broken.to_string().starts_with("postkeep.toml has errors"), "{broken}");
@@ -88,7 +109,7 @@ fn answers_are_checked_like_files() {
     }
     let unmounted = InitArgs { target: Some("~/usb/x".into()), yes: true, ..args() };
     let (answers, seen) = talk(unmounted, &[], "");
-    assert!(answers.unwrap().is_some() && seen.contains("(is its disk mounted?)"), "{seen}");
+    assert!(answers.is_ok() && seen.contains("(is its disk mounted?)"), "{seen}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ exclude-newer-than = '1d'
     let expected = [
         "postkeep.toml:1:1: error: unknown key \"mode\"",
         "hint: \"mode\" belongs in the table [defaults]",
-        "postkeep.toml:2:1: error: the table [accounts.mail] has no \"maildir\"",
+        "postkeep.toml:2:1: error: the account \"mail\" says nothing about where letters go",
         "postkeep.toml:4:1: error: unknown key \"acount\" in the table [report]",
         "hint: did you mean \"account\"?",
         "postkeep.toml:5:11: error: there is no account \"maill\"",
