@@ -9,6 +9,7 @@ mod carry;
 mod deliver;
 mod facts;
 mod record;
+mod resend;
 mod route;
 mod unrecorded;
 

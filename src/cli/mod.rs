@@ -1,12 +1,15 @@
 //! The command line: one file per verb. A verb parses its arguments, calls the library and prints.
 
 mod account;
+mod ack;
 mod completions;
 mod config;
+mod deliveries;
 mod history;
 mod init;
 mod log;
 mod out;
+mod outbox;
 mod plan;
 mod progress;
 mod report;
@@ -81,6 +84,8 @@ enum Verb {
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
+    Ack(ack::AckArgs),
+    Outbox(outbox::OutboxArgs),
     Account(account::AccountArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -117,6 +122,8 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
+        Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),
+        Verb::Outbox(args) => ctx().and_then(|ctx| outbox::run(&args, &ctx)),
         Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),
         // A script for a shell needs no folders, nor a home to find them in.

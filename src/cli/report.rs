@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use mail_parser::{MessageParser, MimeHeaders};
+use mail_parser::MessageParser;
 
-use super::{Context, out};
+use super::deliveries::Deliveries;
+use super::{Context, config, out};
+use crate::agent::Agent;
+use crate::clock::System;
 use crate::error::{Context as _, Error, Result};
+use crate::state::RunRow;
 
 /// Show the report of a run
 ///
@@ -18,7 +22,8 @@ Examples:
   postkeep report 01KA2Q7MZR3XB                       the text
   postkeep report 01KA2Q7MZR3XB --html report.html    the HTML, to be opened in a browser
   postkeep report 01KA2Q7MZR3XB --json                for a program
-  postkeep report 01KA2Q7MZR3XB --raw                 the whole mail")]
+  postkeep report 01KA2Q7MZR3XB --raw                 the whole mail
+  postkeep report 01KA2Q7MZR3XB --send                send it once more; exit code 3 if it has to wait")]
 pub(crate) struct ReportArgs {
     /// The run's id, or its beginning; `postkeep history` lists them
     run: String,
@@ -28,6 +33,9 @@ pub(crate) struct ReportArgs {
     /// Write the whole mail to standard output
     #[arg(long)]
     raw: bool,
+    /// Send it once more, to those who get the profile's reports now
+    #[arg(long, conflicts_with_all = ["html", "raw"])]
+    send: bool,
 }
 
 pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
@@ -45,12 +53,14 @@ pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
         out::write(|out| out.write_all(&mail))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.send {
+        return send(&row, ctx);
+    }
     let unreadable = || Error::other(format!("the report of run {} cannot be read back", row.id));
     let message = MessageParser::default().parse(&mail).ok_or_else(unreadable)?;
     if ctx.json {
-        let part = message.attachments().find(|part| part.attachment_name() == Some("report.json"));
-        let json = part.ok_or_else(unreadable)?;
-        out::print(&lines(&String::from_utf8_lossy(json.contents())))?;
+        let json = crate::report::json_of(&mail).ok_or_else(unreadable)?;
+        out::print(&lines(&String::from_utf8_lossy(&json)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(file) = &args.html else {
@@ -68,6 +78,17 @@ pub(crate) fn run(args: &ReportArgs, ctx: &Context) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn send(row: &RunRow, ctx: &Context) -> Result<ExitCode> {
+    let (config, _) = config::load_some(ctx, &[])?;
+    let agent = Agent::open(&ctx.state_dir, &config, &System)?;
+    let mut told = Deliveries::default();
+    told.tell(&agent.send_again(row.id, &row.profile)?, ctx);
+    if ctx.json {
+        out::print(&format!("{}\n", serde_json::Value::Array(std::mem::take(&mut told.json))))?;
+    }
+    Ok(told.code())
 }
 
 /// A part of a mail with the line ends of this system.

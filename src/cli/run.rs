@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::deliveries::Deliveries;
 use super::progress::Shown;
 use super::{Context, config, out, plan, table, usage};
 use crate::agent::{Agent, Delivery, Order};
@@ -32,7 +33,7 @@ Examples:
 Brakes stop a run before it changes anything: the source is empty, a folder is on another disk than last time, \
 too much would be deleted, or the target has too little room. Look at the plan, then approve it or put things right.
 
-Exit codes: 0 all went well, 3 with warnings, 1 something failed, 4 stopped by a brake, \
+Exit codes: 0 all went well, 3 with warnings or a report that waits, 1 something failed, 4 stopped by a brake, \
 11 the profile or one of its folders is in use, 130 stopped by Ctrl-C, 2 a mistake on the command line. \
 The worst of several counts.")]
 pub(crate) struct RunArgs {
@@ -218,22 +219,11 @@ impl Session<'_> {
     }
 
     fn delivered(&mut self, deliveries: &[Delivery]) {
-        for delivery in deliveries {
-            match delivery {
-                Delivery::Filed { id, path } if self.ctx.json => {
-                    self.runs.push(json!({ "report": id, "file": path }));
-                }
-                Delivery::Waits { id, reason } if self.ctx.json => {
-                    self.runs.push(json!({ "report": id, "waits": reason }));
-                }
-                Delivery::Filed { path, .. } if !self.ctx.quiet => {
-                    out::say(&format!("report: {}", path.display()));
-                }
-                _ => {}
-            }
-            if matches!(delivery, Delivery::Waits { .. }) {
-                self.worst.note(3);
-            }
+        let mut told = Deliveries::default();
+        told.tell(deliveries, self.ctx);
+        self.runs.append(&mut told.json);
+        if told.incomplete {
+            self.worst.note(3);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::figures::of;
 use crate::profile::Problem;
 use crate::run::{RunId, Status};
-use crate::state::{Query, RunRow, State};
+use crate::state::{Health, Query, RecipientState, RunRow, State};
 
 /// Show how each profile stands: its last run, its last success, what runs now
 #[derive(Debug, Args)]
@@ -31,6 +31,8 @@ struct Standing {
     last: Option<RunRow>,
     success: Option<RunRow>,
     at_work: bool,
+    /// A person knows of its failures, so they are not mailed.
+    acknowledged: bool,
     /// Its file cannot be used as it is written: it does not run.
     broken: bool,
 }
@@ -44,10 +46,14 @@ pub(crate) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     for (name, broken) in names {
         standings.push(Standing { broken, ..standing(state.as_ref(), name)? });
     }
-    let waiting = state.map(|state| state.outbox().pending(1_000)).transpose()?.unwrap_or_default().len();
+    let post = Post::look(state.as_ref())?;
     if ctx.json {
         let profiles: Vec<_> = standings.iter().map(as_json).collect();
-        out::print(&format!("{}\n", json!({ "profiles": profiles, "reports-waiting": waiting })))?;
+        let accounts: Vec<_> = post.unwell.iter().map(unwell_json).collect();
+        let text = json!({
+            "profiles": profiles, "reports-waiting": post.queued, "reports-refused": post.refused, "accounts": accounts,
+        });
+        out::print(&format!("{text}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     if standings.is_empty() {
@@ -57,17 +63,75 @@ pub(crate) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     let head = ["PROFILE", "RESULT", "LAST RUN", "LAST SUCCESS", "RUN"].map(str::to_owned).to_vec();
     let rows = standings.iter().map(|standing| line(standing, ctx.color()));
     let mut text = table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    for standing in standings.iter().filter(|standing| standing.acknowledged) {
+        let name = show(standing.profile.as_bytes());
+        text.push_str(&format!(
+            "\n{name}: its failures are acknowledged, and not mailed until they change\n"
+        ));
+    }
     if standings.iter().any(|standing| standing.broken) {
         text.push_str(
             "\na broken profile does not run: `postkeep config check` says what is wrong with it\n",
         );
     }
-    if waiting > 0 {
-        let reports = of(waiting as u64, "report", "reports");
-        text.push_str(&format!("\n{reports} could not be delivered yet; the next run tries again\n"));
-    }
+    text.push_str(&post.in_words());
     out::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How it stands with the letters and with what carries them.
+#[derive(Default)]
+struct Post {
+    queued: u64,
+    refused: u64,
+    unwell: Vec<Health>,
+}
+
+impl Post {
+    fn look(state: Option<&State>) -> Result<Self> {
+        let Some(state) = state else { return Ok(Self::default()) };
+        let letters = state.outbox().pending(1_000)?;
+        let queued = letters.iter().filter(|letter| letter.recipient.state == RecipientState::Queued).count();
+        let refused = letters.len() - queued;
+        Ok(Self { queued: queued as u64, refused: refused as u64, unwell: state.accounts().all()? })
+    }
+
+    fn in_words(&self) -> String {
+        let mut text = String::new();
+        for health in &self.unwell {
+            let name = show(health.name.as_bytes());
+            let since =
+                health.down_since.map(|since| format!(" since {}", table::when(since))).unwrap_or_default();
+            let reason = show(health.reason.as_deref().unwrap_or_default().as_bytes());
+            text.push_str(&match health.refused_secret {
+                Some(_) => format!(
+                    "\nthe account {name} refuses our login{since}, and is not tried again until its secret changes: \
+                     {reason}\n  hint: postkeep account test {name}\n"
+                ),
+                None => format!("\nthe account {name} takes no letters{since}: {reason}\n"),
+            });
+        }
+        if self.queued > 0 {
+            let reports = of(self.queued, "report", "reports");
+            text.push_str(&format!(
+                "\n{reports} could not be delivered yet; the next run tries again (postkeep outbox)\n"
+            ));
+        }
+        if self.refused > 0 {
+            let reports = of(self.refused, "report was", "reports were");
+            text.push_str(&format!("\n{reports} refused by the mail server (postkeep outbox)\n"));
+        }
+        text
+    }
+}
+
+fn unwell_json(health: &Health) -> serde_json::Value {
+    json!({
+        "name": health.name,
+        "down-since": health.down_since,
+        "login-refused": health.refused_secret.is_some(),
+        "reason": health.reason,
+    })
 }
 
 /// The profiles that a problem keeps from running. A template is none.
@@ -77,8 +141,14 @@ fn broken(problems: &[Problem]) -> BTreeMap<&str, bool> {
 }
 
 fn standing(state: Option<&State>, profile: &str) -> Result<Standing> {
-    let mut standing =
-        Standing { profile: profile.into(), last: None, success: None, at_work: false, broken: false };
+    let mut standing = Standing {
+        profile: profile.into(),
+        last: None,
+        success: None,
+        at_work: false,
+        acknowledged: false,
+        broken: false,
+    };
     let Some(state) = state else { return Ok(standing) };
     let history = state.history();
     standing.last = history.runs(&Query { profile: Some(profile), limit: 1, before: None })?.pop();
@@ -87,6 +157,7 @@ fn standing(state: Option<&State>, profile: &str) -> Result<Standing> {
         Some(last) => history.last_success(profile, last.id)?,
         None => None,
     };
+    standing.acknowledged = history.ack(profile)?.is_some();
     if standing.last.as_ref().is_some_and(|last| last.status == Status::Running) {
         standing.at_work = state.locks().is_held(profile)?;
     }
@@ -121,6 +192,7 @@ fn as_json(standing: &Standing) -> serde_json::Value {
     json!({
         "profile": standing.profile,
         "status": word(standing),
+        "acknowledged": standing.acknowledged,
         "broken": standing.broken,
         "last-run": standing.last.as_ref().map(super::history::as_json),
         "last-success": standing.success.as_ref().map(|row| row.ended),

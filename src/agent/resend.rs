@@ -1,0 +1,33 @@
+//! Sends a run's report once more.
+
+use super::Agent;
+use super::carry::Carrier;
+use super::deliver::{Delivery, EMBEDDED};
+use crate::error::Result;
+use crate::report;
+use crate::run::RunId;
+use crate::state::NewLetter;
+
+impl Agent<'_> {
+    /// Queues the report of a run of `profile` for its present readers, and delivers it.
+    ///
+    /// # Errors
+    /// The report is not kept any more, or the state cannot be written.
+    pub fn send_again(&self, id: RunId, profile: &str) -> Result<Vec<Delivery>> {
+        let rules = self.rules(self.profiles.iter().find(|known| known.name == profile));
+        let account = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
+        let own = match self.account(&account) {
+            Carrier::Account(account) => account.own_address(),
+            Carrier::Maildir(_) => None,
+        };
+        let sender = rules.from.as_deref().and_then(report::bare);
+        let letter = NewLetter {
+            kind: "run".into(),
+            sender: sender.or_else(|| own.map(str::to_owned)).unwrap_or_default(),
+            recipients: rules.to.iter().filter_map(|to| report::bare(to)).collect(),
+            account,
+        };
+        self.state.outbox().send_again(id, &letter, self.now())?;
+        self.deliver_these(&[id])
+    }
+}
