@@ -27,7 +27,7 @@ fn a_long_history_is_read_page_by_page() {
         let run =
             Run { id, profile: profile.into(), trigger: Trigger::Manual, started, ended: started, outcome };
         let report = Report { message_id: "<a@b>", subject: "s", mail: b"Subject: s\r\n\r\n" };
-        let finish = Finish { run: &run, log: None, report, letter: None, roots: None };
+        let finish = Finish { run: &run, log: None, report, letter: None, roots: None, forget_ack: false };
         state.history().finish(&finish).unwrap();
     }
     let mut seen = BTreeSet::new();

@@ -2,14 +2,17 @@
 
 mod common;
 mod crash;
+mod delivery;
 mod edges;
 mod first_run;
 mod histories;
 mod hostile;
+mod lab;
 mod layers;
 mod mirror;
 mod properties;
 mod reports;
 mod samples;
+mod smtp;
 mod verbs;
 mod zoo;

@@ -159,6 +159,8 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
         account: None,
         to: vec!["Ann M\u{fc}ller <ann@example.org>".into(), "bob@b\u{fc}cher.example".into()],
         from: None,
+        fallback: Vec::new(),
+        webhook: None,
         on: vec![Level::Success],
         attach_log: AttachLog::Always,
         attach_log_max: 1 << 16,
@@ -167,6 +169,7 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
     let source = show(&odd_names().concat());
     let log = log.to_vec();
     postkeep::report::render(&Facts {
+        own_address: None,
         run: &run,
         source: &source,
         target: "/mnt/nas/Documents",

@@ -1,13 +1,18 @@
 //! Looks an account over for a person: step by step, to the first that fails, then with a letter.
 
+use std::time::Duration;
+
 use super::Agent;
-use super::carry::{Carrier, deadline, said};
+use super::carry::{Carrier, said};
 use crate::error::{Error, Kind, Result};
 use crate::mail::probe::{Step, probe};
 use crate::mail::secret::{self, Secret};
 use crate::mail::{Answer, FaultKind, Parcel, sendmail, smtp};
 use crate::profile::Account;
 use crate::report;
+
+/// How long each of the look and the letter may take: somebody waits for it.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a look at an account found.
 #[derive(Debug)]
@@ -48,7 +53,7 @@ impl Agent<'_> {
         if let Some(error) = failed {
             return Ok(Tested { steps: vec![Step { name: "secret", result: Err(error) }], to: Vec::new() });
         }
-        let mut steps = probe(account, secret.as_ref(), &self.host, deadline(&[]));
+        let mut steps = probe(account, secret.as_ref(), &self.host, DEADLINE);
         self.remember(name, account, secret.as_ref(), &steps);
         let mut sent_to = Vec::new();
         if letter && steps.iter().all(|step| step.result.is_ok()) {
@@ -112,8 +117,8 @@ impl Agent<'_> {
             Account::Maildir(path) => {
                 return Ok(format!("lies in {}", self.file(id, &mail, path)?.display()));
             }
-            Account::Sendmail(program) => sendmail::send(program, &parcel, deadline(&mail)),
-            Account::Smtp(smtp) => smtp::send(smtp, secret, &parcel, &self.host, deadline(&mail)),
+            Account::Sendmail(program) => sendmail::send(program, &parcel, DEADLINE),
+            Account::Smtp(smtp) => smtp::send(smtp, secret, &parcel, &self.host, DEADLINE),
         };
         let answers = answers.map_err(|fault| {
             debug_assert!(fault.kind != FaultKind::TooLarge);

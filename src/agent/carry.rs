@@ -87,11 +87,9 @@ impl<'a> Carriers<'a> {
     fn hand_over(&mut self, name: &str, load: &Load<'_>) -> Result<Carried, Fault> {
         let agent = self.agent;
         match agent.account(name) {
-            Carrier::Maildir(path) => {
-                agent.file(load.id, load.mail, &path).map(Carried::Filed).map_err(|error| down(error))
-            }
+            Carrier::Maildir(path) => agent.file(load.id, load.mail, &path).map(Carried::Filed).map_err(down),
             Carrier::Account(Account::Maildir(path)) => {
-                agent.file(load.id, load.mail, path).map(Carried::Filed).map_err(|error| down(error))
+                agent.file(load.id, load.mail, path).map(Carried::Filed).map_err(down)
             }
             Carrier::Account(account @ Account::Sendmail(sendmail)) => {
                 let parcel = parcel(account, load, load.mail);
@@ -230,6 +228,6 @@ fn parcel<'a>(account: &'a Account, load: &Load<'a>, mail: &'a [u8]) -> Parcel<'
 }
 
 /// How long the conversation about so many bytes may take.
-pub(super) fn deadline(mail: &[u8]) -> Duration {
+fn deadline(mail: &[u8]) -> Duration {
     DEADLINE + Duration::from_secs(mail.len() as u64 / SLOWEST)
 }

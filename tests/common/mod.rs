@@ -86,6 +86,12 @@ impl Sandbox {
         Some(Ran::from(command.output().unwrap()))
     }
 
+    /// Changes the state behind the binary's back: time goes by there as a test wants it.
+    pub fn sql(&self, sql: &str) {
+        let path = self.path("state/state.db");
+        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    }
+
     /// The letters in the Maildir of the state folder, in the order of the runs.
     pub fn letters(&self) -> Vec<Vec<u8>> {
         let Ok(folder) = fs::read_dir(self.path("state/mail/new")) else { return Vec::new() };

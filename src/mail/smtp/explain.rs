@@ -178,6 +178,12 @@ pub(super) fn no_mechanism(account: &Smtp, proof: Proof, offered: &[String]) -> 
 
 /// The deadline passed.
 pub(super) fn deadline(account: &Smtp, seconds: u64) -> Error {
-    Error::other(format!("{} did not come to an end within {seconds} seconds", account.server()))
-        .hint("the server or the network is very slow, or waits for something; it is tried again later")
+    Error::other(format!("{} did not come to an end within {seconds} seconds", account.server())).hint(
+        match account.tls {
+            Tls::Starttls => {
+                "the server is very slow, or it waits for TLS from the start: tls = \"implicit\""
+            }
+            Tls::Implicit | Tls::None => "the server or the network is very slow",
+        },
+    )
 }

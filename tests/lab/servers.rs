@@ -1,0 +1,211 @@
+//! Starts Dovecot and Postfix with everything in one folder.
+
+use std::fs;
+use std::io::Seek;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::PASSWORD;
+
+pub struct Ports {
+    pub implicit: u16,
+    pub starttls: u16,
+    pub relay: u16,
+    pub imap: u16,
+}
+
+pub fn start(dir: &Path) -> Ports {
+    let [implicit, starttls, relay, imap, lmtp, auth] = free_ports();
+    dovecot(dir, imap, lmtp, auth);
+    postfix(dir, implicit, starttls, relay, lmtp, auth);
+    for port in [implicit, starttls, relay, imap, lmtp] {
+        let until = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "nothing listens on port {port}: {}", logs(dir));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ports { implicit, starttls, relay, imap }
+}
+
+fn logs(dir: &Path) -> String {
+    ["postfix.log", "dovecot.log"].map(|log| fs::read_to_string(dir.join(log)).unwrap_or_default()).join("\n")
+}
+
+/// Ports that nobody listens on, held together so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Runs a command that leaves servers behind: they must not hold a pipe of ours open.
+fn run(command: &mut Command) {
+    let said = tempfile::tempfile().unwrap();
+    command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said.try_clone().unwrap());
+    let status = command.status().unwrap();
+    let mut said = said;
+    said.rewind().unwrap();
+    let said = std::io::read_to_string(said).unwrap();
+    assert!(status.success(), "{command:?}: {said}");
+}
+
+fn id_of(user: &str) -> String {
+    let output = Command::new("id").args(["-u", user]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn dovecot(dir: &Path, imap: u16, lmtp: u16, auth: u16) {
+    let home = dir.join("dovecot");
+    fs::create_dir_all(home.join("mail")).unwrap();
+    // No process that handles mail may be root's.
+    let mail = id_of("mail");
+    run(Command::new("chown").arg(&mail).arg(home.join("mail")));
+    let password = PASSWORD.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
+    fs::write(home.join("users"), "").unwrap();
+    let dir = dir.display();
+    let text = format!(
+        r#"
+protocols = imap lmtp
+listen = 127.0.0.1
+base_dir = {dir}/dovecot/run
+state_dir = {dir}/dovecot/state
+log_path = {dir}/dovecot.log
+ssl = yes
+ssl_cert = <{dir}/server.pem
+ssl_key = <{dir}/server.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_verbose = yes
+mail_location = maildir:~/Maildir
+first_valid_uid = 1
+mail_fsync = never
+default_process_limit = 50
+default_client_limit = 200
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={mail} gid={mail} home={dir}/dovecot/mail/%n
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+}}
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = {auth}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+"#
+    );
+    // static's args are split at spaces; a password with some comes from a file.
+    let text = text.replace(
+        &format!("  driver = static\n  args = password={password}\n"),
+        &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
+    );
+    let users = (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl"].map(str::to_owned));
+    let lines: String = users.map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).collect();
+    fs::write(home.join("passwd"), lines).unwrap();
+    fs::write(home.join("dovecot.conf"), text).unwrap();
+    run(Command::new("/usr/sbin/dovecot").arg("-c").arg(home.join("dovecot.conf")));
+}
+
+fn postfix(dir: &Path, implicit: u16, starttls: u16, relay: u16, lmtp: u16, auth: u16) {
+    let home = dir.join("postfix");
+    fs::create_dir_all(home.join("etc")).unwrap();
+    fs::create_dir_all(home.join("data")).unwrap();
+    run(Command::new("chown").arg("postfix").arg(home.join("data")));
+    let dir = dir.display();
+    let main = format!(
+        r"
+compatibility_level = 3.6
+config_directory = {dir}/postfix/etc
+queue_directory = {dir}/postfix
+data_directory = {dir}/postfix/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = localhost
+mydestination =
+mynetworks = 127.0.0.0/8
+virtual_mailbox_domains = localhost
+virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
+virtual_alias_maps =
+alias_maps =
+alias_database =
+default_transport = error:no outside mail
+message_size_limit = 2000000
+maillog_file = {dir}/postfix.log
+maillog_file_prefixes = {dir}
+smtpd_peername_lookup = no
+smtpd_tls_cert_file = {dir}/server.pem
+smtpd_tls_key_file = {dir}/server.key
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{auth}
+smtpd_relay_restrictions = permit_mynetworks,reject
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {{refused@localhost = 550 5.1.1 no such user here}}, {{later@localhost = 450 4.2.1 come back}} }}, permit
+local_recipient_maps =
+"
+    );
+    fs::write(home.join("etc/main.cf"), main).unwrap();
+    let login = "-o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject";
+    let master = format!(
+        r"
+127.0.0.1:{relay} inet n - n - - smtpd
+127.0.0.1:{starttls} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt {login}
+127.0.0.1:{implicit} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes {login}
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"
+    );
+    fs::write(home.join("etc/master.cf"), master).unwrap();
+    run(Command::new("/usr/sbin/postfix").arg("-c").arg(home.join("etc")).arg("start"));
+}
