@@ -10,6 +10,7 @@ mod hostile;
 mod lab;
 mod layers;
 mod mirror;
+mod outbox;
 mod properties;
 mod reports;
 mod samples;

@@ -23,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
+pub use self::unrecorded::tell_without_state;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
@@ -65,15 +66,19 @@ impl<'a> Agent<'a> {
     /// # Errors
     /// The state folder cannot be used.
     pub fn open(state_dir: &Path, config: &'a Config, clock: &'a dyn Clock) -> Result<Self> {
-        Ok(Self {
-            state: State::open(state_dir)?,
+        Ok(Self::with(State::open(state_dir)?, state_dir, config, clock))
+    }
+
+    fn with(state: State, state_dir: &Path, config: &'a Config, clock: &'a dyn Clock) -> Self {
+        Self {
+            state,
             state_dir: state_dir.to_owned(),
             accounts: &config.accounts,
             profiles: &config.profiles,
             orphans: &config.report,
             clock,
             host: host(),
-        })
+        }
     }
 
     /// The state, for reading.

@@ -1,15 +1,39 @@
 //! When the state cannot be written: the reserve is given up first, and if that does not help the report is sent from
 //! memory. Nothing of it is kept then, so the process must not end well.
 
+use std::path::Path;
+
 use super::Agent;
 use super::carry::{Carried, Carriers, Load};
 use super::deliver::{EMBEDDED, WEBHOOK};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::mail::{Answer, webhook};
-use crate::profile::{Profile, ReportRules, Way};
+use crate::profile::{Config, Profile, ReportRules, Way};
 use crate::report::{self, Rendered};
-use crate::run::{Message, Outcome, Run, RunId, Status};
-use crate::state::Begun;
+use crate::run::{Message, Outcome, Run, RunId, Status, Trigger};
+use crate::state::{Begun, State};
+
+/// Tells from memory that a profile does not run, because the state cannot be opened; the error says how that went.
+pub fn tell_without_state(
+    state_dir: &Path,
+    config: &Config,
+    clock: &dyn Clock,
+    profile: &Profile,
+    error: Error,
+) -> Error {
+    let Ok(state) = State::stand_in(state_dir) else { return error };
+    let agent = Agent::with(state, state_dir, config, clock);
+    let started = agent.now();
+    let begun = Begun {
+        id: super::new_id(started),
+        profile: profile.name.clone(),
+        trigger: Trigger::Manual,
+        started,
+        fingerprint: profile.fingerprint.clone(),
+    };
+    agent.tell_of_no_start(profile, &begun, error)
+}
 
 impl Agent<'_> {
     /// Does `work`, and once more with the room of the reserve if it fails for the first time.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::deliveries::Deliveries;
 use super::progress::Shown;
 use super::{Context, config, out, plan, table, usage};
-use crate::agent::{Agent, Delivery, Order};
+use crate::agent::{self, Agent, Delivery, Order};
 use crate::clock::System;
 use crate::error::{Error, Kind, Result};
 use crate::figures::{count, duration, of, size};
@@ -69,8 +69,20 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     }
     let meter = Arc::new(Meter::default());
     super::signals::cancel(&meter)?;
-    let agent = Agent::open(&ctx.state_dir, &config, &System)?;
     let mut session = Session { ctx, worst: Worst::default(), runs: Vec::new() };
+    let agent = match Agent::open(&ctx.state_dir, &config, &System) {
+        Ok(agent) => agent,
+        Err(_) => {
+            for profile in &profiles {
+                // The first error was of the same kind; each report needs one of its own.
+                let Err(error) = Agent::open(&ctx.state_dir, &config, &System) else { continue };
+                let error = agent::tell_without_state(&ctx.state_dir, &config, &System, profile, error);
+                session.refused(profile, &error);
+            }
+            session.worst.note(1);
+            return session.finish();
+        }
+    };
     for run in agent.notice_interrupted()? {
         session.interrupted(&run);
     }

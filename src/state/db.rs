@@ -51,6 +51,12 @@ impl Db {
         Ok(db)
     }
 
+    /// A database that is gone with the process.
+    pub(super) fn memory(path: &Path) -> Result<Self, Error> {
+        let conn = Connection::open_in_memory().map_err(|error| explain(error, "stand in for", path))?;
+        Ok(Self { conn, path: path.to_owned() })
+    }
+
     /// Sets up a connection for writing. It comes after the first look at the file: it may change the file.
     pub(super) fn prepare_to_write(&self) -> Result<(), Error> {
         self.read("prepare the history", |conn| {

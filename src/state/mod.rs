@@ -69,6 +69,14 @@ impl State {
         Ok(opened)
     }
 
+    /// A state that knows nothing and keeps nothing, for telling that the one in `dir` cannot be used.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn stand_in(dir: &Path) -> Result<Self> {
+        Ok(Self { db: schema::memory(&dir.join(FILE))?, dir: dir.to_owned() })
+    }
+
     /// Frees the room that is kept for a full disk; whether there was any.
     pub fn make_room(&self) -> bool {
         reserve::give_up(&self.dir)

@@ -98,6 +98,13 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Db> {
     Ok(db)
 }
 
+/// A database in memory that stands in for the one at `path`.
+pub(super) fn memory(path: &Path) -> Result<Db> {
+    let db = Db::memory(path)?;
+    migrate(&db, MIGRATIONS)?;
+    Ok(db)
+}
+
 /// Opens the file, which exists, without changing it.
 pub(super) fn open_read_only(path: &Path, migrations: &[&str]) -> Result<Found> {
     let db = Db::connect(path, true)?;
