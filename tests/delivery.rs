@@ -289,3 +289,20 @@ fn a_killed_delivery_loses_no_report_and_doubles_are_the_same() {
     assert_eq!(arrived, runs);
     eprintln!("{kills} kills, {} reports, {doubles} doubles", runs.len());
 }
+
+/// Keeps the lab for somebody who wants to look: `POSTKEEP_TEST_STAY=600 cargo test the_lab_stays -- --nocapture`.
+#[test]
+fn the_lab_stays_as_long_as_it_is_wanted() {
+    let Some(seconds) = std::env::var("POSTKEEP_TEST_STAY").ok().and_then(|text| text.parse().ok()) else {
+        return;
+    };
+    let Some(lab) = lab::get() else { return };
+    let (implicit, starttls, ca) = (lab.implicit, lab.starttls, lab.ca_file());
+    eprintln!("ann, bob, user0 to user39 @localhost; password {}", lab::PASSWORD);
+    eprintln!(
+        "implicit {implicit}, starttls {starttls}, relay {}; SSL_CERT_FILE={}",
+        lab.relay,
+        ca.display()
+    );
+    std::thread::sleep(Duration::from_secs(seconds));
+}

@@ -393,7 +393,8 @@ fn a_letter_waits_for_its_account_and_the_next_run_brings_it() {
     assert_eq!(waits, 2, "{told}");
     let status = sandbox.run(&["status"]).expect(0).stdout;
     assert!(
-        status.contains("\n2 reports could not be delivered yet; the next run tries again\n"),
+        status
+            .contains("\n2 reports could not be delivered yet; the next run tries again (postkeep outbox)\n"),
         "{status}"
     );
 

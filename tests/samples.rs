@@ -79,11 +79,12 @@ fn every_example_of_the_documentation_is_sound() {
         let cells: Vec<_> = row.trim_matches(['|', ' ']).split(" | ").collect();
         let (key, example) = (cells[0].trim_matches('`'), cells[4].trim_matches('`'));
         let (table, _) = key.rsplit_once('.').unwrap_or(("", key));
+        let table = if table.starts_with("accounts") { "accounts.NAME" } else { table };
         let head =
             if table.is_empty() { String::new() } else { format!("[{}]\n", table.replace("NAME", "local")) };
         let main = "[accounts.local]\nmaildir = '~/Mail'\n";
         let (main, profile) = match table.starts_with("accounts") {
-            true => (format!("{head}{example}"), String::new()),
+            true => (format!("{head}{}{example}", what_else(key)), String::new()),
             false => (main.to_owned(), format!("{head}{example}")),
         };
         let file =
@@ -98,6 +99,42 @@ fn every_example_of_the_documentation_is_sound() {
         checked += 1;
     }
     assert!(checked > 20);
+}
+
+/// What an account needs beside a key to be whole.
+fn what_else(key: &str) -> &'static str {
+    match key.trim_start_matches("accounts.NAME.") {
+        "preset" => "user = 'me'\npassword-env = 'X'\n",
+        "user" => "preset = 'gmail'\npassword-env = 'X'\n",
+        "maildir" | "sendmail" => "",
+        key if key.starts_with("smtp") => "",
+        _ => "preset = 'gmail'\nuser = 'me'\n",
+    }
+}
+
+#[test]
+fn the_examples_about_mail_are_sound() {
+    let text = read(&project("docs/mail.md"));
+    let blocks: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    let part = |block: &str, report: bool| {
+        let (accounts, rest) = block.split_once("[report]").unwrap_or((block, ""));
+        if report { format!("[report]{rest}") } else { accounts.to_owned() }
+    };
+    let accounts: String = blocks.iter().map(|block| part(block, false)).collect();
+    let reports = blocks.iter().filter(|block| block.contains("[report]"));
+    let mut checked = 0;
+    for report in reports {
+        let main = accounts.clone() + &part(report, true);
+        let main = FileText { file: MAIN_FILE.into(), content: Ok(main.into_bytes()) };
+        let env = Env { home: Some("/home/me".into()), cwd: "/".into(), var: &|_| None };
+        let loaded = understand(Path::new("/c"), vec![main], &env);
+        let problems: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
+        assert_eq!(problems, "");
+        assert_eq!(loaded.config.accounts.len(), 5);
+        checked += 1;
+    }
+    assert_eq!(checked, 2);
 }
 
 /// The samples with the places of this machine: `/mnt` lies in the sandbox, and home is the sandbox's.

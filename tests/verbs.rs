@@ -18,8 +18,20 @@ use crate::common::{Ran, Sandbox, left_out, tree};
 mod golden;
 use golden::golden;
 
-const VERBS: [&str; 9] =
-    ["init", "config", "plan", "run", "status", "history", "log", "report", "completions"];
+const VERBS: [&str; 12] = [
+    "init",
+    "config",
+    "account",
+    "plan",
+    "run",
+    "status",
+    "history",
+    "log",
+    "report",
+    "outbox",
+    "ack",
+    "completions",
+];
 
 /// A sandbox with a profile `docs` that ran, and the id of that run.
 fn ran_once() -> (Sandbox, String) {
@@ -51,8 +63,18 @@ fn has_keys(value: &Value, keys: &[&str]) {
 fn the_help_of_every_verb() {
     let sandbox = Sandbox::new();
     let mut all = sandbox.run(&["--help"]).expect(0).stdout;
-    let config = [["config", "check"], ["config", "show"], ["config", "schema"]];
-    for verb in VERBS.iter().map(std::slice::from_ref).chain(config.iter().map(|words| words.as_slice())) {
+    let below = [
+        ["config", "check"],
+        ["config", "show"],
+        ["config", "schema"],
+        ["account", "list"],
+        ["account", "test"],
+        ["outbox", "list"],
+        ["outbox", "show"],
+        ["outbox", "flush"],
+        ["outbox", "drop"],
+    ];
+    for verb in VERBS.iter().map(std::slice::from_ref).chain(below.iter().map(|words| words.as_slice())) {
         let ran = sandbox.run(&[verb, &["--help"]].concat()).expect(0);
         all.push_str(&format!("\n==== {}\n{}", verb.join(" "), ran.stdout));
     }
@@ -313,7 +335,7 @@ fn the_status_of_every_kind() {
     golden("status", &sandbox, &ran.stdout);
     assert!(!ran.stdout.contains('\x1b'), "no colours in a pipe");
     let as_json = json(&sandbox.run(&["status", "--json"]).expect(0));
-    has_keys(&as_json, &["profiles", "reports-waiting"]);
+    has_keys(&as_json, &["accounts", "profiles", "reports-refused", "reports-waiting"]);
     assert_eq!(as_json["reports-waiting"], 1);
     let row = |name: &str| {
         let rows = as_json["profiles"].as_array().unwrap();

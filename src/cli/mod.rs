@@ -43,7 +43,7 @@ Where things are, unless --config, --state or XDG's variables say otherwise:
   ~/.config/postkeep/postkeep.toml         what all profiles share
   ~/.config/postkeep/profiles/NAME.toml    one profile each
   ~/.local/state/postkeep/                 history, logs, reports that wait, locks
-  ~/.local/state/postkeep/mail/            the reports: a Maildir, which mail programs can open
+  ~/.local/state/postkeep/mail/            the reports, without an account: a Maildir
 
 `postkeep COMMAND --help` has examples and exit codes."
 )]
@@ -78,15 +78,15 @@ pub(crate) struct Global {
 enum Verb {
     Init(init::InitArgs),
     Config(config::ConfigArgs),
+    Account(account::AccountArgs),
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
-    Ack(ack::AckArgs),
     Outbox(outbox::OutboxArgs),
-    Account(account::AccountArgs),
+    Ack(ack::AckArgs),
     Completions(completions::CompletionsArgs),
 }
 

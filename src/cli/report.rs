@@ -23,7 +23,7 @@ Examples:
   postkeep report 01KA2Q7MZR3XB --html report.html    the HTML, to be opened in a browser
   postkeep report 01KA2Q7MZR3XB --json                for a program
   postkeep report 01KA2Q7MZR3XB --raw                 the whole mail
-  postkeep report 01KA2Q7MZR3XB --send                send it once more; exit code 3 if it has to wait")]
+  postkeep report 01KA2Q7MZR3XB --send                send it once more")]
 pub(crate) struct ReportArgs {
     /// The run's id, or its beginning; `postkeep history` lists them
     run: String,

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Context, config, out, table};
-use crate::agent;
+use crate::agent::{self, EMBEDDED};
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::of;
@@ -99,7 +99,10 @@ impl Post {
     fn in_words(&self) -> String {
         let mut text = String::new();
         for health in &self.unwell {
-            let name = show(health.name.as_bytes());
+            let name = match health.name.as_str() {
+                EMBEDDED => "of the state folder".to_owned(),
+                name => show(name.as_bytes()),
+            };
             let since =
                 health.down_since.map(|since| format!(" since {}", table::when(since))).unwrap_or_default();
             let reason = show(health.reason.as_deref().unwrap_or_default().as_bytes());
