@@ -240,8 +240,27 @@ fn whatever_is_in_it_a_letter_is_a_letter() {
     run(1);
     for row in sandbox.history() {
         let raw = sandbox.run(&["report", row["id"].as_str().unwrap(), "--raw"]).expect(0).stdout;
-        keep(row["id"].as_str().unwrap(), raw.as_bytes());
+        let id = row["id"].as_str().unwrap();
+        keep(id, raw.as_bytes());
+        let run = id.parse().unwrap();
+        keep(&format!("{id}-late"), &postkeep::report::late(raw.as_bytes(), run));
+        if let Some(slim) = postkeep::report::slim(raw.as_bytes(), run) {
+            keep(&format!("{id}-slim"), &postkeep::report::late(&slim, run));
+        }
     }
+    let now = jiff::Timestamp::now();
+    let test = postkeep::report::TestLetter {
+        id: postkeep::run::RunId::new(now, 1),
+        account: "b\u{fc}ro",
+        host: "nas1",
+        install_id: "7k3m9q2x5v",
+        own_address: Some("me@b\u{fc}ro.example"),
+        from: None,
+        to: &["Ann <ann@example.org>".to_owned()],
+        now,
+        zone: &jiff::tz::TimeZone::UTC,
+    };
+    keep("test", &test.render().unwrap().1);
     assert_eq!(
         subjects(&sandbox),
         [

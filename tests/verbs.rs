@@ -341,7 +341,7 @@ fn the_status_of_every_kind() {
         let rows = as_json["profiles"].as_array().unwrap();
         rows.iter().find(|row| row["profile"] == name).unwrap().clone()
     };
-    has_keys(&row("fine"), &["broken", "last-run", "last-success", "profile", "status"]);
+    has_keys(&row("fine"), &["acknowledged", "broken", "last-run", "last-success", "profile", "status"]);
     let keys = ["ended", "id", "outcome", "profile", "started", "status", "trigger"];
     has_keys(&row("fine")["last-run"], &keys);
     for (name, status) in [("fine", "ok"), ("waits", "failed"), ("works", "running"), ("cut", "interrupted")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Agent;
-use super::carry::{Carrier, said};
+use super::carry::Carrier;
 use crate::error::{Error, Kind, Result};
 use crate::mail::probe::{Step, probe};
 use crate::mail::secret::{self, Secret};
@@ -72,7 +72,7 @@ impl Agent<'_> {
         match (failed, account) {
             (None, _) => drop(self.state.accounts().up(name)),
             (Some(("login", error)), Account::Smtp(smtp)) if error.kind() == Kind::Login => {
-                self.refused(name, smtp, secret, &said(error));
+                self.refused(name, smtp, secret, &error.one_line());
             }
             _ => {}
         }

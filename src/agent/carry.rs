@@ -27,8 +27,10 @@ const SLOWEST: u64 = 8 << 10;
 pub(super) struct Load<'a> {
     /// Its id.
     pub id: RunId,
-    /// The sender's address, where the account has none of its own to use.
+    /// The sender's address.
     pub sender: &'a str,
+    /// Whether the account's own address is the sender where it has one: few servers let others' addresses pass.
+    pub as_itself: bool,
     /// The recipients' addresses.
     pub recipients: &'a [String],
     /// The mail as it goes out.
@@ -124,7 +126,7 @@ impl<'a> Carriers<'a> {
                         }
                     }
                     FaultKind::Login => {
-                        agent.refused(name, smtp, secret.as_ref(), &said(&fault.error));
+                        agent.refused(name, smtp, secret.as_ref(), &fault.error.one_line());
                         Err(fault)
                     }
                     FaultKind::Down => Err(fault),
@@ -146,8 +148,7 @@ impl<'a> Carriers<'a> {
             && refused == self.agent.mark_of(smtp, login, &secret)
         {
             let reason = health.as_ref().and_then(|health| health.reason.as_deref()).unwrap_or_default();
-            let message =
-                format!("{} is not tried again with the secret that it refused ({reason})", smtp.server());
+            let message = format!("not tried again with the secret that was refused: {reason}");
             let error = Error::other(message)
                 .hint(format!("put the secret right, then: postkeep account test {name}"));
             return Err(Fault { kind: FaultKind::Login, error });
@@ -221,9 +222,10 @@ fn down(error: Error) -> Fault {
     Fault { kind: FaultKind::Down, error }
 }
 
-/// The letter as this account sends it: many servers let a user send from his own address only.
+/// The letter as this account sends it. A letter without any sender is one that wants no answer.
 fn parcel<'a>(account: &'a Account, load: &Load<'a>, mail: &'a [u8]) -> Parcel<'a> {
-    let sender = if load.sender.is_empty() { account.own_address().unwrap_or_default() } else { load.sender };
+    let own = account.own_address().filter(|_| load.as_itself || load.sender.is_empty());
+    let sender = own.unwrap_or(load.sender);
     Parcel { sender, recipients: load.recipients, mail }
 }
 

@@ -1,5 +1,6 @@
 //! Empties the outbox: each letter to the account that carries it, or another way, each result back into the outbox.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,10 +76,20 @@ impl Agent<'_> {
     /// # Errors
     /// The state cannot be read or written. A letter that cannot be delivered is no error: it waits.
     pub fn deliver(&self, all: bool) -> Result<Vec<Delivery>> {
-        let Some(_lock) = self.wait_for_outbox()? else { return Ok(Vec::new()) };
         let which = if all { Which::All } else { Which::Due(self.now()) };
-        let ids = self.state.outbox().due(which)?;
-        self.deliver_each(&ids, which)
+        let due = || self.state.outbox().due(which);
+        let Some(_lock) = self.wait_for_outbox()? else { return Ok(busy(&due()?)) };
+        let mut deliveries = Vec::new();
+        let mut carriers = Carriers::new(self);
+        let mut tried = HashSet::new();
+        // Until nothing new has come: who found us at it has left his letter to us.
+        loop {
+            let ids: Vec<_> = due()?.into_iter().filter(|id| tried.insert(*id)).collect();
+            if ids.is_empty() {
+                return Ok(deliveries);
+            }
+            self.deliver_each(&ids, which, &mut carriers, &mut deliveries)?;
+        }
     }
 
     /// Delivers these letters now, those of them that wait.
@@ -86,20 +97,26 @@ impl Agent<'_> {
     /// # Errors
     /// As [`Agent::deliver`].
     pub fn deliver_these(&self, ids: &[RunId]) -> Result<Vec<Delivery>> {
-        let Some(_lock) = self.wait_for_outbox()? else { return Ok(Vec::new()) };
-        self.deliver_each(ids, Which::All)
+        let Some(_lock) = self.wait_for_outbox()? else { return Ok(busy(ids)) };
+        let mut deliveries = Vec::new();
+        self.deliver_each(ids, Which::All, &mut Carriers::new(self), &mut deliveries)?;
+        Ok(deliveries)
     }
 
-    fn deliver_each(&self, ids: &[RunId], which: Which) -> Result<Vec<Delivery>> {
-        let mut deliveries = Vec::new();
-        let mut carriers = Carriers::new(self);
+    fn deliver_each(
+        &self,
+        ids: &[RunId],
+        which: Which,
+        carriers: &mut Carriers<'_>,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Result<()> {
         // One at a time: a letter may carry a long log.
         for id in ids {
             if let Some(letter) = self.state.outbox().letter(*id, which)? {
-                self.deliver_one(&letter, &mut carriers, &mut deliveries)?;
+                self.deliver_one(&letter, carriers, deliveries)?;
             }
         }
-        Ok(deliveries)
+        Ok(())
     }
 
     fn wait_for_outbox(&self) -> Result<Option<crate::state::Guard>> {
@@ -220,8 +237,7 @@ impl Agent<'_> {
     ) -> Result<bool> {
         let id = letter.id;
         let by = Settled::DeliveredBy(name.to_owned());
-        // Its own address is the sender there: few servers let others' addresses pass.
-        match carriers.carry(name, &Load { sender: "", ..out.load(letter) }) {
+        match carriers.carry(name, &Load { as_itself: true, ..out.load(letter) }) {
             Ok(Carried::Filed(path)) => {
                 self.settle_all(letter, &by)?;
                 told.push(Delivery::Filed { id, path });
@@ -266,6 +282,12 @@ impl Agent<'_> {
     }
 }
 
+/// The letters are in the hands of another process: whether they go out is not known.
+fn busy(ids: &[RunId]) -> Vec<Delivery> {
+    let reason = "another postkeep is at the outbox, and has it in its hands";
+    ids.iter().map(|id| Delivery::Waits { id: *id, reason: reason.into() }).collect()
+}
+
 /// A letter as it goes out now.
 struct Out {
     /// Each recipient as the outbox knows him, and his address.
@@ -298,6 +320,12 @@ impl Out {
     }
 
     fn load(&self, letter: &Letter) -> Load<'_> {
-        Load { id: letter.id, sender: &self.sender, recipients: &self.addresses, mail: &self.mail }
+        Load {
+            id: letter.id,
+            sender: &self.sender,
+            as_itself: false,
+            recipients: &self.addresses,
+            mail: &self.mail,
+        }
     }
 }

@@ -95,10 +95,12 @@ impl Agent<'_> {
     ) -> Option<String> {
         let mut carriers = Carriers::new(self);
         let own = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
-        for way in std::iter::once(&Way::Account(own)).chain(&rules.fallback) {
+        for way in std::iter::once(&Way::Account(own.clone())).chain(&rules.fallback) {
             match way {
                 Way::Account(name) => {
-                    let load = Load { id, sender: &report.sender, recipients: &report.readers, mail };
+                    let as_itself = *name != own;
+                    let load =
+                        Load { id, sender: &report.sender, as_itself, recipients: &report.readers, mail };
                     match carriers.carry(name, &load) {
                         Ok(Carried::Filed(path)) => return Some(path.display().to_string()),
                         Ok(Carried::Answered(answers)) if answers.contains(&Answer::Accepted) => {

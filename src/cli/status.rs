@@ -100,18 +100,19 @@ impl Post {
         let mut text = String::new();
         for health in &self.unwell {
             let name = match health.name.as_str() {
-                EMBEDDED => "of the state folder".to_owned(),
-                name => show(name.as_bytes()),
+                EMBEDDED => "Maildir in the state folder".to_owned(),
+                name => format!("account {}", show(name.as_bytes())),
             };
             let since =
                 health.down_since.map(|since| format!(" since {}", table::when(since))).unwrap_or_default();
             let reason = show(health.reason.as_deref().unwrap_or_default().as_bytes());
             text.push_str(&match health.refused_secret {
                 Some(_) => format!(
-                    "\nthe account {name} refuses our login{since}, and is not tried again until its secret changes: \
-                     {reason}\n  hint: postkeep account test {name}\n"
+                    "\nthe {name} refuses our login{since}, and is not tried again until its secret changes: \
+                     {reason}\n  hint: postkeep account test {}\n",
+                    show(health.name.as_bytes())
                 ),
-                None => format!("\nthe account {name} takes no letters{since}: {reason}\n"),
+                None => format!("\nthe {name} takes no letters{since}: {reason}\n"),
             });
         }
         if self.queued > 0 {

@@ -72,7 +72,7 @@ pub enum Proof {
 }
 
 /// Where a secret comes from. The secret itself is never part of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// A command for `sh -c`; the first line that it prints is the secret.
     Command(String),
@@ -87,6 +87,19 @@ pub enum SecretSource {
         /// The name under which it is kept.
         account: String,
     },
+}
+
+impl std::fmt::Debug for SecretSource {
+    /// Of a command nothing but that it is one: somebody may have put a secret into it after all.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(_) => f.write_str("Command(***)"),
+            Self::File(path) => write!(f, "File({path:?})"),
+            Self::Env(name) => write!(f, "Env({name:?})"),
+            Self::Credential(name) => write!(f, "Credential({name:?})"),
+            Self::Keyring { account } => write!(f, "Keyring({account:?})"),
+        }
+    }
 }
 
 impl Account {

@@ -1,6 +1,7 @@
 //! The questions about what carries the reports, and the test of the account that they make.
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -54,9 +55,9 @@ pub(super) fn ask(
     path: &dyn Fn(&str) -> Result<String>,
     asker: &mut Asker<impl BufRead, impl Write>,
 ) -> Result<(Carrier, Option<NewSecret>)> {
-    let own = ctx.state_dir.display();
     let text = format!(
-        "Where shall the reports go? Your mail address, or a folder (a Maildir). Enter: a Maildir in {own}"
+        "Where shall the reports go? (your mail address, or a folder; Enter: {})",
+        near_home(&ctx.state_dir.join("mail"))
     );
     let carrier = asker.ask(&Question {
         text: &text,
@@ -83,8 +84,17 @@ pub(super) fn ask(
         _ => Some(ask_server(args, &carrier, asker)?),
     };
     let preset = preset.filter(|_| server.is_none());
-    let (secret, kept) = ask_secret(args, ctx, preset, &carrier, path, asker)?;
+    let (secret, kept) = ask_secret(args, ctx, preset, path, asker)?;
     Ok((Carrier::Mail(MailAnswers { preset, server, address: carrier, secret }), kept))
+}
+
+/// A path for a person, who knows where home is.
+fn near_home(path: &Path) -> String {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match home.and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
 }
 
 fn is_address(text: &str) -> bool {
@@ -99,7 +109,7 @@ fn ask_server(
 ) -> Result<(String, u16)> {
     let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
     let answer = asker.ask(&Question {
-        text: &format!("Which server sends the mail of {address}? (port 465 unless you add another, as in mail.example.org:587)"),
+        text: &format!("Which server sends for {address}? (without a port: 465)"),
         default: Some(&format!("smtp.{domain}")),
         flag: "--server",
         given: args.server.as_deref(),
@@ -133,7 +143,6 @@ fn ask_secret(
     args: &CarrierArgs,
     ctx: &Context,
     preset: Option<Preset>,
-    address: &str,
     path: &dyn Fn(&str) -> Result<String>,
     asker: &mut Asker<impl BufRead, impl Write>,
 ) -> Result<Secret> {
@@ -167,8 +176,8 @@ fn ask_secret(
     let shown = file.to_str().ok_or_else(|| usage("the configuration's folder has no name in UTF-8"))?;
     let answer = asker.ask(&Question {
         text: &format!(
-            "What is the password of {address}? It is kept in {shown}, which only you can read. \
-             Or, after a \"!\", the command that prints it (!pass show mail)"
+            "Its password? (not shown; kept in {}. Or !COMMAND, which prints it)",
+            near_home(&file)
         ),
         default: None,
         flag: "--password-command",
