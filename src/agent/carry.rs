@@ -75,7 +75,10 @@ impl<'a> Carriers<'a> {
                 if fault.kind != FaultKind::Login {
                     self.note(self.agent.state.accounts().down(name, &reason, now));
                 }
-                self.closed.insert(name.to_owned(), reason.clone());
+                // What goes wrong with a folder or a command may be about this letter alone.
+                if matches!(self.agent.account(name), Carrier::Account(Account::Smtp(_))) {
+                    self.closed.insert(name.to_owned(), reason.clone());
+                }
                 Err(reason)
             }
         }

@@ -139,7 +139,7 @@ impl Agent<'_> {
         // A letter to nobody by name is for whoever reads a Maildir; no server can carry it.
         let nobody = out.recipients.is_empty() && !self.account(&letter.account).is_maildir();
         let own = if nobody { EMBEDDED } else { letter.account.as_str() };
-        let reason = match carriers.carry(own, &out.load(letter)) {
+        let mut reason = match carriers.carry(own, &out.load(letter)) {
             Ok(Carried::Filed(path)) => {
                 self.settle_all(letter, &Settled::Delivered)?;
                 told.push(Delivery::Filed { id: letter.id, path });
@@ -149,7 +149,7 @@ impl Agent<'_> {
             Err(reason) => reason,
         };
         self.settle_all(letter, &Settled::Later(reason.clone()))?;
-        if !self.by_another_way(letter, &out, carriers, told)? {
+        if !self.by_another_way(letter, &out, carriers, told, &mut reason)? {
             told.push(Delivery::Waits { id: letter.id, reason });
         }
         Ok(())
@@ -203,30 +203,33 @@ impl Agent<'_> {
             .try_for_each(|recipient| outbox.settle(letter.id, &recipient.address, settled, self.now()))
     }
 
-    /// Tries the ways of `fallback` in their order, where the account's state asks for one; whether one was found.
+    /// Tries the ways of `fallback` in their order, where the account's state asks for one; whether one was found. Why
+    /// a way led nowhere is added to `reason`.
     fn by_another_way(
         &self,
         letter: &Letter,
         out: &Out,
         carriers: &mut Carriers<'_>,
         told: &mut Vec<Delivery>,
+        reason: &mut String,
     ) -> Result<bool> {
         let rules = self.rules_of(letter);
         let health = self.state.accounts().get(&letter.account)?;
         for way in other_ways(health.as_ref(), rules, self.now()) {
-            let done = match way {
-                Way::Account(name) => self.by_account(name, letter, out, carriers, told)?,
-                Way::Webhook => self.by_webhook(letter, rules, told)?,
+            let (name, failed) = match way {
+                Way::Account(name) => (name.as_str(), self.by_account(name, letter, out, carriers, told)?),
+                Way::Webhook => ("webhook", self.by_webhook(letter, rules, told)?),
             };
-            if done {
-                return Ok(true);
+            match failed {
+                None => return Ok(true),
+                Some(why) => reason.push_str(&format!("; instead by {name}: {why}")),
             }
         }
         Ok(false)
     }
 
-    /// Another account carries the letter; whether it took it for anybody. Whom it refuses is not given up for that:
-    /// his own account is still to be heard.
+    /// Another account carries the letter; why not, if it took it for nobody. Whom it refuses is not given up for
+    /// that: his own account is still to be heard.
     fn by_account(
         &self,
         name: &str,
@@ -234,45 +237,58 @@ impl Agent<'_> {
         out: &Out,
         carriers: &mut Carriers<'_>,
         told: &mut Vec<Delivery>,
-    ) -> Result<bool> {
+    ) -> Result<Option<String>> {
         let id = letter.id;
         let by = Settled::DeliveredBy(name.to_owned());
         match carriers.carry(name, &Load { as_itself: true, ..out.load(letter) }) {
             Ok(Carried::Filed(path)) => {
                 self.settle_all(letter, &by)?;
                 told.push(Delivery::Filed { id, path });
-                Ok(true)
+                Ok(None)
             }
             Ok(Carried::Answered(answers)) => {
-                let mut sent = Vec::new();
-                let accepted =
-                    out.recipients.iter().zip(answers).filter(|(_, answer)| *answer == Answer::Accepted);
-                for (recipient, _) in accepted {
-                    self.state.outbox().settle(id, &recipient.0, &by, self.now())?;
-                    sent.push(recipient.1.clone());
+                let (mut sent, mut refused) = (Vec::new(), None);
+                for (recipient, answer) in out.recipients.iter().zip(answers) {
+                    match answer {
+                        Answer::Accepted => {
+                            self.state.outbox().settle(id, &recipient.0, &by, self.now())?;
+                            sent.push(recipient.1.clone());
+                        }
+                        Answer::Refused(why) | Answer::Later(why) => refused = Some(why),
+                    }
                 }
                 if sent.is_empty() {
-                    return Ok(false);
+                    return Ok(Some(refused.unwrap_or_else(|| "there is nobody to send it to".into())));
+                }
+                if let Some(reason) = refused {
+                    told.push(Delivery::Waits { id, reason });
                 }
                 told.push(Delivery::Sent { id, account: name.to_owned(), to: sent });
-                Ok(true)
+                Ok(None)
             }
-            Err(_) => Ok(false),
+            Err(why) => Ok(Some(why)),
         }
     }
 
-    /// A webhook tells of the letter, once; the letter goes on waiting.
-    fn by_webhook(&self, letter: &Letter, rules: &ReportRules, told: &mut Vec<Delivery>) -> Result<bool> {
-        let Some(hook) = &rules.webhook else { return Ok(false) };
+    /// A webhook tells of the letter, once; the letter goes on waiting. Why not, if it does not.
+    fn by_webhook(
+        &self,
+        letter: &Letter,
+        rules: &ReportRules,
+        told: &mut Vec<Delivery>,
+    ) -> Result<Option<String>> {
+        let Some(hook) = &rules.webhook else { return Ok(Some("there is none".into())) };
         if letter.told.is_none() {
-            let Some(json) = report::json_of(&letter.mail) else { return Ok(false) };
-            if webhook::post(hook, &json, WEBHOOK).is_err() {
-                return Ok(false);
+            let Some(json) = report::json_of(&letter.mail) else {
+                return Ok(Some("the letter has no report for programs".into()));
+            };
+            if let Err(error) = webhook::post(hook, &json, WEBHOOK) {
+                return Ok(Some(error.one_line()));
             }
             self.state.outbox().told(letter.id, self.now())?;
         }
         told.push(Delivery::Told { id: letter.id, host: hook.host().to_owned() });
-        Ok(true)
+        Ok(None)
     }
 
     /// How the profile that a letter tells of is told now: what was set since it was written may be what helps.

@@ -11,7 +11,7 @@ use crate::agent::{self, EMBEDDED};
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::of;
-use crate::profile::Problem;
+use crate::profile::{Config, Problem};
 use crate::run::{RunId, Status};
 use crate::state::{Health, Query, RecipientState, RunRow, State};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     for (name, broken) in names {
         standings.push(Standing { broken, ..standing(state.as_ref(), name)? });
     }
-    let post = Post::look(state.as_ref())?;
+    let post = Post::look(state.as_ref(), &config)?;
     if ctx.json {
         let profiles: Vec<_> = standings.iter().map(as_json).collect();
         let accounts: Vec<_> = post.unwell.iter().map(unwell_json).collect();
@@ -88,12 +88,15 @@ struct Post {
 }
 
 impl Post {
-    fn look(state: Option<&State>) -> Result<Self> {
+    fn look(state: Option<&State>, config: &Config) -> Result<Self> {
         let Some(state) = state else { return Ok(Self::default()) };
         let letters = state.outbox().pending(1_000)?;
         let queued = letters.iter().filter(|letter| letter.recipient.state == RecipientState::Queued).count();
         let refused = letters.len() - queued;
-        Ok(Self { queued: queued as u64, refused: refused as u64, unwell: state.accounts().all()? })
+        // What is said of an account that is gone helps nobody.
+        let known = |health: &Health| health.name == EMBEDDED || config.accounts.contains_key(&health.name);
+        let unwell = state.accounts().all()?.into_iter().filter(known).collect();
+        Ok(Self { queued: queued as u64, refused: refused as u64, unwell })
     }
 
     fn in_words(&self) -> String {

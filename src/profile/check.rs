@@ -190,6 +190,13 @@ fn carried(report: &ReportRules, accounts: &BTreeMap<String, Account>, told: &mu
         let wrong = Wrong::new("the report is to be mailed, but to nobody");
         told.error("report.account", wrong.hint("add a reader: to = [\"me@example.org\"] under [report]"));
     }
+    if let Some(account @ (Account::Smtp(_) | Account::Sendmail(_))) = account
+        && report.from.is_none()
+        && account.own_address().is_none()
+    {
+        let wrong = Wrong::new("the report would come from postkeep@HOST, which many mail servers refuse");
+        told.warning("report.account", wrong.hint("add a sender: from = \"me@example.org\" under [report]"));
+    }
     for way in &report.fallback {
         match way {
             Way::Account(name) if report.account.as_ref() == Some(name) => {
@@ -240,6 +247,41 @@ fn patterns(filter: &FilterRules) -> Option<Gitignore> {
 mod tests {
     use super::super::load::tests::files;
     use super::*;
+
+    /// What the check says about a `[report]` table, with three accounts beside it.
+    fn of_report(report: &str) -> String {
+        let main = "[accounts.mail]\npreset = 'gmail'\nuser = 'me@gmail.com'\npassword-env = 'X'\n\
+                    [accounts.relay]\nsmtp = { host = 'localhost', port = 25 }\n[accounts.local]\nmaildir = '/m'\n";
+        let main = format!("{main}[report]\n{report}\n");
+        let profile = "kind = 'sync'\nsource = '/data'\ntarget = '/mnt'\nmode = 'copy'\n";
+        let loaded = files(&[("postkeep.toml", &main), ("a", profile)]);
+        let mut problems = loaded.problems.clone();
+        problems.extend(check(&loaded, Path::new("/state"), &|path| Seen::Folder(path.to_owned())));
+        problems.iter().map(|problem| format!("{:?} {}", problem.severity, problem.message)).collect()
+    }
+
+    #[test]
+    fn a_report_has_a_reader_a_sender_and_ways_that_lead_somewhere() {
+        for (report, said) in [
+            ("account = 'mail'", ""),
+            ("account = 'mail'\nfallback = ['local', 'webhook']\nwebhook = 'https://x.example/'", ""),
+            ("account = 'local'", ""),
+            ("account = 'relay'\nto = 'a@example.org'\nfrom = 'b@example.org'", ""),
+            ("account = 'relay'\nto = 'a@example.org'", "Warning the report would come from postkeep@HOST"),
+            ("account = 'relay'\nfrom = 'b@example.org'", "Error the report is to be mailed, but to nobody"),
+            ("account = 'mail'\nfallback = 'mail'", "Error the account \"mail\" cannot stand in for itself"),
+            ("account = 'mail'\nfallback = 'webhook'", "Error fallback names the webhook, but there is none"),
+            ("account = 'mail'\nfallback = 'othr'", "Error there is no account \"othr\""),
+            ("account = 'mail'\nfallback = 'imap-append'", "Error \"imap-append\" is not there yet"),
+            (
+                "account = 'mail'\nwebhook = 'http://x.example/'",
+                "Error a report goes to another machine only over https",
+            ),
+        ] {
+            let found = of_report(report);
+            assert!(found.starts_with(said) && found.is_empty() == said.is_empty(), "{report}: {found}");
+        }
+    }
 
     /// The problems that the check finds where these folders exist; `/link` is another name of `/data`, `/file` is a
     /// file. `text` is one profile's keys beside kind; several profiles are parted by `---`.

@@ -132,19 +132,19 @@ async fn converse(account: &Smtp, session: &mut Session, parcel: &Parcel<'_>) ->
     }
     if !mail.is_ascii() {
         if !session.offers.eight_bit {
-            return Err(Fault::down(Error::other(format!("{} takes nothing but ASCII", account.server()))));
+            let answer = Answer::Refused("the server takes nothing but ASCII".into());
+            return Ok(vec![answer; parcel.recipients.len()]);
         }
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
     let broken = |why: &str| Fault::down(explain::broken(account, why));
-    let sender = match parcel.sender {
-        "" => None,
-        text => Some(text.parse::<Address>().map_err(|_| {
-            Fault::down(
-                Error::other(format!("the sender {} is no mail address", reply::clean(text)))
-                    .hint("put `from` under [report] right"),
-            )
-        })?),
+    let sender = match (parcel.sender, parcel.sender.parse::<Address>()) {
+        ("", _) => None,
+        (_, Ok(address)) => Some(address),
+        (text, Err(_)) => {
+            let answer = Answer::Refused(format!("the sender {} is no mail address", reply::clean(text)));
+            return Ok(vec![answer; parcel.recipients.len()]);
+        }
     };
     match session.conn.command(Mail::new(sender, parameters)).await.map_err(Failed::from) {
         Ok(_) => {}
