@@ -103,6 +103,27 @@ fn the_server_gets_the_letter_as_it_is() {
 }
 
 #[test]
+fn an_address_beyond_ascii_needs_a_server_that_knows_such() {
+    let send = |ehlo: &'static [(&'static str, &'static str)]| {
+        let fake = Fake::rules(ehlo);
+        let to = ["j\u{f6}rg@example.org".to_owned()];
+        let mail = "To: j\u{f6}rg@example.org\r\n\r\nx\r\n".as_bytes();
+        let parcel = Parcel { sender: "me@example.org", recipients: &to, mail };
+        let account = account(fake.port, Tls::None);
+        (smtp::send(&account, None, &parcel, "nas1", Duration::from_secs(9)).unwrap(), fake.heard())
+    };
+    let (answers, heard) = send(&[("EHLO", "250-x\r\n250-8BITMIME\r\n250 SMTPUTF8")]);
+    assert_eq!(answers, [Answer::Accepted]);
+    assert!(heard.contains("MAIL FROM:<me@example.org> SMTPUTF8 BODY=8BITMIME\r\n"), "{heard}");
+    assert!(heard.contains("RCPT TO:<j\u{f6}rg@example.org>\r\n"), "{heard}");
+    let (answers, heard) = send(&[]);
+    assert!(
+        matches!(&answers[0], Answer::Refused(why) if why.contains("beyond ASCII"))
+            && !heard.contains("MAIL")
+    );
+}
+
+#[test]
 fn a_letter_that_is_too_large_is_told_from_a_full_mailbox() {
     for rules in [
         &[(".", "552 5.3.4 too big")][..],

@@ -17,9 +17,9 @@ use crate::error::Error;
 /// A letter with its envelope.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
-    /// The sender's address, in ASCII; empty: nobody, as for notices that want no answer.
+    /// The sender's address, its domain in ASCII; empty: nobody, as for notices that want no answer.
     pub sender: &'a str,
-    /// The recipients' addresses, in ASCII.
+    /// The recipients' addresses, their domains in ASCII.
     pub recipients: &'a [String],
     /// The mail, CRLF at line ends.
     pub mail: &'a [u8],

@@ -9,6 +9,7 @@
 //! far as its caller tells it.
 
 mod account;
+mod address;
 mod carrier;
 mod check;
 pub mod file;
@@ -27,6 +28,7 @@ mod value;
 mod wrong;
 
 pub use account::{Account, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
+pub use address::mailbox;
 pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
 pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, understand};

@@ -149,13 +149,12 @@ value!(
     /// A mail address, with or without a name: `me@example.org`, `Me <me@example.org>`.
     Address(String), "string", |value| {
         let text = text(value)?;
-        let sound = !text.contains(char::is_control)
-            && text.len() <= 1000
-            && text.parse::<lettre::message::Mailbox>().is_ok();
-        if sound {
-            return Ok(text.trim().to_owned());
-        }
-        Err(Wrong::new(format!("{} is no mail address", quote(&text)))
+        let why = match super::mailbox(&text) {
+            Ok(_) if text.contains(char::is_control) || text.len() > 1000 => "it has what no address has",
+            Ok(_) => return Ok(text.trim().to_owned()),
+            Err(why) => why,
+        };
+        Err(Wrong::new(format!("{} is no mail address: {why}", quote(&text)))
             .hint("write it as \"me@example.org\" or \"My Name <me@example.org>\""))
     }
 );

@@ -1,11 +1,12 @@
-//! Sender and readers of a report. Domains go out in ASCII (punycode); what stands before the `@` must be ASCII by
-//! itself, because not every server takes anything else.
+//! Sender and readers of a report. Domains go out in ASCII (punycode); what stands before the `@` may have
+//! letters of any script, as far as the mail server takes them.
 
 use lettre::Address;
 use lettre::message::Mailbox;
 
 use super::{Facts, clean};
 use crate::error::{Error, Kind, Result};
+use crate::profile::mailbox;
 
 /// How long a domain made from a machine's name may be: with it an address fits on a line of a header.
 const DOMAIN: usize = 56;
@@ -50,16 +51,9 @@ fn parse(text: &str, key: &str) -> Result<Mailbox> {
             "write it as name@example.org or Name <name@example.org> in `{key}` under [report]"
         ))
     };
-    let mailbox: Mailbox = text.trim().parse().map_err(|_| wrong("it is not one address"))?;
-    let (user, domain) = (mailbox.email.user(), mailbox.email.domain());
-    let plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-    if !user.chars().all(plain) || user.contains("=?") {
-        return Err(wrong("before the @ only ASCII letters, digits and the usual signs can be used"));
-    }
-    let domain = idna::domain_to_ascii_strict(domain).map_err(|_| wrong("its domain is not one"))?;
-    let email = Address::new(user, &domain).map_err(|_| wrong("its domain is not one"))?;
+    let mailbox = mailbox(text).map_err(wrong)?;
     let name = mailbox.name.map(|name| clean::header(&name, 100));
-    Ok(Mailbox::new(name, email))
+    Ok(Mailbox::new(name, mailbox.email))
 }
 
 fn local(user: &str, host: &str, name: Option<String>) -> Result<Mailbox> {
@@ -123,6 +117,7 @@ mod tests {
     fn addresses_are_read_as_people_write_them() {
         for (text, shown) in [
             ("ann@x.org", "ann@x.org"),
+            ("anné@x.org", "anné@x.org"),
             ("Ann <ann@x.org>", "Ann <ann@x.org>"),
             ("\"Müller, Ann\" <ann@Bücher.example>", "\"Müller, Ann\" <ann@xn--bcher-kva.example>"),
             (" ann@nas1 ", "ann@nas1"),
@@ -138,7 +133,6 @@ mod tests {
             "ann",
             "a@b@c",
             "a@x.org, b@x.org",
-            "anné@x.org",
             "\"a b\"@x.org",
             "a@x.org\r\nBcc: y@z.org",
             "=?utf-8?q?x?=@x.org",

@@ -114,7 +114,7 @@ pub struct Rendered {
     pub html: String,
     /// The same for programs; its keys are kebab-case, `schema` is 1.
     pub json: serde_json::Value,
-    /// The letter: a complete message with CRLF at line ends, all of it ASCII.
+    /// The letter: a complete message with CRLF at line ends, all of it ASCII, unless an address is not (RFC 6532).
     pub mail: Vec<u8>,
     /// The letter's id with its angle brackets; the same whenever the run is rendered.
     pub message_id: String,

@@ -130,27 +130,28 @@ async fn converse(account: &Smtp, session: &mut Session, parcel: &Parcel<'_>) ->
     if session.offers.size.is_some() {
         parameters.push(MailParameter::Size(size));
     }
+    let broken = |why: &str| Fault::down(explain::broken(account, why));
+    let all = |answer: Answer| Ok(vec![answer; parcel.recipients.len()]);
     if !mail.is_ascii() {
-        if !session.offers.eight_bit {
-            let answer = Answer::Refused("the server takes nothing but ASCII".into());
-            return Ok(vec![answer; parcel.recipients.len()]);
+        // An address beyond ASCII stands in the envelope and in the headers (RFC 6531, 3.4).
+        if !(session.offers.utf8 && session.offers.eight_bit) {
+            return all(Answer::Refused("the server takes no addresses beyond ASCII".into()));
         }
+        parameters.push(MailParameter::SmtpUtfEight);
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
-    let broken = |why: &str| Fault::down(explain::broken(account, why));
     let sender = match (parcel.sender, parcel.sender.parse::<Address>()) {
         ("", _) => None,
         (_, Ok(address)) => Some(address),
         (text, Err(_)) => {
-            let answer = Answer::Refused(format!("the sender {} is no mail address", reply::clean(text)));
-            return Ok(vec![answer; parcel.recipients.len()]);
+            return all(Answer::Refused(format!("the sender {} is no mail address", reply::clean(text))));
         }
     };
     match session.conn.command(Mail::new(sender, parameters)).await.map_err(Failed::from) {
         Ok(_) => {}
         Err(Failed::No(no)) if no.is_too_large() => return Err(too_large(account, &no.to_string())),
         Err(Failed::No(no)) if no.code == 421 => return Err(broken(&no.to_string())),
-        Err(Failed::No(no)) => return Ok(vec![no.answer(); parcel.recipients.len()]),
+        Err(Failed::No(no)) => return all(no.answer()),
         Err(Failed::Broken(why)) => return Err(broken(&why)),
     }
     let mut answers = Vec::new();
@@ -159,10 +160,6 @@ async fn converse(account: &Smtp, session: &mut Session, parcel: &Parcel<'_>) ->
             answers.push(Answer::Refused("this is no mail address".into()));
             continue;
         };
-        if !recipient.is_ascii() && !session.offers.utf8 {
-            answers.push(Answer::Refused("the server takes no addresses beyond ASCII".into()));
-            continue;
-        }
         match session.conn.command(Rcpt::new(address, Vec::new())).await.map_err(Failed::from) {
             Ok(_) => answers.push(Answer::Accepted),
             // The server is about to hang up.
