@@ -103,9 +103,10 @@ impl Lab {
     }
 
     /// How often the servers refused a login of this user.
-    pub fn refused_logins(&self) -> usize {
-        let log = fs::read_to_string(self.dir.join("postfix.log")).unwrap_or_default();
-        log.lines().filter(|line| line.contains("authentication failed")).count()
+    pub fn refused_logins(&self, user: &str) -> usize {
+        let log = fs::read_to_string(self.dir.join("dovecot.log")).unwrap_or_default();
+        let of_user = format!("passwd-file({user},");
+        log.lines().filter(|line| line.contains(&of_user) && line.contains("assword mismatch")).count()
     }
 }
 
