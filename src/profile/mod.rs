@@ -20,6 +20,7 @@ mod paths;
 mod preset;
 mod problem;
 mod read;
+mod schedule;
 mod schema;
 mod show;
 mod starter;
@@ -35,6 +36,7 @@ pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, unde
 pub use paths::{Env, expand};
 pub use preset::Preset;
 pub use problem::{Place, Problem, Severity};
+pub use schedule::{Cron, Schedule};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
 pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers};
