@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postkeep::mail::secret::{self, Secret};
-use postkeep::mail::{Answer, Fault, FaultKind, Parcel, smtp};
+use postkeep::mail::smtp::Wire;
+use postkeep::mail::{Answer, Fault, FaultKind, Parcel};
 use postkeep::profile::{Login, Preset, Proof, SecretSource, Smtp, Tls};
 
 use self::fake::{Fake, Heard, converse};
@@ -40,7 +41,7 @@ fn send_within(account: &Smtp, deadline: Duration) -> Result<Vec<Answer>, Fault>
     let to = ["a@example.org", "b@example.org", "c@example.org"].map(str::to_owned);
     let parcel = Parcel { sender: "me@example.org", recipients: &to, mail: MAIL };
     let started = Instant::now();
-    let result = smtp::send(account, Some(&secret()), &parcel, "nas1", deadline);
+    let result = Wire::default().send(account, Some(&secret()), &parcel, "nas1", deadline);
     assert!(started.elapsed() < deadline + Duration::from_secs(8), "the deadline does not hold");
     if let Err(fault) = &result {
         assert!(!format!("{:?} {:?}", fault.error, fault.error.hints()).contains(SECRET));
@@ -103,6 +104,36 @@ fn the_server_gets_the_letter_as_it_is() {
 }
 
 #[test]
+fn several_letters_go_over_one_line_and_over_a_new_one_when_it_was_cut() {
+    let to = ["a@example.org".to_owned()];
+    let parcel = Parcel { sender: "me@example.org", recipients: &to, mail: MAIL };
+    let send = |wire: &mut Wire, account: &Smtp| {
+        wire.send(account, Some(&secret()), &parcel, "nas1", Duration::from_secs(9)).unwrap()
+    };
+    let fake = Fake::rules(&[]);
+    let account = with_login(account(fake.port, Tls::None), Proof::Password);
+    let mut wire = Wire::default();
+    for _ in 0..3 {
+        assert_eq!(send(&mut wire, &account), [Answer::Accepted]);
+    }
+    drop(wire);
+    let heard = fake.heard();
+    let count = |word: &str| heard.matches(word).count();
+    assert_eq!((count("AUTH "), count("MAIL FROM"), count("RSET"), count("QUIT")), (1, 3, 2, 1), "{heard}");
+
+    // The server hangs up after each letter; the second has another connection.
+    for cut in ["drop", "421 4.4.2 idle for too long"] {
+        let fake = Fake::twice(move |stream| converse(stream, &[("RSET", cut)], true));
+        let account = Smtp { port: fake.port, ..account.clone() };
+        let mut wire = Wire::default();
+        assert_eq!(send(&mut wire, &account), [Answer::Accepted]);
+        assert_eq!(send(&mut wire, &account), [Answer::Accepted]);
+        drop(wire);
+        assert_eq!(fake.heard().matches("MAIL FROM").count(), 2);
+    }
+}
+
+#[test]
 fn an_address_beyond_ascii_needs_a_server_that_knows_such() {
     let send = |ehlo: &'static [(&'static str, &'static str)]| {
         let fake = Fake::rules(ehlo);
@@ -110,7 +141,8 @@ fn an_address_beyond_ascii_needs_a_server_that_knows_such() {
         let mail = "To: j\u{f6}rg@example.org\r\n\r\nx\r\n".as_bytes();
         let parcel = Parcel { sender: "me@example.org", recipients: &to, mail };
         let account = account(fake.port, Tls::None);
-        (smtp::send(&account, None, &parcel, "nas1", Duration::from_secs(9)).unwrap(), fake.heard())
+        let answers = Wire::default().send(&account, None, &parcel, "nas1", Duration::from_secs(9)).unwrap();
+        (answers, fake.heard())
     };
     let (answers, heard) = send(&[("EHLO", "250-x\r\n250-8BITMIME\r\n250 SMTPUTF8")]);
     assert_eq!(answers, [Answer::Accepted]);

@@ -118,7 +118,7 @@ impl Agent<'_> {
                 return Ok(format!("lies in {}", self.file(id, &mail, path)?.display()));
             }
             Account::Sendmail(program) => sendmail::send(program, &parcel, DEADLINE),
-            Account::Smtp(smtp) => smtp::send(smtp, secret, &parcel, &self.host, DEADLINE),
+            Account::Smtp(smtp) => smtp::Wire::default().send(smtp, secret, &parcel, &self.host, DEADLINE),
         };
         let answers = answers.map_err(|fault| {
             debug_assert!(fault.kind != FaultKind::TooLarge);

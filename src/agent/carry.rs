@@ -51,11 +51,13 @@ pub(super) struct Carriers<'a> {
     agent: &'a Agent<'a>,
     secrets: BTreeMap<String, Secret>,
     closed: BTreeMap<String, String>,
+    /// Lines that are open.
+    wires: BTreeMap<String, smtp::Wire>,
 }
 
 impl<'a> Carriers<'a> {
     pub(super) fn new(agent: &'a Agent<'a>) -> Self {
-        Self { agent, secrets: BTreeMap::new(), closed: BTreeMap::new() }
+        Self { agent, secrets: BTreeMap::new(), closed: BTreeMap::new(), wires: BTreeMap::new() }
     }
 
     /// Hands a letter to an account and remembers how the account is. `Err` is a fault of the account, in words:
@@ -102,8 +104,9 @@ impl<'a> Carriers<'a> {
             }
             Carrier::Account(account @ Account::Smtp(smtp)) => {
                 let secret = self.secret(name, smtp)?;
-                let sent = |mail: &[u8]| {
-                    smtp::send(
+                let wire = self.wires.entry(name.to_owned()).or_default();
+                let mut sent = |mail: &[u8]| {
+                    wire.send(
                         smtp,
                         secret.as_ref(),
                         &parcel(account, load, mail),

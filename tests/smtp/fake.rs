@@ -29,6 +29,22 @@ impl Fake {
         Self { port, heard, thread }
     }
 
+    /// Plays `part` for two connections, one after the other.
+    pub fn twice(part: impl Fn(Heard<TcpStream>) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        let thread = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                part(Heard { stream, heard: Arc::clone(&ear) });
+            }
+        });
+        Self { port, heard, thread }
+    }
+
     /// A conversation in plain text: see [`converse`].
     pub fn rules(rules: &'static [(&'static str, &'static str)]) -> Self {
         Self::play(move |stream| converse(stream, rules, true))

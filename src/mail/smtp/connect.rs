@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub offers: Offers,
     /// Whether nobody between can listen: TLS, or no wire at all.
     pub private: bool,
+    /// Whether the server broke off: nothing more can be said.
+    pub broken: bool,
 }
 
 /// What a server says that it can do, in answer to EHLO.
@@ -103,7 +105,7 @@ pub(super) async fn connect(account: &Smtp, hello: &ClientId, steps: &mut Vec<St
     // Once more, because lettre keeps of the answer only what it knows; SIZE is not among that.
     let answer = conn.command(Ehlo::new(hello.clone())).await.map_err(|e| refuses(e.into()))?;
     let offers = Offers::read(answer.message());
-    Ok(Session { conn, offers, private: account.tls != Tls::None || local })
+    Ok(Session { conn, offers, private: account.tls != Tls::None || local, broken: false })
 }
 
 async fn resolve(account: &Smtp, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {

@@ -11,16 +11,18 @@ mod explain;
 mod login;
 mod reply;
 pub(super) mod roots;
+mod wire;
 
 use std::net::Ipv4Addr;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 
 use self::connect::{Session, connect};
+pub use self::wire::Wire;
+
 use self::reply::Failed;
 use super::probe::Step;
 use super::secret::Secret;
@@ -28,35 +30,13 @@ use super::{Answer, Fault, FaultKind, Parcel};
 use crate::error::Error;
 use crate::profile::Smtp;
 
-/// How long we wait for a goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// Sends a letter: one answer for each recipient, in their order. `hello` is this machine's name.
-///
-/// # Errors
-/// Nobody got it, for a reason that is not about one recipient.
-pub fn send(
-    account: &Smtp,
-    secret: Option<&Secret>,
-    parcel: &Parcel<'_>,
-    hello: &str,
-    deadline: Duration,
-) -> Result<Vec<Answer>, Fault> {
-    within(account, deadline, async {
-        let mut session = open(account, secret, hello, &mut Vec::new()).await?;
-        let answers = converse(account, &mut session, parcel).await;
-        let _ = tokio::time::timeout(GOODBYE, session.conn.command(Quit)).await;
-        answers
-    })
-}
-
 /// Connects and logs in, sends nothing, and tells each step.
 pub(super) fn look(account: &Smtp, secret: Option<&Secret>, hello: &str, deadline: Duration) -> Vec<Step> {
     let mut steps = Vec::new();
-    let looked = within(account, deadline, async {
+    let looked = Wire::default().within(account, deadline, async {
         let mut session = open(account, secret, hello, &mut steps).await?;
         steps.push(Step::ok("limits", limits(&session)));
-        let _ = tokio::time::timeout(GOODBYE, session.conn.command(Quit)).await;
+        let _ = session.conn.command(Quit).await;
         Ok(())
     });
     if let Err(fault) = looked {
@@ -77,28 +57,6 @@ pub(super) fn look(account: &Smtp, secret: Option<&Secret>, hello: &str, deadlin
         steps.push(Step { name, result: Err(fault.error) });
     }
     steps
-}
-
-/// Runs a conversation on a runtime of its own, with one deadline over all of it. To drop it closes its socket.
-fn within<T>(
-    account: &Smtp,
-    deadline: Duration,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| Fault::down(Error::other("cannot set up the network").caused_by(cause)))?;
-    // A library that stumbles over what a server says must not take the process along.
-    let run = || runtime.block_on(async { tokio::time::timeout(deadline, work).await });
-    let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
-    // A name that is still being looked up would hold us up here.
-    runtime.shutdown_background();
-    match ended {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Fault::down(explain::deadline(account, deadline.as_secs()))),
-        Err(_) => Err(Fault::down(explain::broken(account, "what it says cannot be understood"))),
-    }
 }
 
 async fn open(
@@ -171,7 +129,6 @@ async fn converse(account: &Smtp, session: &mut Session, parcel: &Parcel<'_>) ->
         }
     }
     if !answers.contains(&Answer::Accepted) {
-        let _ = tokio::time::timeout(GOODBYE, session.conn.command(Rset)).await;
         return Ok(answers);
     }
     let end = match session.conn.command(Data).await.map_err(Failed::from) {
@@ -184,6 +141,7 @@ async fn converse(account: &Smtp, session: &mut Session, parcel: &Parcel<'_>) ->
         Err(Failed::No(no)) => no.answer(),
         // It may have taken the letter: the next try has the same Message-ID.
         Err(Failed::Broken(why)) => {
+            session.broken = true;
             Answer::Later(format!("the server broke off before it confirmed the letter: {why}"))
         }
     };

@@ -155,7 +155,7 @@ fn the_next_times_are_those_that_other_programs_agree_on() {
         }
         let instant = |text: &str| Timestamp::from_second(text.parse::<f64>().unwrap() as i64).unwrap();
         let from = instant(from) - jiff::SignedDuration::from_secs(i64::from(inclusive == "1"));
-        let found = Schedule::parse(&[line.clone()]).unwrap().next_after(from, &zone(name));
+        let found = Schedule::parse(std::slice::from_ref(line)).unwrap().next_after(from, &zone(name));
         checked += 1;
         if found != Some(instant(next)) {
             other.push(format!("{line} {name} {from}: {found:?} and not {}", instant(next)));
