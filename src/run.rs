@@ -59,8 +59,18 @@ mod ulid_text {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// A person, on the command line.
+    /// A person, on the command line or through the agent.
     Manual,
+    /// A due time.
+    Schedule,
+    /// Due times that passed while nothing could run.
+    CatchUp,
+    /// Something changed in the source.
+    Change,
+    /// The agent started.
+    Start,
+    /// The run before it failed.
+    Retry,
 }
 
 /// How a run ended. `Running` is only seen in the history while it works.

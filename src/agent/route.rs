@@ -36,6 +36,7 @@ mod tests {
             from: None,
             fallback: vec![Way::Account("other".into()), Way::Webhook],
             webhook: None,
+            digest: None,
             on: vec![Level::Failure],
             attach_log: AttachLog::Never,
             attach_log_max: 0,

@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
-use toml::Value;
-
 use super::file::{AccountFile, SmtpFile};
 use super::paths::{Env, expand};
 use super::problem::{Place, Problem};
@@ -38,12 +35,7 @@ pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<Stri
     for (name, place) in names {
         let below = |path: &KeyPath| path.len() > 2 && path[0] == "accounts" && path[1] == name;
         let leaves: Vec<_> = main.leaves.iter().filter(|(path, _)| below(path)).collect();
-        let mut table = toml::Table::new();
-        let sound = leaves.iter().all(|(path, leaf)| {
-            let Some(value) = leaf.value.clone() else { return false };
-            put(&mut table, &path[2..], value)
-        });
-        let file = AccountFile::deserialize(Value::Table(table)).ok().filter(|_| sound);
+        let file: Option<AccountFile> = main.table(&["accounts", &name]);
         let meant = file.map(|file| account(&name, file, dir, env));
         let wrongs = match meant {
             Some(Ok(account)) => {
@@ -61,17 +53,6 @@ pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<Stri
         accounts.insert(name, None);
     }
     accounts
-}
-
-fn put(table: &mut toml::Table, path: &[String], value: Value) -> bool {
-    match path {
-        [key] => table.insert(key.clone(), value).is_none(),
-        [key, rest @ ..] => {
-            let below = table.entry(key.clone()).or_insert_with(|| Value::Table(toml::Table::new()));
-            below.as_table_mut().is_some_and(|below| put(below, rest, value))
-        }
-        [] => false,
-    }
 }
 
 fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Account, Vec<At>> {

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use jiff::SignedDuration;
 
 use super::inherit::Origins;
 use super::load::{Loaded, PROFILES, sort};
 use super::problem::{Problem, Severity, show_file};
 use super::wrong::Wrong;
-use super::{Account, FilterRules, Job, Level, Mode, Profile, ReportRules, SyncJob, Way};
+use super::{
+    Account, FilterRules, Job, Level, Mode, OverdueAfter, Profile, ReportRules, Rhythm, SyncJob, Timing, Way,
+};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
         within(job, &source, &target, &mut told);
         ours(job, &target, &own, &mut told);
         nothing_left(&job.filter, &mut told);
+        timing(&profile.timing, &mut told);
         silent(&profile.report, &mut told);
         carried(&profile.report, &loaded.config.accounts, &mut told);
         targets.entry(target).or_default().push((profile, job.target.clone()));
@@ -175,6 +179,38 @@ fn ours(job: &SyncJob, target: &Path, own: &[(String, PathBuf)], told: &mut Told
     }
 }
 
+/// The shortest time between two runs: the agent looks at the clock once a minute.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+
+fn timing(timing: &Timing, told: &mut Told) {
+    if told.origins.contains_key("schedule") && told.origins.contains_key("every") {
+        let wrong = Wrong::new("schedule and every are two ways to say when it runs");
+        told.error("every", wrong.hint("leave one of them out"));
+    }
+    if matches!(timing.rhythm, Rhythm::Every(length) if length < SHORTEST) {
+        let wrong = Wrong::new("every is less than a minute");
+        told.error(
+            "every",
+            wrong.hint("every = \"1m\" is the least; for what is to be at once: on-change = true"),
+        );
+    }
+    if !timing.is_automatic() && timing.overdue == OverdueAfter::DueAndGrace {
+        let idle = [
+            "jitter",
+            "grace",
+            "catch-up",
+            "time-zone",
+            "only-if.online",
+            "only-if.on-ac-power",
+            "only-if.mounted",
+        ];
+        if let Some(key) = idle.into_iter().find(|key| told.origins.contains_key(*key)) {
+            let wrong = Wrong::new(format!("{key} says nothing about a profile that only runs by hand"));
+            told.warning(key, wrong.hint("add a schedule, such as schedule = \"@daily\""));
+        }
+    }
+}
+
 /// A profile whose failures nobody would hear of.
 fn silent(report: &ReportRules, told: &mut Told) {
     if !report.on.contains(&Level::Failure) {
@@ -280,6 +316,22 @@ mod tests {
         ] {
             let found = of_report(report);
             assert!(found.starts_with(said) && found.is_empty() == said.is_empty(), "{report}: {found}");
+        }
+    }
+
+    #[test]
+    fn when_it_runs_is_said_once_and_only_where_it_matters() {
+        let sides = "source = '/data'\ntarget = '/mnt'\n";
+        for (keys, said) in [
+            ("schedule = '@daily'\ngrace = '1h'", ""),
+            ("on-change = true", ""),
+            ("schedule = '@daily'\nevery = '1h'", "two ways to say when it runs"),
+            ("every = '10s'", "less than a minute"),
+            ("grace = '1h'", "grace says nothing about a profile that only runs by hand"),
+            ("only-if = { online = true }", "only-if.online says nothing"),
+        ] {
+            let found = found(&format!("{sides}{keys}\n"));
+            assert!(found.contains(said) && found.is_empty() == said.is_empty(), "{keys}: {found}");
         }
     }
 

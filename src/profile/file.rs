@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::{
-    Address, DeleteLimit, Host, KeepVersions, Length, Marker, OneOrMany, PathText, Pattern, Port, Program,
-    Size, WayText, WebhookText, Zone,
+    Address, CommandText, CronText, DeleteLimit, Host, KeepVersions, Length, LengthOrOff, Marker, OneOrMany,
+    PathText, Pattern, Port, Program, Settle, Size, SmallNumber, WayText, WebhookText, Zone,
 };
-use super::{AttachLog, Level, Mode, Preset, Tls};
+use super::{AttachLog, CatchUp, Level, Mode, Preset, Tls};
 
 /// `postkeep.toml`: what all profiles share.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -24,6 +24,11 @@ pub struct MainFile {
     pub accounts: BTreeMap<String, AccountFile>,
     /// How runs are told. A profile's own `[report]` table overrides it key by key.
     pub report: Option<ReportFile>,
+    /// What the agent does for all profiles.
+    pub agent: Option<AgentFile>,
+    /// Profiles that run one after the other, by a name of your choice.
+    #[serde(default)]
+    pub groups: BTreeMap<String, GroupFile>,
     /// Values for every profile that does not give its own: any key of a profile file but `inherit` and `report`.
     pub defaults: Option<ProfileFile>,
 }
@@ -70,6 +75,28 @@ pub struct SmtpFile {
     pub ca_file: Option<PathText>,
 }
 
+/// What the agent does for all profiles.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AgentFile {
+    /// How many runs are at work at once.
+    pub parallel: Option<SmallNumber>,
+    /// A file that is kept up to date for the textfile collector of Prometheus' node exporter.
+    pub prometheus_file: Option<PathText>,
+    /// A file that is kept up to date with what `status --json` prints.
+    pub status_file: Option<PathText>,
+}
+
+/// Profiles that run one after the other.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GroupFile {
+    /// Their names, in the order in which they run.
+    pub profiles: Option<OneOrMany<String>>,
+    /// When they run, besides what each says itself: cron lines.
+    pub schedule: Option<OneOrMany<CronText>>,
+}
+
 /// `profiles/NAME.toml`: one profile, or a template when its name begins with `_`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -113,6 +140,42 @@ pub struct ProfileFile {
     pub allow_empty_source: Option<bool>,
     /// Whether a run ends only when the target's disk has everything.
     pub flush: Option<bool>,
+    /// When it runs: a cron line of five fields, a nickname such as @daily, or a list of these.
+    pub schedule: Option<OneOrMany<CronText>>,
+    /// How much time lies between two runs, instead of a schedule.
+    pub every: Option<Length>,
+    /// Whether it runs when something changes in the source; a duration: after so much quiet.
+    pub on_change: Option<Settle>,
+    /// Whether it runs when the agent starts.
+    pub on_start: Option<bool>,
+    /// The zone that the schedule is meant in; without one, the machine's.
+    pub time_zone: Option<Zone>,
+    /// What becomes of due times that passed while the machine was off.
+    pub catch_up: Option<CatchUp>,
+    /// The most by which due times are put off, so that many machines do not start at once.
+    pub jitter: Option<LengthOrOff>,
+    /// How late a run may be; a later one counts as missed.
+    pub grace: Option<Length>,
+    /// So long after the last success an alarm is raised; false: never.
+    pub overdue_after: Option<LengthOrOff>,
+    /// How a run that failed is tried again before it is told.
+    pub retry: Option<RetryFile>,
+    /// What must be so for a run that nobody asked for; else it is skipped.
+    pub only_if: Option<OnlyIfFile>,
+    /// How long a run may take; false: as long as it likes.
+    pub timeout: Option<LengthOrOff>,
+    /// Commands before a run; one that fails keeps it from running.
+    pub run_before: Option<OneOrMany<CommandText>>,
+    /// Commands after a run that succeeded.
+    pub run_after: Option<OneOrMany<CommandText>>,
+    /// Commands after a run that did not succeed.
+    pub run_failed: Option<OneOrMany<CommandText>>,
+    /// Another name of run-failed.
+    pub run_after_fail: Option<OneOrMany<CommandText>>,
+    /// Commands after every run.
+    pub run_finally: Option<OneOrMany<CommandText>>,
+    /// An address that hears of the beginning and the end of each run, as healthchecks.io wants it.
+    pub ping: Option<WebhookText>,
     /// How this profile's runs are told, where it differs from postkeep.toml.
     pub report: Option<ReportFile>,
 }
@@ -123,6 +186,28 @@ pub struct ProfileFile {
 pub enum KindText {
     /// Folder to folder.
     Sync,
+}
+
+/// How a run that failed is tried again.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RetryFile {
+    /// How often.
+    pub times: Option<SmallNumber>,
+    /// How long to wait before each.
+    pub wait: Option<Length>,
+}
+
+/// What must be so for a run that nobody asked for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OnlyIfFile {
+    /// There is a way to other machines.
+    pub online: Option<bool>,
+    /// The machine does not run on its battery.
+    pub on_ac_power: Option<bool>,
+    /// Something is mounted there.
+    pub mounted: Option<OneOrMany<PathText>>,
 }
 
 /// How runs are told.
@@ -137,9 +222,11 @@ pub struct ReportFile {
     pub from: Option<Address>,
     /// What tells a report when its account cannot carry it for more than an hour: other accounts, `webhook`.
     pub fallback: Option<OneOrMany<WayText>>,
-    /// Where `webhook` leads: an address that takes the report as JSON.
+    /// An address that takes each letter as JSON, beside the mail; with `webhook` in `fallback`, instead of it.
     pub webhook: Option<WebhookText>,
-    /// Which runs are mailed.
+    /// When a digest of all profiles is mailed: a cron line. Successes wait for it.
+    pub digest: Option<CronText>,
+    /// Which runs are mailed at once.
     pub on: Option<OneOrMany<Level>>,
     /// When the whole log is attached.
     pub attach_log: Option<AttachLog>,

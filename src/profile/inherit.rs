@@ -68,6 +68,16 @@ pub(super) struct Family {
     pub problems: Vec<Problem>,
 }
 
+/// `schedule` and `every` are two ways to say one thing: who says one of them takes back the other that stands below.
+pub(super) fn one_rhythm(below: &mut Merged, says: impl Fn(&[String]) -> bool) {
+    let [schedule, every] = ["schedule", "every"].map(|key| [key.to_owned()]);
+    match (says(&schedule), says(&every)) {
+        (true, false) => drop(below.remove(every.as_slice())),
+        (false, true) => drop(below.remove(schedule.as_slice())),
+        _ => {}
+    }
+}
+
 /// The values of the main file's `[report]` and `[defaults]`.
 pub(super) fn defaults(main: &Sheet, file: &Path) -> Merged {
     let leaves = main.leaves.iter().filter_map(|(path, leaf)| {
@@ -125,6 +135,7 @@ impl Family {
                 self.unreadable[index] |= self.unreadable[*parent];
             }
             let (file, sheet) = sheets[index];
+            one_rhythm(&mut merged, |path| sheet.leaves.contains_key(path));
             let own = sheet.leaves.iter().filter(|(path, _)| path.as_slice() != ["inherit"]);
             merged.extend(own.map(|(path, leaf)| {
                 let origin = Origin { file: file.clone(), place: leaf.place.clone(), how: How::Own };

@@ -12,7 +12,7 @@ use super::problem::{Problem, Severity};
 use super::read::{self, Sheet};
 use super::schema::FileKind;
 use super::wrong::{Wrong, nearest, quote};
-use super::{Account, Config, ReportRules, carrier, meant};
+use super::{Account, Config, ReportRules, carrier, group, meant};
 
 /// The name of the main file.
 pub const MAIN_FILE: &str = "postkeep.toml";
@@ -142,9 +142,10 @@ fn read_file(dir: &Path, file: PathBuf) -> Option<FileText> {
 pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let dir = absolute(dir, env);
     let meaning = |path: &[String], text: &str| match path.last().map(String::as_str) {
-        Some("source" | "target" | "maildir" | "password-file" | "ca-file") => {
-            expand(text, &dir, env).map(drop)
-        }
+        Some(
+            "source" | "target" | "maildir" | "password-file" | "ca-file" | "mounted" | "prometheus-file"
+            | "status-file",
+        ) => expand(text, &dir, env).map(drop),
         _ => Ok(()),
     };
     let mut problems = Vec::new();
@@ -181,6 +182,8 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
             }
         }
     }
+    let agent = meant::agent(main.table(&["agent"]).unwrap_or_default(), &dir, env);
+    let groups = group::groups(&mut main);
     problems.append(&mut main.problems);
     let defaults = inherit::defaults(&main, main_file);
     let mut family = Family::new(&sheets);
@@ -218,6 +221,13 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
             profiles.push(profile);
         }
     }
+    let wrong = group::apply(&groups, &names, &mut profiles, &main);
+    if !wrong.is_empty() {
+        // A group is of the main file: what is wrong with it concerns all, as with the rest of that file.
+        profiles.clear();
+        problems.extend(wrong);
+        sort(&mut problems);
+    }
     let accounts: BTreeMap<_, _> =
         accounts.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
     let mut report = meant::main_report(&defaults);
@@ -226,7 +236,8 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
         .map(|profile| &mut profile.report)
         .chain([&mut report])
         .for_each(|rules| own_reader(rules, &accounts));
-    Loaded { config: Config { dir, accounts, profiles, report }, problems, names, origins }
+    let config = Config { dir, accounts, profiles, report, agent, groups };
+    Loaded { config, problems, names, origins }
 }
 
 /// The profiles that problems keep from running.

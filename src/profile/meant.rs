@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Value;
 
-use super::file::{KindText, ProfileFile, ReportFile};
-use super::inherit::Merged;
+use super::file::{AgentFile, GroupFile, KindText, ProfileFile, ReportFile};
+use super::inherit::{self, Merged};
 use super::paths::{Env, expand};
-use super::value::{OneOrMany, PathText};
+use super::value::{CronText, OneOrMany, PathText};
 use super::wrong::Wrong;
 use super::{
-    ATTACH_LOG_MAX, FilterRules, Job, KEEP_VERSIONS, Level, Mode, Profile, ReportRules, SyncJob, show,
+    ATTACH_LOG_MAX, AgentRules, FilterRules, Group, Hooks, Job, KEEP_VERSIONS, Level, Mode, OnlyIf,
+    OverdueAfter, Profile, ReportRules, Retry, Rhythm, Schedule, SyncJob, Timing, show, timing,
 };
 
 /// The keys that a profile cannot do without, with an example of each.
@@ -61,10 +62,81 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
         check_roots: file.check_roots.unwrap_or(true),
         flush: file.flush.unwrap_or(true),
     };
+    let rhythm = match (file.schedule, file.every) {
+        // Both together are refused by the check; until then the lines count.
+        (Some(lines), _) => Rhythm::Schedule(schedule(lines)),
+        (None, Some(length)) => Rhythm::Every(length.0),
+        (None, None) => Rhythm::None,
+    };
+    let on_change = file.on_change.and_then(|settle| settle.0);
+    let only_if = file.only_if.unwrap_or_default();
+    let timing = Timing {
+        rhythm: match rhythm {
+            Rhythm::None if on_change.is_some() => Rhythm::Every(timing::FULL_LOOK),
+            rhythm => rhythm,
+        },
+        on_change,
+        on_start: file.on_start.unwrap_or(false),
+        zone: file.time_zone.map(|zone| zone.0),
+        catch_up: file.catch_up.unwrap_or_default(),
+        jitter: file.jitter.and_then(|jitter| jitter.0),
+        grace: file.grace.map(|grace| grace.0),
+        overdue: match file.overdue_after {
+            None => OverdueAfter::DueAndGrace,
+            Some(length) => length.0.map_or(OverdueAfter::Never, OverdueAfter::Success),
+        },
+        retry: file.retry.map(|retry| Retry {
+            times: retry.times.map_or(1, |times| times.0),
+            wait: retry.wait.map_or(timing::RETRY_WAIT, |wait| wait.0),
+        }),
+        only_if: OnlyIf {
+            online: only_if.online.unwrap_or(false),
+            on_ac_power: only_if.on_ac_power.unwrap_or(false),
+            mounted: list(only_if.mounted, |folder| folder.0)
+                .iter()
+                .map(|text| expand(text, base, env).ok())
+                .collect::<Option<_>>()?,
+        },
+        timeout: file.timeout.map_or(Some(timing::TIMEOUT), |timeout| timeout.0),
+        after: Vec::new(),
+    };
+    let mut failed = list(file.run_failed, |command| command.0);
+    failed.extend(list(file.run_after_fail, |command| command.0));
+    let hooks = Hooks {
+        before: list(file.run_before, |command| command.0),
+        after: list(file.run_after, |command| command.0),
+        failed,
+        finally: list(file.run_finally, |command| command.0),
+    };
     let report = report(file.report.unwrap_or_default());
-    let mut profile = Profile { name: name.into(), job: Job::Sync(job), report, fingerprint: String::new() };
+    let ping = file.ping.map(|ping| ping.0);
+    let job = Job::Sync(job);
+    let mut profile =
+        Profile { name: name.into(), job, timing, hooks, ping, report, fingerprint: String::new() };
     profile.fingerprint = show::fingerprint(&profile);
     Some(profile)
+}
+
+fn schedule(lines: OneOrMany<CronText>) -> Schedule {
+    Schedule::of(lines.0.into_iter().map(|line| line.0).collect())
+}
+
+/// The table `[agent]`, of sound values.
+pub(super) fn agent(file: AgentFile, base: &Path, env: &Env) -> AgentRules {
+    let path = |text: Option<PathText>| -> Option<PathBuf> { expand(&text?.0, base, env).ok() };
+    AgentRules {
+        parallel: file.parallel.map_or(timing::PARALLEL, |number| number.0 as usize),
+        prometheus_file: path(file.prometheus_file),
+        status_file: path(file.status_file),
+    }
+}
+
+/// A table `[groups.NAME]`, of sound values.
+pub(super) fn group(file: GroupFile) -> Group {
+    Group {
+        profiles: file.profiles.map(|names| names.0).unwrap_or_default(),
+        schedule: file.schedule.map(schedule),
+    }
 }
 
 /// How runs are told where no profile says it, from the defaults that stand below all profiles.
@@ -75,14 +147,19 @@ pub(super) fn main_report(defaults: &Merged) -> ReportRules {
 }
 
 fn report(file: ReportFile) -> ReportRules {
-    let usual = || vec![Level::Success, Level::Warning, Level::Failure, Level::Recovery];
+    let mut usual = vec![Level::Warning, Level::Failure, Level::Recovery, Level::Overdue];
+    // With a digest successes wait for it.
+    if file.digest.is_none() {
+        usual.insert(0, Level::Success);
+    }
     ReportRules {
         account: file.account,
         to: list(file.to, |address| address.0),
         from: file.from.map(|address| address.0),
         fallback: list(file.fallback, |way| way.0),
         webhook: file.webhook.map(|webhook| webhook.0),
-        on: file.on.map_or_else(usual, |levels| levels.0),
+        digest: file.digest.map(|line| Schedule::of(vec![line.0])),
+        on: file.on.map_or(usual, |levels| levels.0),
         attach_log: file.attach_log.unwrap_or_default(),
         attach_log_max: file.attach_log_max.map_or(ATTACH_LOG_MAX, |size| size.0),
         time_zone: file.time_zone.map(|zone| zone.0),
@@ -111,6 +188,7 @@ fn tree(values: &Merged) -> Option<toml::Table> {
 /// Values over the defaults below them.
 pub(super) fn over(defaults: &Merged, values: &Merged) -> Merged {
     let mut merged = defaults.clone();
+    inherit::one_rhythm(&mut merged, |path| values.contains_key(path));
     merged.extend(values.iter().map(|(path, value)| (path.clone(), value.clone())));
     merged
 }

@@ -13,6 +13,7 @@ mod address;
 mod carrier;
 mod check;
 pub mod file;
+mod group;
 mod inherit;
 mod load;
 mod meant;
@@ -24,6 +25,7 @@ mod schedule;
 mod schema;
 mod show;
 mod starter;
+mod timing;
 mod units;
 mod value;
 mod wrong;
@@ -40,6 +42,9 @@ pub use schedule::{Cron, Schedule};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
 pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers};
+pub use timing::{
+    AgentRules, CatchUp, FULL_LOOK, Group, Hooks, OnlyIf, OverdueAfter, Ping, Retry, Rhythm, SETTLE, Timing,
+};
 pub use units::{show_duration, show_size};
 pub use wrong::{Wrong, nearest, quote};
 
@@ -65,6 +70,10 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// How runs are told where a profile says nothing else.
     pub report: ReportRules,
+    /// What the agent does for all.
+    pub agent: AgentRules,
+    /// Groups by name.
+    pub groups: BTreeMap<String, Group>,
 }
 
 /// A named job.
@@ -74,6 +83,12 @@ pub struct Profile {
     pub name: String,
     /// What it does.
     pub job: Job,
+    /// When it runs by itself.
+    pub timing: Timing,
+    /// Commands around its runs.
+    pub hooks: Hooks,
+    /// What hears of the beginning and the end of its runs.
+    pub ping: Option<Ping>,
     /// How its runs are told.
     pub report: ReportRules,
     /// Changes when the meaning of the profile changes, not with comments or spaces.
@@ -177,9 +192,11 @@ pub struct ReportRules {
     pub from: Option<String>,
     /// What tells a report when its account cannot carry it for more than an hour, in this order.
     pub fallback: Vec<Way>,
-    /// Where the way [`Way::Webhook`] leads.
+    /// An address that is told of each letter; where the way [`Way::Webhook`] leads.
     pub webhook: Option<Webhook>,
-    /// Which runs are mailed.
+    /// When a digest is mailed.
+    pub digest: Option<Schedule>,
+    /// Which runs are mailed at once.
     pub on: Vec<Level>,
     /// When the whole log is attached.
     pub attach_log: AttachLog,
@@ -187,6 +204,13 @@ pub struct ReportRules {
     pub attach_log_max: u64,
     /// IANA name of the zone that times are written in; None: the machine's.
     pub time_zone: Option<String>,
+}
+
+impl ReportRules {
+    /// The webhook that is told of every letter; None where it only stands in for an account that is down.
+    pub fn webhook_beside(&self) -> Option<&Webhook> {
+        self.webhook.as_ref().filter(|_| !self.fallback.contains(&Way::Webhook))
+    }
 }
 
 /// A way for a report beside its account.
@@ -233,6 +257,8 @@ pub enum Level {
     Failure,
     /// The first success after a failure.
     Recovery,
+    /// A run that did not happen. Who wants failures gets these too.
+    Overdue,
 }
 
 /// When the whole log is attached to a report.

@@ -42,6 +42,33 @@ pub(super) struct Sheet {
     pub unreadable: bool,
 }
 
+impl Sheet {
+    /// A table of the file as `T`; None if it has a value that is wrong.
+    pub(super) fn table<T: DeserializeOwned>(&self, name: &[&str]) -> Option<T> {
+        let mut table = toml::Table::new();
+        for (path, leaf) in &self.leaves {
+            if path.len() <= name.len() || !path.iter().zip(name).all(|(a, b)| a == b) {
+                continue;
+            }
+            if !put(&mut table, &path[name.len()..], leaf.value.clone()?) {
+                return None;
+            }
+        }
+        T::deserialize(Value::Table(table)).ok()
+    }
+}
+
+fn put(table: &mut toml::Table, path: &[String], value: Value) -> bool {
+    match path {
+        [key] => table.insert(key.clone(), value).is_none(),
+        [key, rest @ ..] => {
+            let below = table.entry(key.clone()).or_insert_with(|| Value::Table(toml::Table::new()));
+            below.as_table_mut().is_some_and(|below| put(below, rest, value))
+        }
+        [] => false,
+    }
+}
+
 /// What a value means beyond its form: called with the key's path and each string of it.
 pub(super) type Meaning<'a> = &'a dyn Fn(&[String], &str) -> Result<(), Wrong>;
 

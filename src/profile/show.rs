@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::inherit::{How, Origin, Origins};
 use super::problem::show_file;
-use super::{AttachLog, Job, MaxDelete, Profile, Way, Webhook, units};
+use super::{AttachLog, Job, MaxDelete, OverdueAfter, Profile, Rhythm, Way, Webhook, units};
 use crate::entry;
 
 /// One value of a profile, as meant.
@@ -70,7 +70,8 @@ pub(super) fn fingerprint(profile: &Profile) -> String {
     // An array of pairs, so that the text does not hang on how a library sorts keys.
     let mut canonical: Vec<_> = values(profile).into_iter().map(|(key, value)| json!([key, value])).collect();
     // Of a webhook more counts than what may be shown.
-    canonical.extend(profile.report.webhook.iter().map(|webhook| json!(["webhook", webhook.0])));
+    let hooks = [&profile.report.webhook, &profile.ping];
+    canonical.extend(hooks.into_iter().flatten().map(|webhook| json!(["webhook", webhook.0])));
     let canonical = json!(canonical);
     blake3::hash(canonical.to_string().as_bytes()).to_hex()[..16].to_owned()
 }
@@ -78,7 +79,14 @@ pub(super) fn fingerprint(profile: &Profile) -> String {
 fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
     let Job::Sync(job) = &profile.job;
     let report = &profile.report;
+    let timing = &profile.timing;
     let duration = |length: Option<_>| length.map(units::show_duration);
+    let or_off = |length: Option<_>| duration(length).map_or(json!(false), Value::String);
+    let (lines, every) = match &timing.rhythm {
+        Rhythm::None => (Vec::new(), None),
+        Rhythm::Schedule(schedule) => (schedule.lines().collect(), None),
+        Rhythm::Every(length) => (Vec::new(), Some(*length)),
+    };
     vec![
         ("kind", json!("sync")),
         ("source", path(&job.source)),
@@ -93,10 +101,37 @@ fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
         ("one-file-system", json!(job.one_file_system)),
         ("create-target", json!(job.create_target)),
         ("check-roots", json!(job.check_roots)),
-        ("keep-versions", duration(job.keep_versions).map_or(json!(false), Value::String)),
+        ("keep-versions", or_off(job.keep_versions)),
         ("max-delete", max_delete(job.max_delete)),
         ("allow-empty-source", json!(job.allow_empty_source)),
         ("flush", json!(job.flush)),
+        ("schedule", json!(lines)),
+        ("every", json!(duration(every))),
+        ("on-change", or_off(timing.on_change)),
+        ("on-start", json!(timing.on_start)),
+        ("time-zone", json!(timing.zone)),
+        ("catch-up", json!(timing.catch_up)),
+        ("jitter", or_off(timing.jitter)),
+        ("grace", json!(duration(timing.grace))),
+        (
+            "overdue-after",
+            match timing.overdue {
+                OverdueAfter::DueAndGrace => Value::Null,
+                OverdueAfter::Success(length) => json!(units::show_duration(length)),
+                OverdueAfter::Never => json!(false),
+            },
+        ),
+        ("retry.times", json!(timing.retry.map(|retry| retry.times))),
+        ("retry.wait", json!(duration(timing.retry.map(|retry| retry.wait)))),
+        ("only-if.online", json!(timing.only_if.online)),
+        ("only-if.on-ac-power", json!(timing.only_if.on_ac_power)),
+        ("only-if.mounted", timing.only_if.mounted.iter().map(|folder| path(folder)).collect()),
+        ("timeout", or_off(timing.timeout)),
+        ("run-before", json!(profile.hooks.before)),
+        ("run-after", json!(profile.hooks.after)),
+        ("run-failed", json!(profile.hooks.failed)),
+        ("run-finally", json!(profile.hooks.finally)),
+        ("ping", json!(profile.ping.as_ref().map(Webhook::host))),
         ("report.account", json!(report.account)),
         ("report.to", json!(report.to)),
         ("report.from", json!(report.from)),
@@ -147,7 +182,7 @@ mod tests {
     #[test]
     fn every_key_of_a_profile_is_shown() {
         let mut keys = shape(FileKind::Profile).paths();
-        keys.retain(|key| !["inherit", "description"].contains(&key.as_str()));
+        keys.retain(|key| !["inherit", "description", "run-after-fail"].contains(&key.as_str()));
         let mut shown: Vec<_> = show(&one(PLAIN), &Origins::new()).iter().map(|item| item.key).collect();
         shown.sort_unstable();
         assert_eq!(shown, keys);

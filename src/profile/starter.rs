@@ -79,7 +79,8 @@ impl Answers {
                 "# Without an account, reports go to a Maildir in the state folder.\n#account = \"reports\"\n".to_owned(),
             ),
         };
-        format!("{MAIN_TOP}\n{account}{MAIN_ACCOUNTS}\n[report]\n{report}{REPORT}\n{MAIN_DEFAULTS}")
+        let defaults = MAIN_DEFAULTS.replace("PROFILE", &self.name);
+        format!("{MAIN_TOP}\n{account}{MAIN_ACCOUNTS}\n[report]\n{report}{REPORT}\n{defaults}")
     }
 
     /// The text of `profiles/NAME.toml`.
@@ -108,7 +109,7 @@ target = {target}
 # copy: new and changed files are copied, nothing is deleted.
 mode = \"{mode}\"
 #mode = \"{other}\"
-{PROFILE_REST}
+{PROFILE_TIMING}{PROFILE_REST}
 # How this profile's runs are told, where it differs from postkeep.toml.
 #[report]
 #account = \"reports\"
@@ -147,6 +148,20 @@ const MAIN_ACCOUNTS: &str = "
 ";
 
 const MAIN_DEFAULTS: &str = "\
+# A digest of all profiles, by a cron line; it belongs to [report]. Successes wait for it.
+#digest = \"0 7 * * Mon\"
+
+# What the agent does for all profiles: runs at once, files for a monitor.
+#[agent]
+#parallel = 2
+#prometheus-file = \"/var/lib/node_exporter/postkeep.prom\"
+#status-file = \"/run/postkeep/status.json\"
+
+# Profiles that run one after the other; the schedule is added to that of each.
+#[groups.night]
+#profiles = [\"PROFILE\"]
+#schedule = \"30 3 * * *\"
+
 # Values for every profile that does not give its own: any key of a profile.
 #[defaults]
 #exclude = [\"*.tmp\", \"~$*\"]
@@ -162,8 +177,8 @@ const REPORT: &str = "\
 #fallback = [\"webhook\"]
 #webhook = \"https://ntfy.example.org/postkeep\"
 
-# Which runs are told: success, unchanged (nothing had to be done), warning, failure, recovery.
-#on = [\"success\", \"warning\", \"failure\", \"recovery\"]
+# What is told at once: success, unchanged (nothing had to be done), warning, failure, recovery, overdue.
+#on = [\"success\", \"warning\", \"failure\", \"recovery\", \"overdue\"]
 
 # When the whole log is attached: always, on-failure (and with warnings), never; and how much of it.
 #attach-log = \"on-failure\"
@@ -171,6 +186,42 @@ const REPORT: &str = "\
 
 # The zone that times are written in.
 #time-zone = \"UTC\"
+";
+
+const PROFILE_TIMING: &str = "
+# When the agent runs it (`postkeep agent install`): a cron line (minute hour day month weekday), @hourly, @daily,
+# @weekly; or how much time lies between two runs. `postkeep next` shows what comes of it.
+#schedule = \"30 12 * * *\"
+#every = \"6h\"
+
+# Run when something changes in the source, and when the agent starts.
+#on-change = true
+#on-start = true
+
+# The zone of the schedule; what becomes of due times while the machine was off (once, skip); by how much they are put
+# off, so that many machines do not start at once; how late a run may be.
+#time-zone = \"Europe/Berlin\"
+#catch-up = \"once\"
+#jitter = \"10m\"
+#grace = \"1h\"
+
+# When an alarm is raised; without this, when a due time and the grace have passed without a run.
+#overdue-after = \"3d\"
+
+# Try a run that failed again before it is told; end one that takes too long.
+#retry = { times = 3, wait = \"5m\" }
+#timeout = \"24h\"
+
+# Skip runs that nobody asked for, unless this is so.
+#only-if = { online = true, on-ac-power = true, mounted = \"/mnt/disk\" }
+
+# Commands around a run, and an address that hears of its beginning and end (healthchecks.io).
+#run-before = \"true\"
+#run-after = \"true\"
+#run-failed = \"true\"
+#run-after-fail = \"true\"
+#run-finally = \"true\"
+#ping = \"https://hc-ping.com/your-uuid-here\"
 ";
 
 const PROFILE_REST: &str = "
@@ -288,7 +339,10 @@ mod tests {
             let Account::Smtp(smtp) = &loaded.config.accounts[MAIL_ACCOUNT] else { panic!() };
             assert_eq!(smtp.host, host);
             assert_eq!(loaded.config.profiles[0].report.to, ["me@gmail.com"]);
-            let full = files(&[(MAIN_FILE, &with_examples(&answers.main_file())), ("_base", "")]);
+            let full = files(&[
+                (MAIN_FILE, &with_examples(&answers.main_file())),
+                ("documents", &answers.profile_file()),
+            ]);
             assert_eq!(rendered(&full), "");
             assert_eq!(full.config.accounts.len(), 4);
         }

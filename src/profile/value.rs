@@ -10,7 +10,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, IntoDeserial
 use toml::Value;
 
 use super::wrong::{Wrong, quote};
-use super::{MaxDelete, Way, Webhook, units};
+use super::{Cron, MaxDelete, Way, Webhook, timing, units};
 use crate::entry::Name;
 
 /// One value, or a list of them.
@@ -102,6 +102,58 @@ value!(
         Value::Boolean(true) => Ok(Some(super::KEEP_VERSIONS)),
         Value::Boolean(false) => Ok(None),
         other => units::duration(&text(other)?).map(Some),
+    }
+);
+
+value!(
+    /// A length of time, or none.
+    LengthOrOff(Option<SignedDuration>), ["boolean", "string"],
+    |value| match value {
+        Value::Boolean(true) => Err(Wrong::new("true says nothing here").hint("write a duration, such as \"6h\", or false")),
+        Value::Boolean(false) => Ok(None),
+        other => units::duration(&text(other)?).map(Some),
+    }
+);
+
+value!(
+    /// How long a source has to be quiet after a change; none: changes are not watched.
+    Settle(Option<SignedDuration>), ["boolean", "string"],
+    |value| match value {
+        Value::Boolean(true) => Ok(Some(timing::SETTLE)),
+        Value::Boolean(false) => Ok(None),
+        other => match units::duration(&text(other)?)? {
+            quiet if quiet > SignedDuration::from_hours(1) => {
+                Err(Wrong::new("a source that has to be quiet for more than an hour may never be copied")
+                    .hint("write less than \"1h\"; for a rhythm there are schedule and every"))
+            }
+            quiet => Ok(Some(quiet)),
+        },
+    }
+);
+
+value!(
+    /// A line of a crontab.
+    CronText(Cron), "string", |value| Cron::parse(&text(value)?)
+);
+
+value!(
+    /// A number from 1 to 100.
+    SmallNumber(u32), "integer", |value| {
+        let number = whole(value, "a number")?;
+        u32::try_from(number).ok().filter(|number| (1..=100).contains(number))
+            .ok_or_else(|| Wrong::new("the number is to be from 1 to 100"))
+    }
+);
+
+value!(
+    /// A command for the shell.
+    CommandText(String), "string", |value| {
+        let text = text(value)?;
+        match text.trim() {
+            "" => Err(Wrong::new("the command is empty")),
+            _ if text.contains('\0') => Err(Wrong::new("a command cannot hold the character NUL")),
+            _ => Ok(text),
+        }
     }
 );
 

@@ -72,6 +72,7 @@ impl Case {
                 from: None,
                 fallback: Vec::new(),
                 webhook: None,
+                digest: None,
                 on: vec![Level::Success, Level::Warning, Level::Failure, Level::Recovery],
                 attach_log: AttachLog::OnFailure,
                 attach_log_max: 1 << 20,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::*;
-use crate::profile::{AttachLog, Job, Level, MaxDelete, Mode, Profile, SyncJob};
+use crate::profile::{AttachLog, Job, Level, MaxDelete, Mode, OverdueAfter, Profile, Retry, Rhythm, SyncJob};
 
 fn var(name: &str) -> Option<OsString> {
     (name == "DISK").then(|| "/mnt/disk".into())
@@ -46,6 +46,48 @@ fn names(loaded: &Loaded) -> Vec<&str> {
 const PLAIN: &str = "kind = 'sync'\nsource = '~/a'\ntarget = '$DISK/b'\nmode = 'copy'\n";
 
 #[test]
+fn when_a_profile_runs_is_typed_too() {
+    let by_hand = one(PLAIN).timing;
+    assert!(!by_hand.is_automatic());
+    assert_eq!(by_hand.timeout, Some(jiff::SignedDuration::from_hours(24)));
+    let text = format!(
+        "{PLAIN}on-change = '30s'\njitter = false\ntimeout = '1h'\noverdue-after = false\nretry = {{ times = 3 }}\n\
+         only-if = {{ mounted = ['/mnt/x', '$DISK'] }}\nrun-failed = 'a'\nrun-after-fail = ['b']\n"
+    );
+    let profile = one(&text);
+    let timing = &profile.timing;
+    assert_eq!(timing.on_change, Some(jiff::SignedDuration::from_secs(30)));
+    // Events are hints: it is run in any case now and then.
+    assert_eq!(timing.rhythm, Rhythm::Every(jiff::SignedDuration::from_hours(6)));
+    assert_eq!(timing.overdue, OverdueAfter::Never);
+    assert_eq!(timing.retry, Some(Retry { times: 3, wait: jiff::SignedDuration::from_mins(5) }));
+    assert_eq!(timing.only_if.mounted, [Path::new("/mnt/x"), Path::new("/mnt/disk")]);
+    assert_eq!(profile.hooks.failed, ["a", "b"]);
+    // Who says one of schedule and every takes back the other.
+    for (below, own, expected) in
+        [("every = '1h'", "schedule = '@daily'", "@daily"), ("schedule = '@daily'", "every = '1h'", "")]
+    {
+        let loaded =
+            files(&[(MAIN_FILE, &format!("[defaults]\n{below}\n")), ("a", &format!("{PLAIN}{own}\n"))]);
+        let lines = match &loaded.config.profiles[0].timing.rhythm {
+            Rhythm::Schedule(schedule) => schedule.lines().collect::<Vec<_>>().join(" "),
+            _ => String::new(),
+        };
+        assert_eq!(lines, expected);
+    }
+}
+
+#[test]
+fn with_a_digest_successes_wait_for_it() {
+    let loaded = files(&[(MAIN_FILE, "[report]\ndigest = '0 7 * * Mon'\n"), ("a", PLAIN)]);
+    assert_eq!(rendered(&loaded), "");
+    assert!(loaded.config.report.digest.is_some());
+    assert!(!loaded.config.profiles[0].report.on.contains(&Level::Success));
+    let own = files(&[("a", &format!("{PLAIN}[report]\ndigest = '@daily'\n"))]);
+    assert!(rendered(&own).contains("\"digest\""), "{}", rendered(&own));
+}
+
+#[test]
 fn a_profile_is_absolute_and_has_all_defaults() {
     let profile = one(PLAIN);
     let expected = SyncJob {
@@ -62,7 +104,10 @@ fn a_profile_is_absolute_and_has_all_defaults() {
         flush: true,
     };
     assert_eq!(job(&profile), &expected);
-    assert_eq!(profile.report.on, [Level::Success, Level::Warning, Level::Failure, Level::Recovery]);
+    assert_eq!(
+        profile.report.on,
+        [Level::Success, Level::Warning, Level::Failure, Level::Recovery, Level::Overdue]
+    );
     assert_eq!((profile.report.attach_log, profile.report.attach_log_max), (AttachLog::OnFailure, 1 << 20));
     let mirror = one(&PLAIN.replace("copy", "mirror"));
     assert_eq!(job(&mirror).keep_versions, Some(crate::profile::KEEP_VERSIONS));

@@ -32,6 +32,23 @@ impl Schedule {
         lines.iter().map(|line| Cron::parse(line)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Of lines that were read already.
+    pub fn of(lines: Vec<Cron>) -> Self {
+        Self(lines)
+    }
+
+    /// The lines, as they were written.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Cron::text)
+    }
+
+    /// The lines of both.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.0.extend(other.0.iter().filter(|line| !self.0.contains(line)).cloned().collect::<Vec<_>>());
+        self
+    }
+
     /// The first due time after `after`; None if there is none before the year 2100.
     pub fn next_after(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         self.0.iter().filter_map(|line| next(line, after, zone)).min()
