@@ -21,14 +21,15 @@
 //! agent
 //! sync
 //! folder  report  mail  state
+//! scheduler
 //! run  profile
 //! replica
 //! entry
 //! error  clock  progress  figures
 //! ```
 //!
-//! Only [`agent`] knows history, report and outbox together; [`report`], [`sync::plan`] and [`profile`]'s checks
-//! read no clock.
+//! Only [`agent`] knows history, report and outbox together; [`report`], [`sync::plan`], [`scheduler`] and
+//! [`profile`]'s checks read no clock.
 
 pub mod agent;
 pub mod cli;
@@ -43,5 +44,6 @@ pub mod progress;
 pub mod replica;
 pub mod report;
 pub mod run;
+pub mod scheduler;
 pub mod state;
 pub mod sync;

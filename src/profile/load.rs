@@ -325,4 +325,4 @@ fn own_reader(rules: &mut ReportRules, accounts: &BTreeMap<String, Account>) {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

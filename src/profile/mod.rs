@@ -48,6 +48,11 @@ pub use timing::{
 pub use units::{show_duration, show_size};
 pub use wrong::{Wrong, nearest, quote};
 
+#[cfg(test)]
+pub(crate) mod testing {
+    pub(crate) use super::load::tests::one;
+}
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,0 +1,377 @@
+//! One profile as the scheduler sees it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::late;
+use super::{Memory, Skipped};
+use super::{Missed, Past, Pause, Rules, Start};
+use crate::profile::{CatchUp, OverdueAfter};
+use crate::run::Trigger;
+
+/// How long after a start or a sleep missed runs are caught up at the earliest: disks and networks come back first.
+const DELAY: SignedDuration = SignedDuration::from_mins(2);
+
+/// By how much more, at most: not all at once.
+const DELAY_SPREAD: u64 = 180;
+
+/// How long a source that never gets quiet may put its run off.
+const MOST_UNREST: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long to wait before a start that was refused is tried again.
+pub(super) const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// The same where it could not be recorded, which a letter told: one an hour is enough.
+pub(super) const LOST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How much longer than its timeout a run may take to end.
+const STUCK: SignedDuration = SignedDuration::from_mins(15);
+
+/// How much longer silence is no alarm where a profile merely waits for others to end.
+const QUEUE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a try may be late before the failure is told without it.
+const RETRY_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A clock that was put back by more than this was wrong before: due times count from now.
+pub(super) const CORRECTION: SignedDuration = SignedDuration::from_hours(3);
+
+/// `time` and `length`, at most the end of the calendar.
+pub(super) fn later(time: Timestamp, length: SignedDuration) -> Timestamp {
+    time.checked_add(length).unwrap_or(Timestamp::MAX)
+}
+
+/// A change in the source that no run has seen.
+#[derive(Debug, Clone, Copy)]
+struct Unrest {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// A run at work.
+#[derive(Debug, Clone)]
+pub(super) struct AtWork {
+    pub start: Start,
+    pub since: Timestamp,
+    /// It does not react any more; that was told.
+    pub stuck: bool,
+}
+
+/// A profile.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub rules: Rules,
+    pub memory: Memory,
+    pub past: Past,
+    pub at_work: Option<AtWork>,
+    /// Why it could not begin, where it should have.
+    pub refused: Option<String>,
+    /// Before this it is not tried again.
+    not_before: Timestamp,
+    /// Since when it could run.
+    awake: Timestamp,
+    asked: bool,
+    on_start: bool,
+    again: bool,
+    unrest: Option<Unrest>,
+    /// The next due time, and the due time and moment of the next alarm: a tick looks at nothing else.
+    next: Option<Timestamp>,
+    silence: Option<(Timestamp, Timestamp)>,
+}
+
+/// What a profile wants.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub start: Start,
+    /// By what wishes are ordered.
+    pub since: Timestamp,
+}
+
+impl Slot {
+    pub(super) fn new(rules: Rules, memory: Memory, past: Past, now: Timestamp) -> Self {
+        let mut slot = Self {
+            rules,
+            memory,
+            past,
+            at_work: None,
+            refused: None,
+            not_before: Timestamp::MIN,
+            awake: now,
+            asked: false,
+            on_start: false,
+            again: false,
+            unrest: None,
+            next: None,
+            silence: None,
+        };
+        slot.look_ahead();
+        slot
+    }
+
+    /// Computes what hangs on the rules, the due time that was served last, and since when it could run.
+    pub(super) fn look_ahead(&mut self) {
+        let served = self.memory.served;
+        self.next = self.rules.next(served, served).map(|due| later(due, self.rules.jitter(due)));
+        self.silence = late::alarm(&self.rules, &self.memory, &self.past, self.ready());
+    }
+
+    /// Other rules for the same profile.
+    pub(super) fn follow(&mut self, rules: Rules, now: Timestamp) -> bool {
+        let rhythm = rules.rhythm();
+        let other = rhythm != self.memory.rhythm;
+        if other {
+            // What was due under another rhythm was served by that.
+            self.memory.rhythm = rhythm;
+            self.memory.served = self.memory.served.max(now);
+        }
+        self.rules = rules;
+        self.look_ahead();
+        other
+    }
+
+    /// A clock that was put back by hours was wrong: what it served is not waited for. Whether it was so.
+    pub(super) fn correct(&mut self, now: Timestamp) -> bool {
+        let end = later(now, CORRECTION);
+        let ahead = |past: &Option<Timestamp>| past.is_some_and(|past| past > end);
+        if ahead(&self.past.last_run) || ahead(&self.past.last_success) {
+            self.past.last_run = self.past.last_run.map(|past| past.min(now));
+            self.past.last_success = self.past.last_success.map(|past| past.min(now));
+            self.look_ahead();
+        }
+        if self.not_before > later(now, LOST) {
+            self.not_before = now;
+        }
+        let wrong = self.memory.served > end;
+        if wrong {
+            self.memory.served = now;
+            self.look_ahead();
+        }
+        wrong
+    }
+
+    pub(super) fn wake(&mut self, now: Timestamp, started: bool) {
+        self.awake = now;
+        self.on_start |= started && self.rules.timing.on_start;
+        self.look_ahead();
+    }
+
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+        self.not_before = Timestamp::MIN;
+    }
+
+    pub(super) fn run_again(&mut self) {
+        self.again = true;
+    }
+
+    pub(super) fn changed(&mut self, now: Timestamp) {
+        let first = self.unrest.map_or(now, |unrest| unrest.first.min(now));
+        self.unrest = Some(Unrest { first, last: now });
+    }
+
+    /// A person lets it run again, or the time of the pause is over: what was missed is caught up at once.
+    pub(super) fn resumed(&mut self, now: Timestamp) {
+        self.awake = now.checked_sub(self.delay()).unwrap_or(now);
+        self.look_ahead();
+    }
+
+    pub(super) fn refuse(&mut self, reason: String, until: Timestamp) {
+        self.refused = Some(reason);
+        self.not_before = until;
+    }
+
+    /// A condition is not met: the run comes as soon as it is, or not at all where nothing is caught up. Whether there
+    /// is something to be kept of that.
+    pub(super) fn skip(&mut self, reason: String, now: Timestamp) -> bool {
+        let Some(work) = self.at_work.take() else { return false };
+        self.not_before = later(now, AGAIN);
+        match self.rules.timing.catch_up {
+            CatchUp::Once => self.take_back(&work.start, now),
+            CatchUp::Skip => work.start.due.into_iter().for_each(|due| self.serve(due)),
+        }
+        let since = self.memory.skipped.as_ref().map_or(now, |skipped| skipped.since);
+        let skipped = Skipped { since, reason };
+        let news = self.memory.skipped.as_ref() != Some(&skipped);
+        self.memory.skipped = Some(skipped);
+        news || self.rules.timing.catch_up == CatchUp::Skip
+    }
+
+    /// A run begins for `start`: what was wished is fulfilled by it.
+    pub(super) fn begin(&mut self, start: Start, now: Timestamp) {
+        self.at_work = Some(AtWork { start, since: now, stuck: false });
+        self.asked = false;
+        self.on_start = false;
+        self.again = false;
+        // What changes from now on may come too late for this run.
+        self.unrest = None;
+    }
+
+    pub(super) fn serve(&mut self, due: Timestamp) {
+        self.memory.served = self.memory.served.max(due);
+        self.look_ahead();
+    }
+
+    /// The start that could not be, put back among the wishes.
+    pub(super) fn take_back(&mut self, start: &Start, now: Timestamp) {
+        match start.trigger {
+            Trigger::Manual => self.asked = true,
+            Trigger::Start => self.on_start = true,
+            Trigger::CatchUp if start.due.is_none() => self.again = true,
+            Trigger::Change => self.changed(now),
+            Trigger::Schedule | Trigger::CatchUp | Trigger::Retry => {}
+        }
+    }
+
+    fn delay(&self) -> SignedDuration {
+        DELAY + SignedDuration::from_secs((self.rules.spread % DELAY_SPREAD).cast_signed())
+    }
+
+    /// When what was missed may be caught up.
+    pub(super) fn ready(&self) -> Timestamp {
+        later(self.awake, self.delay())
+    }
+
+    /// The due times that are open, jitter considered.
+    fn due(&self, now: Timestamp) -> Option<Missed> {
+        if self.next.is_none_or(|next| now < next) {
+            return None;
+        }
+        let missed = self.rules.missed(self.memory.served, now)?;
+        // The last one may still be put off, while those before it are open.
+        if later(missed.latest, self.rules.jitter(missed.latest)) <= now {
+            return Some(missed);
+        }
+        let before = missed.latest.checked_sub(SignedDuration::from_secs(1)).ok()?;
+        self.rules.missed(self.memory.served, before)
+    }
+
+    /// What the profile wants now. Due times that are passed over are served on the way; `passed` says so.
+    pub(super) fn wish(&mut self, now: Timestamp, paused: bool, passed: &mut bool) -> Option<Wish> {
+        if self.at_work.is_some() || now < self.not_before {
+            return None;
+        }
+        let start =
+            |trigger, due, missed, number| Start { profile: String::new(), trigger, due, missed, number };
+        if self.asked {
+            return Some(Wish { start: start(Trigger::Manual, None, 0, 1), since: Timestamp::MIN });
+        }
+        if paused {
+            return None;
+        }
+        if let Some(retry) = self.memory.retry {
+            // A try takes the place of what is due meanwhile.
+            let due = self.due(now).map(|missed| missed.latest);
+            // One that is further away than it ever was set by a clock that has been put back.
+            let wait = self.rules.timing.retry.map_or(SignedDuration::ZERO, |retry| retry.wait);
+            return (now >= retry.at || retry.at > later(now, wait))
+                .then(|| Wish { start: start(Trigger::Retry, due, 0, retry.number), since: retry.at });
+        }
+        if let Some(missed) = self.due(now) {
+            let due = missed.latest;
+            let planned = later(due, self.rules.jitter(due));
+            if now.duration_since(planned) <= self.rules.grace(due) {
+                // Those before it, if any, were missed for as long as this one is not late.
+                return Some(Wish {
+                    start: start(Trigger::Schedule, Some(due), missed.times, 1),
+                    since: planned,
+                });
+            }
+            if self.rules.timing.catch_up == CatchUp::Skip {
+                self.serve(due);
+                *passed = true;
+            } else if now >= self.ready() {
+                return Some(Wish {
+                    start: start(Trigger::CatchUp, Some(due), missed.times, 1),
+                    since: planned,
+                });
+            }
+        }
+        if self.again && now >= self.ready() {
+            return Some(Wish { start: start(Trigger::CatchUp, None, 0, 1), since: self.awake });
+        }
+        if self.on_start {
+            return Some(Wish { start: start(Trigger::Start, None, 0, 1), since: self.awake });
+        }
+        let settle = self.rules.timing.on_change?;
+        let unrest = self.unrest?;
+        let quiet = later(unrest.last, settle).min(later(unrest.first, settle.max(MOST_UNREST)));
+        // A clock that was put back must not hold a change up.
+        (now >= quiet || now < unrest.first)
+            .then(|| Wish { start: start(Trigger::Change, None, 0, 1), since: unrest.first })
+    }
+
+    /// The failure that was kept back for a try, if that try cannot come any more.
+    pub(super) fn given_up(&mut self, now: Timestamp, paused: bool) -> Option<super::Pending> {
+        let retry = self.memory.retry?;
+        let late = now >= later(retry.at, RETRY_PATIENCE) && now >= later(self.ready(), RETRY_PATIENCE);
+        let none = self.rules.timing.retry.is_none();
+        if self.at_work.is_some() || !(late || paused || none) {
+            return None;
+        }
+        self.memory.retry.take()
+    }
+
+    /// The due time that passed without a run, if that is to be told now. Who `waits` for his turn is given an hour.
+    pub(super) fn alarm(&self, now: Timestamp, paused: bool, waits: bool) -> Option<Timestamp> {
+        // Its time was up, and it was told so.
+        let at_work = self.at_work.as_ref().is_some_and(|work| !work.stuck);
+        let excused = self.memory.skipped.is_some() && self.rules.timing.overdue == OverdueAfter::DueAndGrace;
+        if at_work || paused || excused || self.memory.retry.is_some() {
+            return None;
+        }
+        let (due, at) = self.silence?;
+        let at = if waits { later(at, QUEUE) } else { at };
+        (now >= at && late::is_told(self.memory.alarm.as_ref(), due, now)).then_some(due)
+    }
+
+    /// Whether its run has just been found not to react.
+    pub(super) fn is_newly_stuck(&mut self, now: Timestamp) -> bool {
+        let Some(timeout) = self.rules.timing.timeout else { return false };
+        let Some(work) = self.at_work.as_mut().filter(|work| !work.stuck) else { return false };
+        work.stuck = now >= later(later(work.since, timeout), STUCK);
+        work.stuck
+    }
+
+    /// The next moment at which something may have to be done, besides the minute's tick.
+    pub(super) fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
+        let settle = self.rules.timing.on_change.unwrap_or_default();
+        let quiet = self.unrest.map(|unrest| later(unrest.last, settle));
+        let retry = self.memory.retry.map(|retry| retry.at);
+        [self.next, quiet, retry].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// How it stands.
+    pub(super) fn view(&self, now: Timestamp, paused: Option<Pause>) -> View {
+        let excused = paused.is_some() || self.memory.skipped.is_some();
+        View {
+            next: self.rules.next_run(&self.memory, now),
+            at_work: self.at_work.as_ref().map(|work| work.since),
+            stuck: self.at_work.as_ref().is_some_and(|work| work.stuck),
+            waits: self.refused.clone(),
+            overdue: self
+                .silence
+                .filter(|(_, at)| now >= *at && !excused && self.at_work.is_none())
+                .map(|(due, _)| due),
+            paused,
+            skipped: self.memory.skipped.clone(),
+        }
+    }
+}
+
+/// How a profile stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// When it runs next by the clock.
+    pub next: Option<Timestamp>,
+    /// Since when it is at work.
+    pub at_work: Option<Timestamp>,
+    /// Its run does not react any more.
+    pub stuck: bool,
+    /// Why it waits although it should run.
+    pub waits: Option<String>,
+    /// The due time that passed without a run.
+    pub overdue: Option<Timestamp>,
+    /// It is paused.
+    pub paused: Option<Pause>,
+    /// A condition is not met.
+    pub skipped: Option<Skipped>,
+}
