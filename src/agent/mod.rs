@@ -166,6 +166,7 @@ impl<'a> Agent<'a> {
             trigger,
             started,
             fingerprint: profile.fingerprint.clone(),
+            serves: None,
         };
         Ok(begun)
     }

@@ -56,6 +56,7 @@ impl Agent<'_> {
             letter: letter.as_ref(),
             roots: marks,
             forget_ack: silence == Silence::Over,
+            retry: None,
         };
         // Without its log the run may still find room.
         let finished = self.with_room(|| history.finish(&finish)).or_else(|error| match finish.log {

@@ -31,6 +31,7 @@ pub fn tell_without_state(
         trigger: Trigger::Manual,
         started,
         fingerprint: profile.fingerprint.clone(),
+        serves: None,
     };
     agent.tell_of_no_start(profile, &begun, error)
 }

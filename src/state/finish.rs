@@ -7,9 +7,10 @@ use super::History;
 use super::db::{Fault, micros};
 use super::history::word_of;
 use super::spool::Spooled;
-use super::{log, outbox, pack};
+use super::{log, outbox, pack, schedule};
 use crate::error::{Context, Error, Result};
 use crate::run::{MAX_FAILURES, Outcome, RootMark, RootMarks, Run, RunId, Trigger};
+use crate::scheduler::Pending;
 
 /// A run that begins, or one that began and never ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Begun {
     pub started: Timestamp,
     /// The profile's fingerprint at that time.
     pub fingerprint: String,
+    /// The due time that it serves.
+    pub serves: Option<Timestamp>,
 }
 
 /// A report as it is mailed.
@@ -66,6 +69,8 @@ pub struct Finish<'a> {
     pub roots: Option<&'a RootMarks>,
     /// Whether the profile's failures are no longer those that a person knows of.
     pub forget_ack: bool,
+    /// The try that follows; the run is not told as long as that is to come.
+    pub retry: Option<Pending>,
 }
 
 impl History<'_> {
@@ -82,7 +87,7 @@ impl History<'_> {
                 sql,
                 (run.id.to_string(), &run.profile, trigger, micros(run.started), &run.fingerprint),
             )?;
-            Ok(())
+            schedule::serve(tx, &run.profile, run.serves)
         })
     }
 
@@ -110,6 +115,10 @@ impl History<'_> {
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
                 tx.execute(sql, (&end.run.profile, side, &mark.path, &mark.file_system, inode, entries))?;
+            }
+            schedule::ended(tx, &end.run.profile, end.retry)?;
+            if end.retry.is_some() {
+                tx.execute("UPDATE run SET retried = 1 WHERE id = ?1", [id.to_string()])?;
             }
             if end.forget_ack {
                 tx.execute("DELETE FROM ack WHERE profile = ?1", [&end.run.profile])?;
@@ -213,6 +222,7 @@ mod tests {
             letter: Some(&letter),
             roots: Some(&marks),
             forget_ack: false,
+            retry: None,
         };
 
         // The recipients come last: all that was inserted before them has to go again.

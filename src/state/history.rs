@@ -79,7 +79,7 @@ pub fn failure_key(failure: &Failure) -> FailureKey {
 const COLUMNS: &str = "id, profile, trigger, started, ended, status, fingerprint, outcome";
 
 /// [`Status::is_success`] in SQL.
-const SUCCESS: &str = "status IN ('ok', 'unchanged', 'warning')";
+pub(super) const SUCCESS: &str = "status IN ('ok', 'unchanged', 'warning')";
 
 /// The runs that looked at every file: only they say that a failure is gone.
 const WENT_THROUGH: &str = "status IN ('ok', 'unchanged', 'warning', 'failed')";
@@ -156,7 +156,7 @@ impl History<'_> {
         self.db.read("read the last runs", |db| {
             let sql = format!(
                 "SELECT min(started), count(*) FROM run WHERE profile = ?1 AND id < ?2 AND status <> 'running'
-                 AND id > coalesce((SELECT max(id) FROM run WHERE profile = ?1 AND id < ?2 AND {SUCCESS}), '')"
+                 AND NOT retried AND id > coalesce((SELECT max(id) FROM run WHERE profile = ?1 AND id < ?2 AND {SUCCESS}), '')"
             );
             let (since, runs): (Option<i64>, i64) =
                 db.query_row(&sql, (profile, before), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -200,6 +200,7 @@ impl History<'_> {
             trigger: row.trigger,
             started: row.started,
             fingerprint: row.fingerprint,
+            serves: None,
         });
         Ok(rows.collect())
     }

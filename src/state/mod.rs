@@ -30,6 +30,7 @@ mod pack;
 mod private;
 mod prune;
 mod reserve;
+mod schedule;
 mod schema;
 mod spool;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use history::{FailureKey, History, Query, RunRow, Series, failure_key};
 pub use locks::{Access, Guard, Locks, Root};
 pub use outbox::{Envelope, Letter, Outbox, Recipient, RecipientState, Settled, Waiting, Which, retry_wait};
 pub use prune::{KEEP, KEEP_ROWS, MIN_PER_PROFILE, Pruned};
+pub use schedule::{Memories, Setting, Trouble};
 pub use spool::{LogSpool, Spooled, recover};
 
 /// The name of the database in the state folder.
@@ -134,6 +136,11 @@ impl State {
     /// How the accounts are.
     pub fn accounts(&self) -> Accounts<'_> {
         Accounts { db: &self.db }
+    }
+
+    /// What the scheduler remembers.
+    pub fn memories(&self) -> Memories<'_> {
+        Memories { db: &self.db }
     }
 
     /// The locks.

@@ -75,6 +75,16 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE ack (
         profile TEXT NOT NULL PRIMARY KEY, run TEXT NOT NULL, failures TEXT NOT NULL, at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+", "
+    -- What the scheduler remembers of a profile. served: the last due time that was served.
+    CREATE TABLE schedule (
+        profile TEXT NOT NULL PRIMARY KEY, served INTEGER NOT NULL, rhythm TEXT NOT NULL,
+        retry_number INTEGER, retry_at INTEGER, retry_run TEXT, skipped_since INTEGER, skipped_reason TEXT,
+        paused_since INTEGER, paused_until INTEGER, alarm_due INTEGER, alarm_told INTEGER, alarm_times INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    -- A run that failed, was to be tried again, and was not told for that.
+    ALTER TABLE run ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// What a look at an existing file finds.
@@ -253,7 +263,10 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_refused_in_words_and_left_alone() {
-        let newer = |path: &Path| drop(open(path, NEW).unwrap());
+        let newer = |path: &Path| {
+            let more = vec!["SELECT 1"; MIGRATIONS.len()];
+            drop(open(path, &[&["CREATE TABLE a (x)"], more.as_slice()].concat()).unwrap());
+        };
         let foreign =
             |path: &Path| Connection::open(path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         let text = |path: &Path| fs::write(path, "dear diary, ".repeat(1000)).unwrap();
@@ -270,7 +283,7 @@ mod tests {
         };
         type Make<'a> = &'a dyn Fn(&Path);
         let cases: [(Make<'_>, &str, &str); 5] = [
-            (&newer, "newer postkeep (state version 3, this one knows 2)", "upgrade"),
+            (&newer, "was written by a newer postkeep (state version", "upgrade"),
             (&foreign, "another program", "--state"),
             (&text, "cannot read the history", "left as it is"),
             (&torn, "malformed", "left as it is"),

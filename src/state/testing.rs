@@ -62,6 +62,7 @@ pub(super) fn begun(profile: &str, n: i64) -> Begun {
         trigger: Trigger::Manual,
         started: at(n),
         fingerprint: format!("print of {profile}"),
+        serves: None,
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) fn run(profile: &str, n: i64, status: Status) -> Run {
 
 pub(super) fn end<'a>(run: &'a Run, log: Option<&'a Spooled>) -> Finish<'a> {
     let report = Report { message_id: "<run@test>", subject: "a run", mail: b"Subject: a run\r\n\r\n" };
-    Finish { run, log, report, letter: None, roots: None, forget_ack: false }
+    Finish { run, log, report, letter: None, roots: None, forget_ack: false, retry: None }
 }
 
 pub(super) fn failure(path: &str) -> Failure {
