@@ -1,7 +1,7 @@
 //! The subject: the status in brackets, what the letter is about outside. Mail services that thread by subject leave
 //! out what is in brackets, so a profile's letters stay together; hence no date, size or id in it.
 
-use super::{Facts, clean, numbers};
+use super::{Facts, about, clean, numbers};
 use crate::run::Status;
 
 /// The subject of a report: `[FAILED 3 errors] documents on nas1`.
@@ -25,7 +25,5 @@ pub(super) fn subject(facts: &Facts<'_>) -> String {
         (Status::Cancelled, _) => "CANCELLED".into(),
         (Status::Interrupted | Status::Running, _) => "INTERRUPTED".into(),
     };
-    let profile = clean::header(&facts.run.profile, 64);
-    let host = clean::header(facts.host, 64);
-    clean::header(&format!("[{status}] {profile} on {host}"), 250)
+    clean::header(&format!("[{status}] {}", about(&facts.run.profile, facts.host)), 250)
 }

@@ -2,10 +2,10 @@
 
 use super::bars::{self, Bars};
 use super::failures::{self, Section};
-use super::log::Digest;
+use super::log::Extract;
 use super::numbers::{self, Number};
 use super::verdict::{self, Step, Verdict};
-use super::{Facts, clean, when};
+use super::{Facts, about, clean, when};
 use crate::profile::Mode;
 use crate::run::{Counts, Status};
 
@@ -53,11 +53,10 @@ pub(super) struct View {
 
 impl View {
     /// The view of a report that names at most `named` entries of each kind of failure.
-    pub fn new(facts: &Facts<'_>, log: &Digest, subject: &str, named: usize) -> Self {
+    pub fn new(facts: &Facts<'_>, log: &Extract, subject: &str, named: usize) -> Self {
         let (run, outcome) = (facts.run, &facts.run.outcome);
         let usual = numbers::usual(facts.history);
         let has_numbers = outcome.status.is_success() || outcome.counts != Counts::default();
-        let host = clean::header(facts.host, 64);
         let compared = |usual: &numbers::Usual| match usual.runs {
             1 => "one earlier run".into(),
             runs => format!("median of {runs} runs"),
@@ -69,7 +68,7 @@ impl View {
             subject: subject.to_owned(),
             tone: tone(outcome.status),
             verdict: verdict::verdict(facts),
-            about: format!("{} on {host}", clean::header(&run.profile, 64)),
+            about: about(&run.profile, facts.host),
             job: job(facts),
             steps: verdict::steps(facts),
             numbers: match has_numbers {
@@ -86,7 +85,7 @@ impl View {
                 _ => Vec::new(),
             },
             bars: bars::bars(facts),
-            origin: format!("{host}, postkeep {}, run {}", clean::line(facts.version, 40), run.id),
+            origin: format!("{}, run {}", facts.origin().line(), run.id),
             log_command: format!("postkeep log {}", run.id),
             report_command: format!("postkeep report {}", run.id),
         }
@@ -151,7 +150,7 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     state
 }
 
-fn notes(facts: &Facts<'_>, log: &Digest) -> Vec<String> {
+fn notes(facts: &Facts<'_>, log: &Extract) -> Vec<String> {
     let all = &facts.run.outcome.notes;
     let mut notes: Vec<String> = all.iter().take(NOTES).map(|note| clean::line(note, 300)).collect();
     if all.len() > NOTES {
