@@ -18,6 +18,8 @@ pub struct Case {
     pub last_success: Option<Timestamp>,
     pub failing_since: Option<(Timestamp, u32)>,
     pub recovered_after: Option<u32>,
+    pub still: Option<u32>,
+    pub next: Option<Timestamp>,
     pub host: String,
     pub zone: TimeZone,
     pub rules: ReportRules,
@@ -35,6 +37,8 @@ impl Case {
             last_success: self.last_success,
             failing_since: self.failing_since,
             recovered_after: self.recovered_after,
+            still: self.still,
+            next: self.next,
             host: &self.host,
             install_id: "7k3m9q2x5v",
             version: "0.1.0",
@@ -64,6 +68,8 @@ impl Case {
             last_success: None,
             failing_since: None,
             recovered_after: None,
+            still: None,
+            next: None,
             host: "nas1".into(),
             zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
             rules: ReportRules {
@@ -170,6 +176,7 @@ pub fn all() -> Vec<Case> {
         failed_without_entries(),
         stopped(),
         interrupted(),
+        agent_stopped(),
         cancelled(),
         ten_thousand(),
         hostile(),
@@ -235,6 +242,8 @@ fn failed() -> Case {
     statuses.extend([Status::Failed; 3]);
     let mut case = Case::new("failed", outcome).after(&statuses[3..]);
     case.failing_since = Some((case.history[26].started, 4));
+    case.still = Some(3);
+    case.next = Some(case.run.started + 24.hours());
     case
 }
 
@@ -269,6 +278,18 @@ fn stopped() -> Case {
 fn interrupted() -> Case {
     let mut case = Case::new("interrupted", Outcome::new(Status::Interrupted)).after(&month());
     case.run.ended = case.run.started + 9.hours();
+    case
+}
+
+/// The agent was stopped in good order, and the run could say so.
+fn agent_stopped() -> Case {
+    let counts =
+        Counts { files: 820, folders: 40, created: 12, copied_bytes: 1_048_576, ..Counts::default() };
+    let error = Message { text: "the agent was stopped".into(), hints: Vec::new() };
+    let outcome = Outcome { counts, error: Some(error), ..Outcome::new(Status::Interrupted) };
+    let mut case = Case::new("agent-stopped", outcome).after(&month());
+    case.still = Some(2);
+    case.next = Some(case.run.started + 24.hours());
     case
 }
 

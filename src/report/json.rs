@@ -29,6 +29,7 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
     let cut = |text: &str| clean::line(text, 500);
     let mut report = json!({
         "schema": 1,
+        "kind": "report",
         "run": run.id,
         "profile": clean::line(&run.profile, 200),
         "host": clean::line(facts.host, 200),
@@ -64,6 +65,8 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
             "runs": runs,
         })),
         "recovered-after": facts.recovered_after,
+        "still": facts.still,
+        "next": facts.next.map(|time| time.to_string()),
         "notes": [],
         "notes-omitted": 0,
         "failures": [],

@@ -74,6 +74,10 @@ pub struct Facts<'a> {
     pub failing_since: Option<(Timestamp, u32)>,
     /// How many runs failed directly before this one, if this is the first success after them.
     pub recovered_after: Option<u32>,
+    /// How many days the present series of such runs lasts, if it was told before; None: this is the first telling.
+    pub still: Option<u32>,
+    /// When the profile is due next; None where no time is known.
+    pub next: Option<Timestamp>,
     /// The machine's name.
     pub host: &'a str,
     /// The installation's random name: letters and digits, made at the first start.

@@ -7,7 +7,7 @@ use crate::run::Status;
 /// The subject of a report: `[FAILED 3 errors] documents on nas1`.
 pub(super) fn subject(facts: &Facts<'_>) -> String {
     let outcome = &facts.run.outcome;
-    let status = match (outcome.status, facts.recovered_after) {
+    let mut status = match (outcome.status, facts.recovered_after) {
         (Status::Ok | Status::Unchanged, Some(runs)) => {
             format!("OK recovered after {}", numbers::of(runs.into(), "run", "runs"))
         }
@@ -25,5 +25,12 @@ pub(super) fn subject(facts: &Facts<'_>) -> String {
         (Status::Cancelled, _) => "CANCELLED".into(),
         (Status::Interrupted | Status::Running, _) => "INTERRUPTED".into(),
     };
+    let again = matches!(
+        outcome.status,
+        Status::Warning | Status::Failed | Status::Stopped | Status::Interrupted | Status::Running
+    );
+    if let Some(day) = facts.still.filter(|_| again) {
+        status.push_str(&format!(", day {}", numbers::count(day.into())));
+    }
     clean::header(&format!("[{status}] {}", about(&facts.run.profile, facts.host)), 250)
 }

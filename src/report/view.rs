@@ -7,7 +7,7 @@ use super::numbers::{self, Number};
 use super::verdict::{self, Step, Verdict};
 use super::{Facts, about, clean, when};
 use crate::profile::Mode;
-use crate::run::{Counts, Status};
+use crate::run::{Counts, Status, Trigger};
 
 /// How many notes are shown.
 const NOTES: usize = 10;
@@ -80,9 +80,9 @@ impl View {
             failures: failures::sections(outcome, named),
             unnamed: (unnamed > 0).then(unnamed_text),
             notes: notes(facts, log),
-            last_lines: match outcome.status {
-                Status::Interrupted => log.last_lines.clone(),
-                _ => Vec::new(),
+            last_lines: match verdict::without_a_word(outcome) {
+                true => log.last_lines.clone(),
+                false => Vec::new(),
             },
             bars: bars::bars(facts),
             origin: format!("{}, run {}", facts.origin().line(), run.id),
@@ -110,12 +110,20 @@ fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     };
     let mut job = vec![("From", clean::path(facts.source, 160)), ("To", clean::path(facts.target, 160))];
     job.extend(facts.mode.map(|known| ("Mode", mode(known).to_owned())));
+    job.extend(cause(facts.run.trigger).map(|cause| ("Started by", cause.to_owned())));
     job.push(("Started", when(facts.run.started, facts.zone)));
     // When an interrupted run ended nobody knows.
-    if facts.run.outcome.status != Status::Interrupted {
+    if !verdict::without_a_word(&facts.run.outcome) {
         job.push(("Ended", when(facts.run.ended, facts.zone)));
     }
     job
+}
+
+/// What made a run start, where it was not a person.
+fn cause(trigger: Trigger) -> Option<&'static str> {
+    match trigger {
+        Trigger::Manual => None,
+    }
 }
 
 fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
@@ -130,6 +138,7 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         None => "none so far".into(),
     };
     let mut state = vec![(if success { "Success before this" } else { "Last success" }, last)];
+    state.extend(facts.next.map(|next| ("Next run", when(next, facts.zone))));
     if let Some(free) = outcome.free_bytes {
         state.push(("Free in the target", numbers::size_exact(free)));
     }
