@@ -327,8 +327,11 @@ fn ten_thousand() -> Case {
 }
 
 /// What an enemy would like to see in a letter.
+pub const EVIL: &str =
+    "</td><script>alert(1)</script>\r\nBcc: all@example.org\r\n\r\n=?utf-8?q?x?= \u{202e}gpj.exe\u{1b}[31m🎉";
+
 fn hostile() -> Case {
-    let evil = "</td><script>alert(1)</script>\r\nBcc: all@example.org\r\n\r\n=?utf-8?q?x?= \u{202e}gpj.exe\u{1b}[31m🎉";
+    let evil = EVIL;
     let failures = vec![
         failure(Severity::Error, evil, evil, Some(evil), false),
         failure(Severity::Error, &"ÿ".repeat(255), "\u{0}\u{7f}\u{2028}", None, false),

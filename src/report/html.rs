@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::error::{Context, Result};
 
 /// All of them by name: those of letters, and what letters share.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
+    ("digest.html", include_str!("templates/digest.html")),
     ("report.html", include_str!("templates/report.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("head.html", include_str!("templates/head.html")),

@@ -16,6 +16,7 @@ mod adapt;
 mod address;
 mod bars;
 mod clean;
+mod digest;
 mod failures;
 mod html;
 mod json;
@@ -47,6 +48,7 @@ use crate::run::{Counts, Run, RunId, Status};
 
 pub use adapt::{late, slim, with_note};
 pub use address::bare;
+pub use digest::{Digest, Pause, Skipped, Standing};
 pub use level::{is_mailed, level};
 pub use log::LogText;
 pub use test_letter::TestLetter;
