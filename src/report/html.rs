@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::error::{Context, Result};
 
 /// All of them by name: those of letters, and what letters share.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("digest.html", include_str!("templates/digest.html")),
     ("report.html", include_str!("templates/report.html")),
+    ("notice.html", include_str!("templates/notice.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("head.html", include_str!("templates/head.html")),
     ("foot.html", include_str!("templates/foot.html")),

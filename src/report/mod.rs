@@ -1,4 +1,5 @@
-//! A run told to a person: subject, plain text, HTML, JSON and the whole letter.
+//! A run told to a person: subject, plain text, HTML, JSON and the whole letter. Beside it a [`Digest`] of all profiles,
+//! and a [`Notice`] of runs that did not happen.
 //!
 //! A report is a pure function of [`Facts`], which the caller gathers: it reads no clock, no file and no database,
 //! so the same facts always give the same bytes. A letter that is rendered again is recognisably the same letter.
@@ -25,6 +26,7 @@ mod level;
 mod lines;
 mod log;
 mod mail;
+mod notice;
 mod numbers;
 mod subject;
 mod test_letter;
@@ -51,6 +53,7 @@ pub use address::bare;
 pub use digest::{Digest, Pause, Skipped, Standing};
 pub use level::{is_mailed, level};
 pub use log::LogText;
+pub use notice::{Late, Notice, What};
 pub use test_letter::TestLetter;
 
 /// The most that the text and the HTML may take together, in bytes: mail services cut longer letters.
@@ -142,7 +145,10 @@ pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
     let level = level(status, facts.recovered_after.is_some());
     let log = extract(facts, level);
     let subject = subject::subject(facts);
-    let (text, html) = bodies(facts, &log, &subject)?;
+    let (text, html) = fit(failures::SHOWN, |named| {
+        let view = view::View::new(facts, &log, &subject, named);
+        Ok((text::text(&view), html::html("report.html", &view)?))
+    })?;
     let letter = letter::Letter {
         origin: facts.origin(),
         id: run.id,
@@ -179,16 +185,14 @@ pub fn json_of(mail: &[u8]) -> Option<Vec<u8>> {
     Some(part.contents().to_vec())
 }
 
-/// Text and HTML, with as many failures named as their length allows.
-fn bodies(facts: &Facts<'_>, log: &log::Extract, subject: &str) -> Result<(String, String)> {
-    let mut named = failures::SHOWN;
+/// Text and HTML that name as much as their length allows, at most `named` of whatever they name.
+fn fit(mut named: usize, bodies: impl Fn(usize) -> Result<(String, String)>) -> Result<(String, String)> {
     loop {
-        let view = view::View::new(facts, log, subject, named);
-        let (text, html) = (text::text(&view), html::html("report.html", &view)?);
+        let (text, html) = bodies(named)?;
         if named == 0 || text.len() + html.len() <= MOST_BODY {
             return Ok((text, html));
         }
-        named /= 2;
+        named = named * 3 / 4;
     }
 }
 

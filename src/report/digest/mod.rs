@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::letter::{Body, Letter, Origin};
-use super::{MOST_BODY, PastRun, Rendered, clean, html};
+use super::{PastRun, Rendered, clean, fit, html};
 use crate::error::Result;
 use crate::profile::ReportRules;
 use crate::run::RunId;
@@ -119,7 +119,10 @@ impl Digest<'_> {
     /// An address that no letter can be sent to or from, or a time that no calendar has.
     pub fn render(&self) -> Result<Rendered> {
         let subject = verdict::subject(self);
-        let (text, html) = self.bodies(&subject)?;
+        let (text, html) = fit(NAMED, |named| {
+            let view = view::View::new(self, &subject, named);
+            Ok((text::text(&view), html::html("digest.html", &view)?))
+        })?;
         let letter = Letter {
             origin: self.origin(),
             id: self.id,
@@ -133,19 +136,6 @@ impl Digest<'_> {
             log: None,
         };
         letter.seal(Body { subject, text, html, json: json::json(self) })
-    }
-
-    /// Text and HTML, with as many profiles named as their length allows.
-    fn bodies(&self, subject: &str) -> Result<(String, String)> {
-        let mut named = NAMED;
-        loop {
-            let view = view::View::new(self, subject, named);
-            let (text, html) = (text::text(&view), html::html("digest.html", &view)?);
-            if named == 0 || text.len() + html.len() <= MOST_BODY {
-                return Ok((text, html));
-            }
-            named = named * 3 / 4;
-        }
     }
 
     fn origin(&self) -> Origin<'_> {
