@@ -71,11 +71,21 @@ pub fn duration_ms(ms: u64) -> String {
 
 /// How long before: `12 min earlier`, `26 h earlier`, `4 days earlier`.
 pub fn earlier(span: SignedDuration) -> String {
+    format!("{} earlier", roughly(span))
+}
+
+/// How long ago: `12 min ago`, `26 h ago`, `4 days ago`.
+pub fn ago(span: SignedDuration) -> String {
+    format!("{} ago", roughly(span))
+}
+
+/// A long time in one unit.
+fn roughly(span: SignedDuration) -> String {
     let minutes = millis(span) / 60_000;
     match minutes {
-        0..120 => format!("{minutes} min earlier"),
-        120..2880 => format!("{} h earlier", (minutes + 30) / 60),
-        _ => format!("{} days earlier", count((minutes + 720) / 1440)),
+        0..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", (minutes + 30) / 60),
+        _ => format!("{} days", count((minutes + 720) / 1440)),
     }
 }
 

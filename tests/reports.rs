@@ -178,6 +178,8 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
         last_success: Some(at(-86_400)),
         failing_since: (!success).then(|| (at(-7_200), 4)),
         recovered_after: (success && recovered).then_some(3),
+        still: None,
+        next: None,
         host,
         install_id: "0123456789ab",
         version: "0.1.0",

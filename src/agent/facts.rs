@@ -66,6 +66,8 @@ impl Agent<'_> {
                 None => (run.started, 1),
             }),
             recovered_after: failing.filter(|_| success).map(|series| count(series.runs)),
+            still: None,
+            next: None,
             host: &self.host,
             install_id: &self.state.install_id()?,
             version: env!("CARGO_PKG_VERSION"),

@@ -4,7 +4,8 @@
 use lettre::Address;
 use lettre::message::Mailbox;
 
-use super::{Facts, clean};
+use super::clean;
+use super::letter::Origin;
 use crate::error::{Error, Kind, Result};
 use crate::profile::mailbox;
 
@@ -12,8 +13,8 @@ use crate::profile::mailbox;
 const DOMAIN: usize = 56;
 
 /// The sender: as the profile says, else `postkeep on HOST` with the account's own address, else `postkeep@HOST`.
-pub(super) fn sender(facts: &Facts<'_>) -> Result<Mailbox> {
-    sender_of(facts.rules.from.as_deref(), facts.own_address, facts.host)
+pub(super) fn sender(origin: &Origin<'_>) -> Result<Mailbox> {
+    sender_of(origin.rules.from.as_deref(), origin.own_address, origin.host)
 }
 
 /// The sender by what is said of him.
@@ -27,8 +28,8 @@ pub(super) fn sender_of(from: Option<&str>, own_address: Option<&str>, host: &st
 }
 
 /// The readers: as the profile says, else `you@HOST`, which no mail leaves the machine for.
-pub(super) fn readers(facts: &Facts<'_>) -> Result<Vec<Mailbox>> {
-    readers_of(&facts.rules.to, facts.host)
+pub(super) fn readers(origin: &Origin<'_>) -> Result<Vec<Mailbox>> {
+    readers_of(&origin.rules.to, origin.host)
 }
 
 /// The readers by what is said of them.

@@ -89,7 +89,8 @@ pub(super) fn bars(facts: &Facts<'_>) -> Bars {
     Bars { bars, legend: all.into_iter().filter(occurs).map(letter).collect() }
 }
 
-fn letter(status: Status) -> (char, &'static str, &'static str) {
+/// A status as a letter, what the letter means, and its colour.
+pub(super) fn letter(status: Status) -> (char, &'static str, &'static str) {
     match status {
         Status::Ok => ('o', "ok", "#2f9e68"),
         Status::Unchanged => ('.', "nothing to do", "#a9b7c2"),

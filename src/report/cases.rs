@@ -18,6 +18,8 @@ pub struct Case {
     pub last_success: Option<Timestamp>,
     pub failing_since: Option<(Timestamp, u32)>,
     pub recovered_after: Option<u32>,
+    pub still: Option<u32>,
+    pub next: Option<Timestamp>,
     pub host: String,
     pub zone: TimeZone,
     pub rules: ReportRules,
@@ -35,6 +37,8 @@ impl Case {
             last_success: self.last_success,
             failing_since: self.failing_since,
             recovered_after: self.recovered_after,
+            still: self.still,
+            next: self.next,
             host: &self.host,
             install_id: "7k3m9q2x5v",
             version: "0.1.0",
@@ -64,6 +68,8 @@ impl Case {
             last_success: None,
             failing_since: None,
             recovered_after: None,
+            still: None,
+            next: None,
             host: "nas1".into(),
             zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
             rules: ReportRules {
@@ -171,6 +177,7 @@ pub fn all() -> Vec<Case> {
         failed_without_entries(),
         stopped(),
         interrupted(),
+        agent_stopped(),
         cancelled(),
         ten_thousand(),
         hostile(),
@@ -236,6 +243,8 @@ fn failed() -> Case {
     statuses.extend([Status::Failed; 3]);
     let mut case = Case::new("failed", outcome).after(&statuses[3..]);
     case.failing_since = Some((case.history[26].started, 4));
+    case.still = Some(3);
+    case.next = Some(case.run.started + 24.hours());
     case
 }
 
@@ -273,6 +282,18 @@ fn interrupted() -> Case {
     case
 }
 
+/// The agent was stopped in good order, and the run could say so.
+fn agent_stopped() -> Case {
+    let counts =
+        Counts { files: 820, folders: 40, created: 12, copied_bytes: 1_048_576, ..Counts::default() };
+    let error = Message { text: "the agent was stopped".into(), hints: Vec::new() };
+    let outcome = Outcome { counts, error: Some(error), ..Outcome::new(Status::Interrupted) };
+    let mut case = Case::new("agent-stopped", outcome).after(&month());
+    case.still = Some(2);
+    case.next = Some(case.run.started + 24.hours());
+    case
+}
+
 fn cancelled() -> Case {
     let counts =
         Counts { files: 3_120, folders: 220, created: 80, copied_bytes: 524_288_000, ..Counts::default() };
@@ -307,8 +328,11 @@ fn ten_thousand() -> Case {
 }
 
 /// What an enemy would like to see in a letter.
+pub const EVIL: &str =
+    "</td><script>alert(1)</script>\r\nBcc: all@example.org\r\n\r\n=?utf-8?q?x?= \u{202e}gpj.exe\u{1b}[31m🎉";
+
 fn hostile() -> Case {
-    let evil = "</td><script>alert(1)</script>\r\nBcc: all@example.org\r\n\r\n=?utf-8?q?x?= \u{202e}gpj.exe\u{1b}[31m🎉";
+    let evil = EVIL;
     let failures = vec![
         failure(Severity::Error, evil, evil, Some(evil), false),
         failure(Severity::Error, &"ÿ".repeat(255), "\u{0}\u{7f}\u{2028}", None, false),

@@ -9,7 +9,7 @@ use crate::profile::{Level, Mode};
 use crate::run::Failure;
 
 /// The most bytes of a printed report.
-const MOST: usize = 64 << 10;
+pub(super) const MOST: usize = 64 << 10;
 /// What everything but the failures may take; notes are left out above it.
 const MOST_BEFORE_FAILURES: usize = 48 << 10;
 
@@ -29,6 +29,7 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
     let cut = |text: &str| clean::line(text, 500);
     let mut report = json!({
         "schema": 1,
+        "kind": "report",
         "run": run.id,
         "profile": clean::line(&run.profile, 200),
         "host": clean::line(facts.host, 200),
@@ -64,6 +65,8 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
             "runs": runs,
         })),
         "recovered-after": facts.recovered_after,
+        "still": facts.still,
+        "next": facts.next.map(|time| time.to_string()),
         "notes": [],
         "notes-omitted": 0,
         "failures": [],
@@ -87,7 +90,7 @@ pub(super) fn print(report: &Value) -> String {
 
 /// Puts values into the list `key` as long as the printed report stays below `most`, and the number of the others
 /// out of `total` into `KEY-omitted`.
-fn fill<T: Serialize>(
+pub(super) fn fill<T: Serialize>(
     report: &mut Value,
     key: &str,
     values: &mut dyn Iterator<Item = T>,

@@ -35,7 +35,7 @@ impl LogText for Vec<u8> {
 
 /// What a letter needs of a log.
 #[derive(Debug, Default)]
-pub(super) struct Digest {
+pub(super) struct Extract {
     /// The log or its ends, compressed; None when it is not to be attached.
     pub attachment: Option<Vec<u8>>,
     /// How many lines the attachment leaves out.
@@ -48,17 +48,17 @@ pub(super) struct Digest {
 
 /// Reads the log. `limit` is the most bytes of gzip that may be attached, None if it is not asked for; `id` names
 /// the run in the line that stands for what is left out.
-pub(super) fn digest(log: &dyn LogText, limit: Option<u64>, id: &str) -> Digest {
+pub(super) fn extract(log: &dyn LogText, limit: Option<u64>, id: &str) -> Extract {
     match read(log, limit, id) {
         Ok(digest) => digest,
-        Err(error) => Digest {
+        Err(error) => Extract {
             problem: Some(format!("The log could not be read: {}", error.one_line())),
-            ..Digest::default()
+            ..Extract::default()
         },
     }
 }
 
-fn read(log: &dyn LogText, limit: Option<u64>, id: &str) -> Result<Digest> {
+fn read(log: &dyn LogText, limit: Option<u64>, id: &str) -> Result<Extract> {
     let limit = limit.map(|bytes| usize::try_from(bytes.min(MOST)).unwrap_or(0));
     let mut ends = Ends::new(limit.unwrap_or(0));
     let mut whole = limit.map(Capped::new);
@@ -77,20 +77,20 @@ fn read(log: &dyn LogText, limit: Option<u64>, id: &str) -> Result<Digest> {
     }
     let last_lines = ends.last_lines();
     if ends.bytes == 0 {
-        return Ok(Digest::default());
+        return Ok(Extract::default());
     }
     if let Some(attachment) = whole.and_then(Capped::finish) {
-        return Ok(Digest { attachment: Some(attachment), last_lines, ..Digest::default() });
+        return Ok(Extract { attachment: Some(attachment), last_lines, ..Extract::default() });
     }
     let Some(limit) = limit else {
-        return Ok(Digest { last_lines, ..Digest::default() });
+        return Ok(Extract { last_lines, ..Extract::default() });
     };
     let (text, left_out) = ends.text(id);
     match text.and_then(|text| Capped::new(limit).push(&text)).and_then(Capped::finish) {
-        Some(attachment) => Ok(Digest { attachment: Some(attachment), left_out, last_lines, problem: None }),
+        Some(attachment) => Ok(Extract { attachment: Some(attachment), left_out, last_lines, problem: None }),
         None => {
             let problem = Some("The log is too long to be attached.".into());
-            Ok(Digest { last_lines, problem, ..Digest::default() })
+            Ok(Extract { last_lines, problem, ..Extract::default() })
         }
     }
 }
@@ -209,25 +209,25 @@ mod tests {
     #[test]
     fn a_short_log_is_whole() {
         let log: &[u8] = b"one\ntwo\n";
-        let digest = digest(&log, Some(1000), "X");
-        assert_eq!(unzip(&digest.attachment.unwrap()), "one\ntwo\n");
-        assert_eq!(digest.last_lines, ["one", "two"]);
+        let extract = extract(&log, Some(1000), "X");
+        assert_eq!(unzip(&extract.attachment.unwrap()), "one\ntwo\n");
+        assert_eq!(extract.last_lines, ["one", "two"]);
     }
 
     #[test]
     fn of_a_long_log_the_ends_remain_and_every_line_is_accounted_for() {
         let log = noise(50_000);
         let limit = 40_000;
-        let digest = digest(&log, Some(limit), "X");
-        let attachment = digest.attachment.unwrap();
+        let extract = extract(&log, Some(limit), "X");
+        let attachment = extract.attachment.unwrap();
         assert!(attachment.len() as u64 <= limit);
         let text = unzip(&attachment);
         assert!(text.starts_with("0 ") && text.lines().last().unwrap().starts_with("49999 "));
         let kept = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).count() as u64;
-        assert_eq!(kept + digest.left_out, 50_000);
+        assert_eq!(kept + extract.left_out, 50_000);
         let note = format!(
             "... {} lines are left out here; all of it: postkeep log X ...",
-            numbers::count(digest.left_out)
+            numbers::count(extract.left_out)
         );
         assert!(text.contains(&note), "{text:.100}");
     }
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn a_log_that_is_one_endless_line_takes_no_more_room() {
         let log = vec![b'x'; 3 << 20];
-        let digest = digest(&log, Some(100), "X");
-        assert!(digest.attachment.is_none());
-        assert_eq!(digest.problem.as_deref(), Some("The log is too long to be attached."));
-        assert_eq!(digest.last_lines.len(), 1);
+        let extract = extract(&log, Some(100), "X");
+        assert!(extract.attachment.is_none());
+        assert_eq!(extract.problem.as_deref(), Some("The log is too long to be attached."));
+        assert_eq!(extract.last_lines.len(), 1);
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
                 Err(crate::error::Error::other("no such row"))
             }
         }
-        let digest = digest(&Broken, Some(100), "X");
-        assert_eq!(digest.problem.as_deref(), Some("The log could not be read: no such row"));
+        let extract = extract(&Broken, Some(100), "X");
+        assert_eq!(extract.problem.as_deref(), Some("The log could not be read: no such row"));
     }
 }

@@ -12,105 +12,87 @@ use lettre::message::header::{
 };
 use lettre::message::{Body, Mailboxes, MaybeString, MultiPart, SinglePart};
 
-use super::{Facts, address, clean};
+use super::letter::{Body as Said, Letter};
+use super::{address, clean};
 use crate::error::{Context, Error, Result};
 
 /// The longest header line.
 const LINE: usize = 78;
 
-/// How many characters of a profile's and a machine's name go into an id. An id has no space to fold a line at: with
+/// How many characters of a list's and a machine's name go into an id. An id has no space to fold a line at: with
 /// so many of both it fits on one.
 const TAG: usize = 28;
 
-/// What a letter is known by.
+/// The ids of a letter, with their angle brackets.
 pub(super) struct Ids {
-    /// Its own id.
+    /// Its own.
     pub message: String,
-    /// The root of the thread that the profile's letters of a month are in. It is no letter: it stands only in
+    /// The root of the thread that the letters of a list and a month are in. It is no letter: it stands only in
     /// References.
     pub thread: String,
 }
 
 impl Ids {
-    /// The ids of a run's letter.
-    pub fn new(facts: &Facts<'_>) -> Self {
-        let at = format!("{}.postkeep.invalid", clean::atom(facts.install_id));
-        let profile = clean::tag(&facts.run.profile, TAG);
-        let month = facts.run.ended.to_zoned(facts.zone.clone()).strftime("%Y-%m").to_string();
+    /// Those of a letter.
+    pub fn new(letter: &Letter<'_>) -> Self {
+        let at = format!("{}.postkeep.invalid", clean::atom(letter.origin.install_id));
+        let list = clean::tag(letter.list, TAG);
+        let month = letter.time.to_zoned(letter.origin.zone.clone()).strftime("%Y-%m").to_string();
         Self {
-            message: format!("<{}.report@{at}>", facts.run.id),
-            thread: format!("<{profile}.{month}.thread@{at}>"),
+            message: format!("<{}.{}@{at}>", letter.id, letter.kind),
+            thread: format!("<{list}.{month}.thread@{at}>"),
         }
     }
 }
 
-/// What goes into a letter.
-pub(super) struct Parts<'a> {
-    /// As a person reads it.
-    pub subject: &'a str,
-    /// The plain body.
-    pub text: &'a str,
-    /// The HTML body.
-    pub html: &'a str,
-    /// `report.json`.
-    pub json: &'a str,
-    /// The log, compressed.
-    pub log: Option<&'a [u8]>,
-}
-
-/// The whole letter, CRLF at line ends.
-pub(super) fn mail(facts: &Facts<'_>, ids: &Ids, parts: &Parts<'_>) -> Result<Vec<u8>> {
-    let mut mail = headers(facts, ids, parts.subject)?.into_bytes();
-    mail.extend(body(facts, parts)?.formatted());
+/// The whole letter, CRLF at line ends. `json` is its `report.json`, printed.
+pub(super) fn mail(letter: &Letter<'_>, ids: &Ids, said: &Said, json: &str) -> Result<Vec<u8>> {
+    let mut mail = headers(letter, ids, &said.subject)?.into_bytes();
+    mail.extend(body(letter, said, json)?.formatted());
     Ok(mail)
 }
 
-fn headers(facts: &Facts<'_>, ids: &Ids, subject: &str) -> Result<String> {
-    let run = facts.run;
-    let profile = clean::header(&run.profile, 64);
-    let host = clean::header(facts.host, 64);
-    let sender = address::sender(facts)?;
+fn headers(letter: &Letter<'_>, ids: &Ids, subject: &str) -> Result<String> {
+    let origin = &letter.origin;
     let list = format!(
         "{} <{}.{}.postkeep.invalid>",
-        phrase(&format!("{profile} on {host}")),
-        clean::tag(&run.profile, TAG),
-        clean::tag(facts.host, TAG)
+        phrase(&letter.about),
+        clean::tag(letter.list, TAG),
+        clean::tag(origin.host, TAG)
     );
-    let headers = [
-        encoded(From::from(Mailboxes::from(sender))),
-        encoded(To::from(Mailboxes::from_iter(address::readers(facts)?))),
-        ("Date".to_owned(), ended(facts)?),
+    let mut headers = vec![
+        encoded(From::from(Mailboxes::from(address::sender(origin)?))),
+        encoded(To::from(Mailboxes::from_iter(address::readers(origin)?))),
+        ("Date".to_owned(), dated(letter)?),
         words("Subject", subject),
         words("Message-ID", &ids.message),
         words("References", &ids.thread),
         words("Auto-Submitted", "auto-generated"),
         words("X-Auto-Response-Suppress", "All"),
         words("List-Id", &list),
-        words("X-Postkeep-Profile", &profile),
-        words("X-Postkeep-Host", &host),
-        words("X-Postkeep-Status", run.outcome.status.word()),
-        words("X-Postkeep-Run", &run.id.to_string()),
-        encoded(MIME_VERSION_1_0),
     ];
+    headers.extend(letter.profile.map(|name| words("X-Postkeep-Profile", &clean::header(name, 64))));
+    headers.push(words("X-Postkeep-Host", &clean::header(origin.host, 64)));
+    headers.push(words("X-Postkeep-Status", letter.status));
+    headers.extend(letter.run.map(|run| words("X-Postkeep-Run", &run.to_string())));
+    headers.push(encoded(MIME_VERSION_1_0));
     Ok(headers.iter().map(|(name, value)| fold(name, value)).collect())
 }
 
-/// The end of the run in the reader's zone.
-fn ended(facts: &Facts<'_>) -> Result<String> {
-    let mut ended = facts.run.ended.to_zoned(facts.zone.clone());
+/// The time that the letter tells of, in the reader's zone.
+fn dated(letter: &Letter<'_>) -> Result<String> {
+    let mut time = letter.time.to_zoned(letter.origin.zone.clone());
     // A header's zone has no seconds; some zones of the nineteenth century have.
-    if ended.offset().seconds() % 60 != 0 {
-        ended = ended.with_time_zone(TimeZone::UTC);
+    if time.offset().seconds() % 60 != 0 {
+        time = time.with_time_zone(TimeZone::UTC);
     }
-    if ended.year() < 1900 {
-        let id = facts.run.id;
-        return Err(Error::other(format!(
-            "run {id} ended in the year {}, which no letter can say",
-            ended.year()
-        ))
-        .hint("Set the machine's clock."));
+    if time.year() < 1900 {
+        let (about, year) = (&letter.about, time.year());
+        let error =
+            Error::other(format!("the letter about {about} is of the year {year}, which no letter can say"));
+        return Err(error.hint("Set the machine's clock."));
     }
-    Ok(date(&ended))
+    Ok(date(&time))
 }
 
 /// A date as a header writes it (RFC 5322, 3.3).
@@ -169,17 +151,17 @@ fn phrase(text: &str) -> String {
     format!("\"{}\"", ascii.replace(['"', '\\'], "'"))
 }
 
-fn body(facts: &Facts<'_>, parts: &Parts<'_>) -> Result<MultiPart> {
-    let id = facts.run.id;
+fn body(letter: &Letter<'_>, said: &Said, json: &str) -> Result<MultiPart> {
+    let id = letter.id;
     let alternative = MultiPart::alternative()
         .boundary(boundary(&format!("{id}-text")))
-        .singlepart(text(ContentType::TEXT_PLAIN, None, parts.text)?)
-        .singlepart(text(ContentType::TEXT_HTML, None, parts.html)?);
-    let json = text(kind("application/json; name=report.json")?, Some("report.json"), parts.json)?;
+        .singlepart(text(ContentType::TEXT_PLAIN, None, &said.text)?)
+        .singlepart(text(ContentType::TEXT_HTML, None, &said.html)?);
+    let json = text(kind("application/json; name=report.json")?, Some("report.json"), json)?;
     let mut all =
         MultiPart::mixed().boundary(boundary(&format!("{id}-all"))).multipart(alternative).singlepart(json);
-    if let Some(log) = parts.log {
-        let stem: String = clean::atom(&facts.run.profile).chars().take(40).collect();
+    if let Some(log) = letter.log {
+        let stem: String = clean::atom(letter.list).chars().take(40).collect();
         let name = format!("{stem}.log.gz");
         let body = content(log.to_vec(), ContentTransferEncoding::Base64)?;
         let part = SinglePart::builder()

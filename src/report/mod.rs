@@ -1,4 +1,5 @@
-//! A run told to a person: subject, plain text, HTML, JSON and the whole letter.
+//! A run told to a person: subject, plain text, HTML, JSON and the whole letter. Beside it a [`Digest`] of all profiles,
+//! and a [`Notice`] of runs that did not happen.
 //!
 //! A report is a pure function of [`Facts`], which the caller gathers: it reads no clock, no file and no database,
 //! so the same facts always give the same bytes. A letter that is rendered again is recognisably the same letter.
@@ -6,7 +7,7 @@
 //! ```text
 //! Facts -> View (every string fit to be shown) -> text, html --+
 //!       -> json -----------------------------------------------+-> mail
-//!       -> log digest -----------------------------------------+
+//!       -> ends of the log --------------------------------------+
 //! ```
 //!
 //! What comes from outside (names of files, causes, the host) is taken as hostile: it cannot add a header, a tag, a
@@ -16,12 +17,16 @@ mod adapt;
 mod address;
 mod bars;
 mod clean;
+mod digest;
 mod failures;
 mod html;
 mod json;
+mod letter;
 mod level;
+mod lines;
 mod log;
 mod mail;
+mod notice;
 mod numbers;
 mod subject;
 mod test_letter;
@@ -45,8 +50,10 @@ use crate::run::{Counts, Run, RunId, Status};
 
 pub use adapt::{late, slim, with_note};
 pub use address::bare;
+pub use digest::{Digest, Pause, Skipped, Standing};
 pub use level::{is_mailed, level};
 pub use log::LogText;
+pub use notice::{Late, Notice, What};
 pub use test_letter::TestLetter;
 
 /// The most that the text and the HTML may take together, in bytes: mail services cut longer letters.
@@ -72,6 +79,10 @@ pub struct Facts<'a> {
     pub failing_since: Option<(Timestamp, u32)>,
     /// How many runs failed directly before this one, if this is the first success after them.
     pub recovered_after: Option<u32>,
+    /// How many days the present series of such runs lasts, if it was told before; None: this is the first telling.
+    pub still: Option<u32>,
+    /// When the profile is due next; None where no time is known.
+    pub next: Option<Timestamp>,
     /// The machine's name.
     pub host: &'a str,
     /// The installation's random name: letters and digits, made at the first start.
@@ -130,24 +141,40 @@ pub struct Rendered {
 ///
 /// An address of the profile that no letter can be sent to or from, or a time that no calendar has.
 pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
-    let level = level(facts.run.outcome.status, facts.recovered_after.is_some());
-    let log = digest(facts, level);
+    let (run, status) = (facts.run, facts.run.outcome.status);
+    let level = level(status, facts.recovered_after.is_some());
+    let log = extract(facts, level);
     let subject = subject::subject(facts);
-    let (text, html) = bodies(facts, &log, &subject)?;
-    let json = json::json(facts, level);
-    let ids = mail::Ids::new(facts);
-    let parts = mail::Parts {
-        subject: &subject,
-        text: &text,
-        html: &html,
-        json: &json::print(&json),
+    let (text, html) = fit(failures::SHOWN, |named| {
+        let view = view::View::new(facts, &log, &subject, named);
+        Ok((text::text(&view), html::html("report.html", &view)?))
+    })?;
+    let letter = letter::Letter {
+        origin: facts.origin(),
+        id: run.id,
+        kind: "report",
+        about: about(&run.profile, facts.host),
+        list: &run.profile,
+        profile: Some(&run.profile),
+        status: status.word(),
+        run: Some(run.id),
+        time: run.ended,
         log: log.attachment.as_deref(),
     };
-    let mail = mail::mail(facts, &ids, &parts)?;
-    let sender = address::sender(facts)?.email.to_string();
-    let readers = if facts.rules.to.is_empty() { Vec::new() } else { address::readers(facts)? };
-    let readers = readers.into_iter().map(|reader| reader.email.to_string()).collect();
-    Ok(Rendered { subject, text, html, json, mail, message_id: ids.message, sender, readers })
+    letter.seal(letter::Body { subject, text, html, json: json::json(facts, level) })
+}
+
+impl Facts<'_> {
+    fn origin(&self) -> letter::Origin<'_> {
+        letter::Origin {
+            host: self.host,
+            install_id: self.install_id,
+            version: self.version,
+            zone: self.zone,
+            own_address: self.own_address,
+            rules: self.rules,
+        }
+    }
 }
 
 /// The `report.json` of a letter; None if there is none in it.
@@ -158,21 +185,19 @@ pub fn json_of(mail: &[u8]) -> Option<Vec<u8>> {
     Some(part.contents().to_vec())
 }
 
-/// Text and HTML, with as many failures named as their length allows.
-fn bodies(facts: &Facts<'_>, log: &log::Digest, subject: &str) -> Result<(String, String)> {
-    let mut named = failures::SHOWN;
+/// Text and HTML that name as much as their length allows, at most `named` of whatever they name.
+fn fit(mut named: usize, bodies: impl Fn(usize) -> Result<(String, String)>) -> Result<(String, String)> {
     loop {
-        let view = view::View::new(facts, log, subject, named);
-        let (text, html) = (text::text(&view), html::html(&view)?);
+        let (text, html) = bodies(named)?;
         if named == 0 || text.len() + html.len() <= MOST_BODY {
             return Ok((text, html));
         }
-        named /= 2;
+        named = named * 3 / 4;
     }
 }
 
 /// Reads the log, as far as this report needs it.
-fn digest(facts: &Facts<'_>, level: Level) -> log::Digest {
+fn extract(facts: &Facts<'_>, level: Level) -> log::Extract {
     let attach = match facts.rules.attach_log {
         AttachLog::Always => true,
         AttachLog::OnFailure => matches!(level, Level::Warning | Level::Failure),
@@ -181,13 +206,18 @@ fn digest(facts: &Facts<'_>, level: Level) -> log::Digest {
     let interrupted = facts.run.outcome.status == Status::Interrupted;
     match facts.log {
         Some(log) if attach || interrupted => {
-            log::digest(log, attach.then_some(facts.rules.attach_log_max), &facts.run.id.to_string())
+            log::extract(log, attach.then_some(facts.rules.attach_log_max), &facts.run.id.to_string())
         }
-        _ => log::Digest::default(),
+        _ => log::Extract::default(),
     }
 }
 
 /// A time for people, in the reader's zone: `Mon 23 Nov 2026 02:14 CET`.
 fn when(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M %Z").to_string()
+}
+
+/// What a profile's letters are about: `documents on nas1`.
+fn about(profile: &str, host: &str) -> String {
+    format!("{} on {}", clean::header(profile, 64), clean::header(host, 64))
 }

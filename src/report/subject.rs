@@ -1,13 +1,13 @@
 //! The subject: the status in brackets, what the letter is about outside. Mail services that thread by subject leave
 //! out what is in brackets, so a profile's letters stay together; hence no date, size or id in it.
 
-use super::{Facts, clean, numbers};
+use super::{Facts, about, clean, numbers};
 use crate::run::Status;
 
 /// The subject of a report: `[FAILED 3 errors] documents on nas1`.
 pub(super) fn subject(facts: &Facts<'_>) -> String {
     let outcome = &facts.run.outcome;
-    let status = match (outcome.status, facts.recovered_after) {
+    let mut status = match (outcome.status, facts.recovered_after) {
         (Status::Ok | Status::Unchanged, Some(runs)) => {
             format!("OK recovered after {}", numbers::of(runs.into(), "run", "runs"))
         }
@@ -25,7 +25,12 @@ pub(super) fn subject(facts: &Facts<'_>) -> String {
         (Status::Cancelled, _) => "CANCELLED".into(),
         (Status::Interrupted | Status::Running, _) => "INTERRUPTED".into(),
     };
-    let profile = clean::header(&facts.run.profile, 64);
-    let host = clean::header(facts.host, 64);
-    clean::header(&format!("[{status}] {profile} on {host}"), 250)
+    let again = matches!(
+        outcome.status,
+        Status::Warning | Status::Failed | Status::Stopped | Status::Interrupted | Status::Running
+    );
+    if let Some(day) = facts.still.filter(|_| again) {
+        status.push_str(&format!(", day {}", numbers::count(day.into())));
+    }
+    clean::header(&format!("[{status}] {}", about(&facts.run.profile, facts.host)), 250)
 }

@@ -15,7 +15,8 @@ fn rendered(case: &Case) -> Rendered {
     render(&case.facts()).unwrap_or_else(|e| panic!("{}: {e:?}", case.name))
 }
 
-fn header_block(mail: &[u8]) -> String {
+/// The headers of a letter, with `\n` at line ends.
+pub fn header_block(mail: &[u8]) -> String {
     let text = String::from_utf8(mail.to_vec()).unwrap();
     text.split_once("\r\n\r\n").unwrap().0.replace("\r\n", "\n") + "\n"
 }
@@ -39,19 +40,48 @@ fn every_letter_is_whole_within_limits_and_always_the_same() {
     for case in cases::all() {
         let report = rendered(&case);
         assert_eq!(report, rendered(&case), "{}", case.name);
-        assert!(report.text.len() + report.html.len() <= MOST_BODY, "{}", case.name);
-        assert!(super::json::print(&report.json).len() <= 64 << 10, "{}", case.name);
-        well_formed(&report);
-        if let Some(dir) = std::env::var_os("POSTKEEP_MAIL_DUMP") {
-            let file = |end: &str| Path::new(&dir).join(format!("{}.{end}", case.name));
-            std::fs::write(file("eml"), &report.mail).unwrap();
-            std::fs::write(file("html"), &report.html).unwrap();
-        }
+        well_formed(&report, &HEADERS);
+        dump(case.name, &report);
     }
 }
 
+/// With `POSTKEEP_MAIL_DUMP=DIR` in the environment letters are written there.
+pub fn dump(name: &str, report: &Rendered) {
+    if let Some(dir) = std::env::var_os("POSTKEEP_MAIL_DUMP") {
+        let file = |end: &str| Path::new(&dir).join(format!("{name}.{end}"));
+        std::fs::write(file("eml"), &report.mail).unwrap();
+        std::fs::write(file("html"), &report.html).unwrap();
+    }
+}
+
+/// The headers of a letter about a run of a profile.
+pub const HEADERS: [&str; 15] = [
+    "From",
+    "To",
+    "Date",
+    "Subject",
+    "Message-ID",
+    "References",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "List-Id",
+    "X-Postkeep-Profile",
+    "X-Postkeep-Host",
+    "X-Postkeep-Status",
+    "X-Postkeep-Run",
+    "MIME-Version",
+    "Content-Type",
+];
+
+/// Those of a letter that is not about all of that.
+pub fn headers_without(left_out: &[&str]) -> Vec<&'static str> {
+    HEADERS.into_iter().filter(|name| !left_out.contains(name)).collect()
+}
+
 /// What must hold of any letter, whatever it is about.
-fn well_formed(report: &Rendered) {
+pub fn well_formed(report: &Rendered, headers: &[&str]) {
+    assert!(report.text.len() + report.html.len() <= MOST_BODY);
+    assert!(super::json::print(&report.json).len() <= 64 << 10);
     assert!(report.mail.is_ascii());
     let text = std::str::from_utf8(&report.mail).unwrap();
     assert!(text.ends_with("\r\n"));
@@ -63,24 +93,7 @@ fn well_formed(report: &Rendered) {
         .filter(|line| !line.starts_with(' '))
         .map(|line| line.split(':').next().unwrap().to_owned())
         .collect();
-    let expected = [
-        "From",
-        "To",
-        "Date",
-        "Subject",
-        "Message-ID",
-        "References",
-        "Auto-Submitted",
-        "X-Auto-Response-Suppress",
-        "List-Id",
-        "X-Postkeep-Profile",
-        "X-Postkeep-Host",
-        "X-Postkeep-Status",
-        "X-Postkeep-Run",
-        "MIME-Version",
-        "Content-Type",
-    ];
-    assert_eq!(names, expected);
+    assert_eq!(names, headers);
 
     let mail = MessageParser::default().parse(&report.mail).unwrap();
     assert_eq!(mail.subject(), Some(report.subject.as_str()));
@@ -146,9 +159,7 @@ fn the_most_that_can_be_said_still_fits() {
     for status in [Status::Failed, Status::Warning, Status::Stopped, Status::Interrupted, Status::Cancelled] {
         case.run.outcome.status = status;
         let report = rendered(&case);
-        assert!(report.text.len() + report.html.len() <= MOST_BODY);
-        assert!(super::json::print(&report.json).len() <= 64 << 10);
-        well_formed(&report);
+        well_formed(&report, &HEADERS);
     }
 }
 
@@ -182,7 +193,7 @@ fn a_profile_with_an_unusable_address_is_told_which() {
 }
 
 /// Text as an enemy would write it, and as nobody would.
-fn any_text() -> impl Strategy<Value = String> {
+pub fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),
         "[ -~]{1,20}",
@@ -255,7 +266,7 @@ proptest! {
             rendered(&case)
         };
         let hostile = build(&str::to_owned);
-        well_formed(&hostile);
+        well_formed(&hostile, &HEADERS);
         // The same report about harmless text has exactly as many tags and attributes.
         let harmless = build(&|text| text.replace(['<', '>', '"', '\''], "\u{e000}"));
         for sign in ['<', '>', '"', '\''] {

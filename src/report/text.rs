@@ -4,11 +4,9 @@ use std::fmt::Write;
 
 use super::clean;
 use super::failures::{Group, Section};
+use super::lines::{WIDTH, bullet, heading, line, pairs, width, wrap};
 use super::numbers::Number;
 use super::view::View;
-
-/// How wide a line may be. Only what cannot be broken, a command, is longer.
-const WIDTH: usize = 76;
 
 /// Writes a view as text.
 pub(super) fn text(view: &View) -> String {
@@ -59,57 +57,6 @@ pub(super) fn text(view: &View) -> String {
     line(&mut out, &["The whole log:  ", &view.log_command].concat());
     line(&mut out, &["This report:    ", &view.report_command].concat());
     out
-}
-
-fn line(out: &mut String, text: &str) {
-    out.push_str(text);
-    out.push('\n');
-}
-
-fn heading(out: &mut String, title: &str) {
-    line(out, "");
-    wrap(out, "", title);
-}
-
-/// Fills lines with words. A word wider than a line gets one of its own, cut in its middle.
-fn wrap(out: &mut String, indent: &str, text: &str) {
-    wrap_after(out, indent, indent, text);
-}
-
-fn bullet(out: &mut String, text: &str) {
-    wrap_after(out, "  * ", "    ", text);
-}
-
-fn wrap_after(out: &mut String, first: &str, indent: &str, text: &str) {
-    let mut row = first.to_owned();
-    let mut empty = true;
-    for word in text.split_whitespace() {
-        let word = clean::path(word, WIDTH - indent.len());
-        let gap = usize::from(!empty);
-        if !empty && width(&row) + gap + width(&word) > WIDTH {
-            line(out, &row);
-            row = indent.to_owned();
-            empty = true;
-        }
-        if !empty {
-            row.push(' ');
-        }
-        row.push_str(&word);
-        empty = false;
-    }
-    line(out, &row);
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
-}
-
-fn pairs(out: &mut String, pairs: &[(&'static str, String)]) {
-    let labels = pairs.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-    for (label, value) in pairs {
-        let value = clean::path(value, WIDTH - labels - 4);
-        let _ = writeln!(out, "  {label:labels$}  {value}");
-    }
 }
 
 fn numbers(out: &mut String, numbers: &[Number], compared: Option<&str>) {

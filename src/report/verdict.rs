@@ -1,7 +1,7 @@
 //! The sentences: how it ended, and what to do.
 
 use super::{Facts, clean, failures, numbers, when};
-use crate::run::{Counts, Status};
+use crate::run::{Counts, Outcome, Status};
 
 /// How many steps are named.
 const STEPS: usize = 8;
@@ -47,6 +47,7 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
         Status::Failed => ("FAILED", after, failed(facts)),
         Status::Stopped => ("STOPPED", "before anything was written".into(), stopped(facts)),
         Status::Cancelled => ("CANCELLED", after, cancelled(&outcome.counts)),
+        Status::Interrupted if outcome.error.is_some() => ("INTERRUPTED", after, failed(facts)),
         Status::Interrupted | Status::Running => {
             let started = when(facts.run.started, facts.zone);
             let what = format!(
@@ -57,6 +58,11 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
         }
     };
     Verdict { word, after, what, more: more(facts) }
+}
+
+/// Whether the run could not say how it ended: then its end is when somebody looked.
+pub(super) fn without_a_word(outcome: &Outcome) -> bool {
+    matches!(outcome.status, Status::Interrupted | Status::Running) && outcome.error.is_none()
 }
 
 fn done(facts: &Facts<'_>, what: String) -> String {
@@ -125,11 +131,15 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
             let entries = numbers::of(outcome.errors, "entry was", "entries were");
             more.push(format!("Besides, {entries} not synced."));
         }
-        Status::Interrupted | Status::Running => more.push(format!(
-            "Nothing is half done under a final name: every file has its old or its new content. This was noticed \
-             on {}.",
-            when(facts.run.ended, facts.zone)
-        )),
+        Status::Interrupted | Status::Running => {
+            let mut whole =
+                "Nothing is half done under a final name: every file has its old or its new content."
+                    .to_owned();
+            if without_a_word(outcome) {
+                whole.push_str(&format!(" This was noticed on {}.", when(facts.run.ended, facts.zone)));
+            }
+            more.push(whole);
+        }
         Status::Cancelled if outcome.counts.changed() => {
             more.push("What was done stays; no file is half written under its final name.".into());
         }

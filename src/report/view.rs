@@ -2,12 +2,12 @@
 
 use super::bars::{self, Bars};
 use super::failures::{self, Section};
-use super::log::Digest;
+use super::log::Extract;
 use super::numbers::{self, Number};
 use super::verdict::{self, Step, Verdict};
-use super::{Facts, clean, when};
+use super::{Facts, about, clean, when};
 use crate::profile::Mode;
-use crate::run::{Counts, Status};
+use crate::run::{Counts, Status, Trigger};
 
 /// How many notes are shown.
 const NOTES: usize = 10;
@@ -53,11 +53,10 @@ pub(super) struct View {
 
 impl View {
     /// The view of a report that names at most `named` entries of each kind of failure.
-    pub fn new(facts: &Facts<'_>, log: &Digest, subject: &str, named: usize) -> Self {
+    pub fn new(facts: &Facts<'_>, log: &Extract, subject: &str, named: usize) -> Self {
         let (run, outcome) = (facts.run, &facts.run.outcome);
         let usual = numbers::usual(facts.history);
         let has_numbers = outcome.status.is_success() || outcome.counts != Counts::default();
-        let host = clean::header(facts.host, 64);
         let compared = |usual: &numbers::Usual| match usual.runs {
             1 => "one earlier run".into(),
             runs => format!("median of {runs} runs"),
@@ -69,7 +68,7 @@ impl View {
             subject: subject.to_owned(),
             tone: tone(outcome.status),
             verdict: verdict::verdict(facts),
-            about: format!("{} on {host}", clean::header(&run.profile, 64)),
+            about: about(&run.profile, facts.host),
             job: job(facts),
             steps: verdict::steps(facts),
             numbers: match has_numbers {
@@ -81,12 +80,12 @@ impl View {
             failures: failures::sections(outcome, named),
             unnamed: (unnamed > 0).then(unnamed_text),
             notes: notes(facts, log),
-            last_lines: match outcome.status {
-                Status::Interrupted => log.last_lines.clone(),
-                _ => Vec::new(),
+            last_lines: match verdict::without_a_word(outcome) {
+                true => log.last_lines.clone(),
+                false => Vec::new(),
             },
             bars: bars::bars(facts),
-            origin: format!("{host}, postkeep {}, run {}", clean::line(facts.version, 40), run.id),
+            origin: format!("{}, run {}", facts.origin().line(), run.id),
             log_command: format!("postkeep log {}", run.id),
             report_command: format!("postkeep report {}", run.id),
         }
@@ -111,12 +110,20 @@ fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     };
     let mut job = vec![("From", clean::path(facts.source, 160)), ("To", clean::path(facts.target, 160))];
     job.extend(facts.mode.map(|known| ("Mode", mode(known).to_owned())));
+    job.extend(cause(facts.run.trigger).map(|cause| ("Started by", cause.to_owned())));
     job.push(("Started", when(facts.run.started, facts.zone)));
     // When an interrupted run ended nobody knows.
-    if facts.run.outcome.status != Status::Interrupted {
+    if !verdict::without_a_word(&facts.run.outcome) {
         job.push(("Ended", when(facts.run.ended, facts.zone)));
     }
     job
+}
+
+/// What made a run start, where it was not a person.
+fn cause(trigger: Trigger) -> Option<&'static str> {
+    match trigger {
+        Trigger::Manual => None,
+    }
 }
 
 fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
@@ -131,6 +138,7 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         None => "none so far".into(),
     };
     let mut state = vec![(if success { "Success before this" } else { "Last success" }, last)];
+    state.extend(facts.next.map(|next| ("Next run", when(next, facts.zone))));
     if let Some(free) = outcome.free_bytes {
         state.push(("Free in the target", numbers::size_exact(free)));
     }
@@ -151,7 +159,7 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     state
 }
 
-fn notes(facts: &Facts<'_>, log: &Digest) -> Vec<String> {
+fn notes(facts: &Facts<'_>, log: &Extract) -> Vec<String> {
     let all = &facts.run.outcome.notes;
     let mut notes: Vec<String> = all.iter().take(NOTES).map(|note| clean::line(note, 300)).collect();
     if all.len() > NOTES {
