@@ -22,7 +22,7 @@
 //! sync
 //! folder  report  mail  state
 //! run  profile
-//! replica
+//! replica  child
 //! entry
 //! error  clock  progress  figures
 //! ```
@@ -31,6 +31,7 @@
 //! read no clock.
 
 pub mod agent;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod entry;
