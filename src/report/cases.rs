@@ -171,6 +171,7 @@ pub fn all() -> Vec<Case> {
         failed_without_entries(),
         stopped(),
         interrupted(),
+        shut_down(),
         cancelled(),
         ten_thousand(),
         hostile(),
@@ -271,6 +272,14 @@ fn interrupted() -> Case {
     let mut case = Case::new("interrupted", Outcome::new(Status::Interrupted)).after(&month());
     case.run.ended = case.run.started + 9.hours();
     case
+}
+
+fn shut_down() -> Case {
+    let hints = vec!["it runs again when the agent is back".into()];
+    let error = Some(Message { text: "the agent was stopped".into(), hints });
+    let counts =
+        Counts { files: 3_120, folders: 220, created: 80, copied_bytes: 524_288_000, ..Counts::default() };
+    Case::new("shut-down", Outcome { counts, error, ..Outcome::new(Status::Interrupted) }).after(&month())
 }
 
 fn cancelled() -> Case {

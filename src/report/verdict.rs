@@ -46,15 +46,21 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
         }
         Status::Failed => ("FAILED", after, failed(facts)),
         Status::Stopped => ("STOPPED", "before anything was written".into(), stopped(facts)),
-        Status::Cancelled => ("CANCELLED", after, cancelled(&outcome.counts)),
-        Status::Interrupted | Status::Running => {
-            let started = when(facts.run.started, facts.zone);
-            let what = format!(
-                "the run that started on {started} ended without a word: a power cut, a crash, or it was \
+        Status::Cancelled => ("CANCELLED", after, cut_short("stopped by hand", &outcome.counts)),
+        Status::Interrupted | Status::Running => match &outcome.error {
+            Some(error) => {
+                let why = clean::line(error.text.trim_end_matches('.'), 600);
+                ("INTERRUPTED", after, cut_short(&why, &outcome.counts))
+            }
+            None => {
+                let started = when(facts.run.started, facts.zone);
+                let what = format!(
+                    "the run that started on {started} ended without a word: a power cut, a crash, or it was \
                  killed."
-            );
-            ("INTERRUPTED", String::new(), what)
-        }
+                );
+                ("INTERRUPTED", String::new(), what)
+            }
+        },
     };
     Verdict { word, after, what, more: more(facts) }
 }
@@ -110,11 +116,11 @@ fn stopped(facts: &Facts<'_>) -> String {
     }
 }
 
-fn cancelled(counts: &Counts) -> String {
+fn cut_short(why: &str, counts: &Counts) -> String {
     if counts.changed() {
-        return format!("stopped by hand; until then {}", changed(counts));
+        return format!("{why}; until then {}", changed(counts));
     }
-    "stopped by hand before anything was changed.".into()
+    format!("{why} before anything was changed.")
 }
 
 fn more(facts: &Facts<'_>) -> Vec<String> {
@@ -125,12 +131,12 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
             let entries = numbers::of(outcome.errors, "entry was", "entries were");
             more.push(format!("Besides, {entries} not synced."));
         }
-        Status::Interrupted | Status::Running => more.push(format!(
+        Status::Interrupted | Status::Running if outcome.error.is_none() => more.push(format!(
             "Nothing is half done under a final name: every file has its old or its new content. This was noticed \
              on {}.",
             when(facts.run.ended, facts.zone)
         )),
-        Status::Cancelled if outcome.counts.changed() => {
+        Status::Cancelled | Status::Interrupted | Status::Running if outcome.counts.changed() => {
             more.push("What was done stays; no file is half written under its final name.".into());
         }
         _ => {}

@@ -112,8 +112,8 @@ fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let mut job = vec![("From", clean::path(facts.source, 160)), ("To", clean::path(facts.target, 160))];
     job.extend(facts.mode.map(|known| ("Mode", mode(known).to_owned())));
     job.push(("Started", when(facts.run.started, facts.zone)));
-    // When an interrupted run ended nobody knows.
-    if facts.run.outcome.status != Status::Interrupted {
+    // When a run ended that ended without a word nobody knows.
+    if facts.run.outcome.status != Status::Interrupted || facts.run.outcome.error.is_some() {
         job.push(("Ended", when(facts.run.ended, facts.zone)));
     }
     job
