@@ -8,6 +8,7 @@ mod account;
 mod carry;
 mod deliver;
 mod facts;
+mod limit;
 mod record;
 mod resend;
 mod route;
@@ -132,7 +133,11 @@ impl<'a> Agent<'a> {
         };
         listener.event(&Event::Started { profile: profile.name.clone() });
         let log = Log { spool: Mutex::new(spool), clock: self.clock };
-        let finished = self.work(profile, &begun, order, meter, listener, &log)?;
+        let finished = limit::within(profile.timing.timeout, meter, || {
+            let mut finished = self.work(profile, &begun, order, meter, listener, &log);
+            limit::explain(&mut finished.outcome, meter, profile.timing.timeout);
+            finished
+        });
         listener.event(&Event::Finished);
         let run = Run {
             id: begun.id,
@@ -179,9 +184,13 @@ impl<'a> Agent<'a> {
         meter: &Meter,
         listener: &dyn Listener,
         log: &Log<'_>,
-    ) -> Result<Finished> {
+    ) -> Finished {
         let Job::Sync(job) = &profile.job;
-        let marks = self.state.history().roots(&profile.name)?.of(&job.source, &job.target);
+        let marks = match self.state.history().roots(&profile.name) {
+            Ok(marks) => marks.of(&job.source, &job.target),
+            // Without them the brakes would not hold.
+            Err(error) => return failed(Message::from(&error)),
+        };
         let request = Request {
             profile: &profile.name,
             job,
@@ -194,16 +203,14 @@ impl<'a> Agent<'a> {
             journal: log,
             state: Some(&self.state_dir),
         };
-        Ok(std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
+        std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().map(String::as_str);
             let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-            let mut outcome = Outcome::new(Status::Failed);
-            outcome.error = Some(Message {
+            failed(Message {
                 text: format!("postkeep itself failed: {said}"),
                 hints: vec!["this is a bug in postkeep: please report it with the run's log".into()],
-            });
-            Finished { outcome, marks: None }
-        }))
+            })
+        })
     }
 
     fn lock_roots(&self, profile: &Profile) -> Result<Guard> {
@@ -214,6 +221,10 @@ impl<'a> Agent<'a> {
         ];
         self.state.locks().roots(&roots, &format!("profile {}", profile.name))
     }
+}
+
+fn failed(error: Message) -> Finished {
+    Finished { outcome: Outcome { error: Some(error), ..Outcome::new(Status::Failed) }, marks: None }
 }
 
 /// Opens the state folder for reading only; None when nothing was ever recorded in it.
