@@ -8,6 +8,7 @@ mod account;
 mod carry;
 mod deliver;
 mod facts;
+mod hooks;
 mod limit;
 mod record;
 mod resend;
@@ -24,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
+use self::hooks::Around;
 pub use self::unrecorded::tell_without_state;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -133,9 +135,14 @@ impl<'a> Agent<'a> {
         };
         listener.event(&Event::Started { profile: profile.name.clone() });
         let log = Log { spool: Mutex::new(spool), clock: self.clock };
+        let mut around = Around::new(profile, &begun, meter, &log);
         let finished = limit::within(profile.timing.timeout, meter, || {
-            let mut finished = self.work(profile, &begun, order, meter, listener, &log);
+            let mut finished = match around.before() {
+                Some(outcome) => Finished { outcome, marks: None },
+                None => self.work(profile, &begun, order, meter, listener, &log),
+            };
             limit::explain(&mut finished.outcome, meter, profile.timing.timeout);
+            around.after(&mut finished.outcome);
             finished
         });
         listener.event(&Event::Finished);

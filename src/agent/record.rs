@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_counted_from_its_log() {
-        let log = b"created\t10\ta\ncreated\t0\tdir\nreplaced\t5\tb\ndeleted\t7\tc\nlinked\t0\td\tto a\nfailed\t0\tx\ty\n\xff\n";
+        let log = b"created\t10\ta\ncreated\t0\tdir\nreplaced\t5\tb\ndeleted\t7\tc\nlinked\t0\td\tto a\nfailed\t0\tx\ty\nhook\t0\t(run-before)\tcreated\n\xff\n";
         let counts = counted(log.as_slice());
         assert_eq!(
             counts,
