@@ -23,7 +23,7 @@
 //! folder  report  mail  state
 //! scheduler
 //! run  profile
-//! replica
+//! replica  child
 //! entry
 //! error  clock  progress  figures
 //! ```
@@ -32,6 +32,7 @@
 //! [`profile`]'s checks read no clock.
 
 pub mod agent;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod entry;

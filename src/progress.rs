@@ -3,7 +3,7 @@
 //! Workers count into a [`Meter`] (atomics, no locks on the hot path). Whoever waits for them takes a
 //! [`Snapshot`] a few times a second and sends it as [`Event::Tick`].
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub trait Listener: Send + Sync {
     fn event(&self, event: &Event);
 }
 
+/// The half of the wish to stop that tells the first reason.
+const FIRST: u8 = 0x0f;
+
 /// Nobody listens.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Silent;
@@ -46,7 +49,18 @@ impl Listener for Silent {
     fn event(&self, _: &Event) {}
 }
 
-/// The counters of a run at work, and its stop flag.
+/// Why a run is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A person wants it.
+    Person,
+    /// The agent ends.
+    Shutdown,
+    /// The run took longer than it may.
+    Timeout,
+}
+
+/// The counters of a run at work, and the wish to stop.
 #[derive(Debug, Default)]
 pub struct Meter {
     entries: AtomicU64,
@@ -54,7 +68,8 @@ pub struct Meter {
     bytes_planned: AtomicU64,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
-    cancelled: AtomicBool,
+    /// The first reason to stop in the lower half, the first one that is not of this run alone in the upper half.
+    stop: AtomicU8,
 }
 
 /// The counters at one moment. Bytes are bytes of file content.
@@ -103,14 +118,49 @@ impl Meter {
         }
     }
 
-    /// Asks the run to stop after the file at hand.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Relaxed);
+    /// Asks the run to stop after the file at hand. The first reason counts.
+    pub fn cancel(&self, reason: Reason) {
+        let code = match reason {
+            Reason::Person => 1,
+            Reason::Shutdown => 2,
+            Reason::Timeout => 3,
+        };
+        self.change_stop(|stop| {
+            let first = if stop & FIRST == 0 { code } else { stop & FIRST };
+            let lasting = if stop >> 4 == 0 && reason != Reason::Timeout { code } else { stop >> 4 };
+            first | lasting << 4
+        });
+    }
+
+    /// Forgets that the run took too long: the next one that counts here has a time of its own. A wish of somebody's
+    /// stays, whenever it came.
+    pub fn forget_timeout(&self) {
+        self.change_stop(|stop| stop >> 4 | stop >> 4 << 4);
     }
 
     /// Whether the run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Relaxed)
+        self.stop.load(Relaxed) != 0
+    }
+
+    /// Why the run was asked to stop, if it was.
+    pub fn reason(&self) -> Option<Reason> {
+        match self.stop.load(Relaxed) & FIRST {
+            1 => Some(Reason::Person),
+            2 => Some(Reason::Shutdown),
+            3 => Some(Reason::Timeout),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody waits for the end, be it that the run took too long before that.
+    pub fn is_awaited(&self) -> bool {
+        self.stop.load(Relaxed) >> 4 != 0
+    }
+
+    fn change_stop(&self, change: impl Fn(u8) -> u8) {
+        // It always gives a new value, so it always succeeds.
+        let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some(change(stop)));
     }
 
     /// The counters now.
@@ -121,6 +171,34 @@ impl Meter {
             bytes_planned: self.bytes_planned.load(Relaxed),
             files_done: self.files_done.load(Relaxed),
             bytes_done: self.bytes_done.load(Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_counts_and_a_timeout_is_of_one_run() {
+        use Reason::{Person, Shutdown, Timeout};
+        let cases: [(&[Reason], _, _); 6] = [
+            (&[], None, None),
+            (&[Person, Shutdown, Timeout], Some(Person), Some(Person)),
+            (&[Shutdown, Person], Some(Shutdown), Some(Shutdown)),
+            (&[Timeout], Some(Timeout), None),
+            (&[Timeout, Timeout, Shutdown, Person], Some(Timeout), Some(Shutdown)),
+            (&[Timeout, Person], Some(Timeout), Some(Person)),
+        ];
+        for (reasons, first, next) in cases {
+            let meter = Meter::default();
+            reasons.iter().for_each(|reason| meter.cancel(*reason));
+            assert_eq!((meter.reason(), meter.is_cancelled()), (first, first.is_some()), "{reasons:?}");
+            assert_eq!(meter.is_awaited(), next.is_some(), "{reasons:?}");
+            meter.reset();
+            assert_eq!(meter.reason(), first, "{reasons:?}");
+            meter.forget_timeout();
+            assert_eq!((meter.reason(), meter.is_cancelled()), (next, next.is_some()), "{reasons:?}");
         }
     }
 }

@@ -73,6 +73,20 @@ pub enum Trigger {
     Retry,
 }
 
+impl Trigger {
+    /// The word used in JSON and in the history.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Schedule => "schedule",
+            Self::CatchUp => "catch-up",
+            Self::Change => "change",
+            Self::Start => "start",
+            Self::Retry => "retry",
+        }
+    }
+}
+
 /// How a run ended. `Running` is only seen in the history while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

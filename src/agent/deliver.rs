@@ -18,6 +18,9 @@ use crate::state::{Letter, Settled, Which};
 /// No account of a configuration can be called so.
 pub const EMBEDDED: &str = "(embedded)";
 
+/// The name under which a webhook stands among a letter's recipients that hears of it beside them. It is no address.
+pub(super) const BESIDE: &str = "(webhook)";
+
 /// How often, and how long, we wait for another process that empties the outbox: it may have looked before our
 /// letter was in it.
 const TRIES: u32 = 100;
@@ -113,7 +116,7 @@ impl Agent<'_> {
         // One at a time: a letter may carry a long log.
         for id in ids {
             if let Some(letter) = self.state.outbox().letter(*id, which)? {
-                self.deliver_one(&letter, carriers, deliveries)?;
+                self.deliver_one(letter, carriers, deliveries)?;
             }
         }
         Ok(())
@@ -131,10 +134,16 @@ impl Agent<'_> {
 
     fn deliver_one(
         &self,
-        letter: &Letter,
+        mut letter: Letter,
         carriers: &mut Carriers<'_>,
         told: &mut Vec<Delivery>,
     ) -> Result<()> {
+        self.tell_beside(&letter, told)?;
+        letter.recipients.retain(|recipient| recipient.address != BESIDE);
+        let letter = &letter;
+        if letter.recipients.is_empty() {
+            return Ok(());
+        }
         let out = Out::new(letter, self.now());
         // A letter to nobody by name is for whoever reads a Maildir; no server can carry it.
         let nobody = out.recipients.is_empty() && !self.account(&letter.account).is_maildir();
@@ -151,6 +160,33 @@ impl Agent<'_> {
         self.settle_all(letter, &Settled::Later(reason.clone()))?;
         if !self.by_another_way(letter, &out, carriers, told, &mut reason)? {
             told.push(Delivery::Waits { id: letter.id, reason });
+        }
+        Ok(())
+    }
+
+    /// Tells the webhook that stands among the recipients. It waits and is tried again like any of them; where the
+    /// profile has none any more, it has gone.
+    fn tell_beside(&self, letter: &Letter, told: &mut Vec<Delivery>) -> Result<()> {
+        if !letter.recipients.iter().any(|recipient| recipient.address == BESIDE) {
+            return Ok(());
+        }
+        let id = letter.id;
+        let rules = self.rules_of(letter);
+        let posted = match (&rules.webhook, report::json_of(&letter.mail)) {
+            (None, _) => Settled::Refused("there is no webhook any more".into()),
+            (_, None) => Settled::Refused("the letter has no report for programs".into()),
+            (Some(hook), Some(json)) => match webhook::post(hook, &json, WEBHOOK) {
+                Ok(()) => Settled::Delivered,
+                Err(error) => Settled::Later(error.one_line()),
+            },
+        };
+        self.state.outbox().settle(id, BESIDE, &posted, self.now())?;
+        match posted {
+            Settled::Later(reason) => told.push(Delivery::Waits { id, reason }),
+            Settled::Refused(reason) => {
+                told.push(Delivery::Refused { id, to: vec!["the webhook".into()], reason })
+            }
+            Settled::Delivered | Settled::DeliveredBy(_) => {}
         }
         Ok(())
     }

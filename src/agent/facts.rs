@@ -2,13 +2,15 @@
 
 use jiff::tz::TimeZone;
 
-use super::Agent;
+use super::news::{is_bad, is_news};
+use super::{Agent, timetable};
 use crate::entry::show;
 use crate::error::Result;
-use crate::profile::{Account, Job, Profile, ReportRules};
+use crate::profile::{Account, Job, Level, Profile, ReportRules};
 use crate::report::{self, Facts, LogText, PastRun, Rendered};
-use crate::run::Run;
-use crate::state::{Query, failure_key};
+use crate::run::{Run, Trigger};
+use crate::scheduler::Memory;
+use crate::state::{Query, RunRow, failure_key};
 
 /// Stands for the folders of a profile that cannot be asked any more.
 const NO_PROFILE: &str = "(the profile is gone or cannot be read)";
@@ -45,6 +47,14 @@ impl Agent<'_> {
     ) -> Result<Told> {
         let history = self.state.history();
         let past = self.past(run)?;
+        let trouble = history.trouble(&run.profile, run.id)?;
+        let memory = self.state.memories().get(&run.profile)?;
+        let was_late = memory.as_ref().and_then(|memory| memory.alarm);
+        let next = profile.zip(memory.as_ref()).and_then(|(profile, memory)| {
+            timetable::rules(&self.state, profile)
+                .ok()?
+                .next_run(&Memory { retry: None, ..memory.clone() }, run.ended)
+        });
         let failing = history.failing_since(&run.profile, Some(run.id))?;
         let success = run.outcome.status.is_success();
         let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
@@ -65,9 +75,13 @@ impl Agent<'_> {
                 Some(series) => (series.since, count(series.runs).saturating_add(1)),
                 None => (run.started, 1),
             }),
-            recovered_after: failing.filter(|_| success).map(|series| count(series.runs)),
-            still: None,
-            next: None,
+            // Silence that was told is over too, without a run that failed.
+            recovered_after: match failing.filter(|_| success) {
+                Some(series) => Some(count(series.runs)),
+                None => was_late.filter(|_| success).map(|_| 0),
+            },
+            still: trouble.days(run.ended).filter(|_| is_bad(run.outcome.status)),
+            next,
             host: &self.host,
             install_id: &self.state.install_id()?,
             version: env!("CARGO_PKG_VERSION"),
@@ -78,7 +92,14 @@ impl Agent<'_> {
         };
         let level = report::level(run.outcome.status, facts.recovered_after.is_some());
         let first = success && !history.has_success_with(&run.profile, fingerprint)?;
-        Ok(Told { rendered: report::render(&facts)?, mailed: report::is_mailed(level, &rules.on, first) })
+        // Who ran it himself waits for an answer. Changes come all day long: that they were copied is no news.
+        let news = run.trigger == Trigger::Manual
+            || match is_bad(run.outcome.status) {
+                true => is_news(&trouble, &run.outcome, run.ended),
+                false => first || run.trigger != Trigger::Change || level == Level::Recovery,
+            };
+        let mailed = news && report::is_mailed(level, &rules.on, first);
+        Ok(Told { rendered: report::render(&facts)?, mailed })
     }
 
     /// How runs of this profile are told.
@@ -89,18 +110,20 @@ impl Agent<'_> {
     fn past(&self, run: &Run) -> Result<Vec<PastRun>> {
         let query = Query { profile: Some(&run.profile), limit: HISTORY, before: Some(run.id) };
         let rows = self.state.history().runs(&query)?;
-        let past = rows.into_iter().rev().filter_map(|row| {
-            let ended = row.ended?;
-            Some(PastRun {
-                id: row.id,
-                started: row.started,
-                duration: ended.duration_since(row.started),
-                status: row.status,
-                counts: row.outcome?.counts,
-            })
-        });
+        let past = rows.iter().rev().filter_map(past_run);
         Ok(past.collect())
     }
+}
+
+/// A run of the history as a report looks at it; None for one that is at work.
+pub(super) fn past_run(row: &RunRow) -> Option<PastRun> {
+    Some(PastRun {
+        id: row.id,
+        started: row.started,
+        duration: row.ended?.duration_since(row.started),
+        status: row.status,
+        counts: row.outcome.as_ref()?.counts,
+    })
 }
 
 /// The zone that times are told in: the profile's, else the machine's, else UTC.

@@ -7,10 +7,16 @@
 mod account;
 mod carry;
 mod deliver;
+mod digest;
 mod facts;
+mod hooks;
+mod limit;
+mod news;
+mod notices;
 mod record;
 mod resend;
 mod route;
+mod timetable;
 mod unrecorded;
 
 use std::collections::BTreeMap;
@@ -23,9 +29,13 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
+pub use self::digest::Outlook;
+use self::hooks::Around;
+pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::figures;
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
@@ -53,11 +63,36 @@ pub struct Agent<'a> {
     host: String,
 }
 
-/// What a person asks of one run.
-#[derive(Default)]
+/// What is asked of one run.
 pub struct Order<'a> {
     /// A token that releases a plan which a brake stopped.
     pub approve: Option<&'a str>,
+    /// The due time that it serves.
+    pub serves: Option<Timestamp>,
+    /// How many due times passed before it without a run, this one included, if it catches up.
+    pub missed: u64,
+    /// The number of the try: 1, or more after failures.
+    pub number: u32,
+}
+
+impl Default for Order<'_> {
+    fn default() -> Self {
+        Self { approve: None, serves: None, missed: 0, number: 1 }
+    }
+}
+
+impl Order<'_> {
+    /// What the report says about it.
+    fn notes(&self, trigger: Trigger) -> Option<String> {
+        match trigger {
+            Trigger::CatchUp if self.missed > 1 => Some(format!(
+                "this run stands for {} due times at which nothing could run",
+                figures::count(self.missed)
+            )),
+            Trigger::Retry => Some(format!("this was try {}; those before it failed", self.number)),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Agent<'a> {
@@ -121,7 +156,7 @@ impl<'a> Agent<'a> {
             }
         }
         let _roots = self.lock_roots(profile)?;
-        let begun = self.begin(profile, trigger)?;
+        let begun = self.begin(profile, trigger, order.serves)?;
         let recorded = self.with_room(|| {
             self.state.history().begin(&begun)?;
             self.state.history().spool(begun.id, begun.started)
@@ -132,18 +167,30 @@ impl<'a> Agent<'a> {
         };
         listener.event(&Event::Started { profile: profile.name.clone() });
         let log = Log { spool: Mutex::new(spool), clock: self.clock };
-        let finished = self.work(profile, &begun, order, meter, listener, &log)?;
+        let mut around = Around::new(profile, &begun, meter, &log);
+        let finished = limit::within(profile.timing.timeout, meter, || {
+            let mut finished = match around.before() {
+                Some(outcome) => Finished { outcome, marks: None },
+                None => self.work(profile, &begun, order, meter, listener, &log),
+            };
+            limit::explain(&mut finished.outcome, meter, profile.timing.timeout);
+            around.after(&mut finished.outcome);
+            finished
+        });
         listener.event(&Event::Finished);
+        let mut outcome = finished.outcome;
+        outcome.notes.extend(order.notes(trigger));
         let run = Run {
             id: begun.id,
             profile: begun.profile.clone(),
             trigger: begun.trigger,
             started: begun.started,
             ended: self.clock.now().max(begun.started),
-            outcome: finished.outcome,
+            outcome,
         };
         let spooled = log.spool.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
-        self.record(run, &begun.fingerprint, Some(spooled), Some(profile), finished.marks.as_ref())
+        let marks = finished.marks.as_ref();
+        self.record(run, &begun.fingerprint, Some(spooled), Some(profile), marks, order.number)
     }
 
     fn lock_profile(&self, name: &str) -> Result<Guard> {
@@ -157,7 +204,7 @@ impl<'a> Agent<'a> {
             .hint("wait until it has ended; `postkeep status` shows what runs"))
     }
 
-    fn begin(&self, profile: &Profile, trigger: Trigger) -> Result<Begun> {
+    fn begin(&self, profile: &Profile, trigger: Trigger, serves: Option<Timestamp>) -> Result<Begun> {
         let started = self.clock.now();
         let newest = self.state.history().runs(&Query { profile: None, limit: 1, before: None })?.pop();
         let begun = Begun {
@@ -166,7 +213,7 @@ impl<'a> Agent<'a> {
             trigger,
             started,
             fingerprint: profile.fingerprint.clone(),
-            serves: None,
+            serves,
         };
         Ok(begun)
     }
@@ -180,9 +227,13 @@ impl<'a> Agent<'a> {
         meter: &Meter,
         listener: &dyn Listener,
         log: &Log<'_>,
-    ) -> Result<Finished> {
+    ) -> Finished {
         let Job::Sync(job) = &profile.job;
-        let marks = self.state.history().roots(&profile.name)?.of(&job.source, &job.target);
+        let marks = match self.state.history().roots(&profile.name) {
+            Ok(marks) => marks.of(&job.source, &job.target),
+            // Without them the brakes would not hold.
+            Err(error) => return failed(Message::from(&error)),
+        };
         let request = Request {
             profile: &profile.name,
             job,
@@ -195,16 +246,14 @@ impl<'a> Agent<'a> {
             journal: log,
             state: Some(&self.state_dir),
         };
-        Ok(std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
+        std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().map(String::as_str);
             let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-            let mut outcome = Outcome::new(Status::Failed);
-            outcome.error = Some(Message {
+            failed(Message {
                 text: format!("postkeep itself failed: {said}"),
                 hints: vec!["this is a bug in postkeep: please report it with the run's log".into()],
-            });
-            Finished { outcome, marks: None }
-        }))
+            })
+        })
     }
 
     fn lock_roots(&self, profile: &Profile) -> Result<Guard> {
@@ -215,6 +264,10 @@ impl<'a> Agent<'a> {
         ];
         self.state.locks().roots(&roots, &format!("profile {}", profile.name))
     }
+}
+
+fn failed(error: Message) -> Finished {
+    Finished { outcome: Outcome { error: Some(error), ..Outcome::new(Status::Failed) }, marks: None }
 }
 
 /// Opens the state folder for reading only; None when nothing was ever recorded in it.

@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use super::Agent;
-use super::deliver::EMBEDDED;
+use super::deliver::{BESIDE, EMBEDDED};
 use crate::error::Result;
-use crate::profile::Profile;
-use crate::report::LogText;
-use crate::run::{Counts, Outcome, RootMarks, Run, Status};
+use crate::profile::{Profile, ReportRules};
+use crate::report::{LogText, Rendered};
+use crate::run::{Counts, Outcome, RootMarks, Run, Status, Trigger};
+use crate::scheduler::Pending;
 use crate::state::{Begun, Finish, KEEP, MIN_PER_PROFILE, NewLetter, Report, Spooled, failure_set, recover};
 
 /// A log that still lies in its spool.
@@ -29,6 +30,7 @@ impl Agent<'_> {
         spooled: Option<Spooled>,
         profile: Option<&Profile>,
         marks: Option<&RootMarks>,
+        number: u32,
     ) -> Result<Run> {
         self.mark_known(&mut run)?;
         let log = spooled.as_ref().map(|spooled| SpooledLog(spooled.path().to_owned()));
@@ -38,13 +40,9 @@ impl Agent<'_> {
         let history = self.state.history();
         let ack = history.ack(&run.profile)?;
         let silence = silence(ack.as_ref().map(|ack| ack.failures.as_str()), &run.outcome);
-        let mailed = told.mailed && silence != Silence::Kept;
-        let letter = mailed.then(|| NewLetter {
-            kind: "run".into(),
-            account: rules.account.clone().unwrap_or_else(|| EMBEDDED.into()),
-            sender: told.rendered.sender.clone(),
-            recipients: told.rendered.readers.clone(),
-        });
+        let retry = profile.and_then(|profile| next_try(profile, &run, number));
+        let mailed = told.mailed && silence != Silence::Kept && retry.is_none();
+        let letter = mailed.then(|| self.letter("run", &told.rendered, rules));
         let finish = Finish {
             run: &run,
             log: spooled.as_ref(),
@@ -56,7 +54,7 @@ impl Agent<'_> {
             letter: letter.as_ref(),
             roots: marks,
             forget_ack: silence == Silence::Over,
-            retry: None,
+            retry,
         };
         // Without its log the run may still find room.
         let finished = self.with_room(|| history.finish(&finish)).or_else(|error| match finish.log {
@@ -69,6 +67,19 @@ impl Agent<'_> {
         // The run is recorded: that old ones could not be tidied away is told by the next that fails for want of room.
         let _ = history.prune(run.ended, KEEP, MIN_PER_PROFILE);
         Ok(run)
+    }
+
+    /// The letter that a rendered report makes: to its readers, and to the webhook that hears of every letter.
+    pub(super) fn letter(&self, kind: &str, rendered: &Rendered, rules: &ReportRules) -> NewLetter {
+        let account = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
+        let mut recipients = rendered.readers.clone();
+        if rules.webhook_beside().is_some() {
+            if recipients.is_empty() {
+                recipients.push(account.clone());
+            }
+            recipients.push(BESIDE.into());
+        }
+        NewLetter { kind: kind.into(), account, sender: rendered.sender.clone(), recipients }
     }
 
     /// Records a run that ended without a word. The caller holds its profile's lock.
@@ -92,8 +103,17 @@ impl Agent<'_> {
             outcome,
         };
         let profile = self.profiles.iter().find(|profile| profile.name == begun.profile);
-        self.record(run, &begun.fingerprint, spooled, profile, None).map(Some)
+        self.record(run, &begun.fingerprint, spooled, profile, None, u32::MAX).map(Some)
     }
+}
+
+/// The try that follows on try `number` of a run, if that failed and may be tried again. What a brake stopped waits for
+/// a person, and what was cut short is run again anyway.
+fn next_try(profile: &Profile, run: &Run, number: u32) -> Option<Pending> {
+    let retry = profile.timing.retry.filter(|retry| number <= retry.times)?;
+    let at = run.ended.checked_add(retry.wait).ok()?;
+    let failed = run.outcome.status == Status::Failed && run.trigger != Trigger::Manual;
+    failed.then_some(Pending { number: number.saturating_add(1), at, run: run.id })
 }
 
 /// What became of a person's word that he knows of a profile's failures.
@@ -183,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_counted_from_its_log() {
-        let log = b"created\t10\ta\ncreated\t0\tdir\nreplaced\t5\tb\ndeleted\t7\tc\nlinked\t0\td\tto a\nfailed\t0\tx\ty\n\xff\n";
+        let log = b"created\t10\ta\ncreated\t0\tdir\nreplaced\t5\tb\ndeleted\t7\tc\nlinked\t0\td\tto a\nfailed\t0\tx\ty\nhook\t0\t(run-before)\tcreated\n\xff\n";
         let counts = counted(log.as_slice());
         assert_eq!(
             counts,

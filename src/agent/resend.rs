@@ -14,6 +14,20 @@ impl Agent<'_> {
     /// # Errors
     /// The report is not kept any more, or the state cannot be written.
     pub fn send_again(&self, id: RunId, profile: &str) -> Result<Vec<Delivery>> {
+        self.queue_again(id, profile)?;
+        self.deliver_these(&[id])
+    }
+
+    /// Queues the report of a failure that was kept back for another try, because that cannot come.
+    ///
+    /// # Errors
+    /// As [`Agent::send_again`].
+    pub fn tell_after_all(&self, id: RunId, profile: &str) -> Result<()> {
+        self.queue_again(id, profile)?;
+        self.state.history().not_retried(id)
+    }
+
+    fn queue_again(&self, id: RunId, profile: &str) -> Result<()> {
         let rules = self.rules(self.profiles.iter().find(|known| known.name == profile));
         let account = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
         let own = match self.account(&account) {
@@ -27,7 +41,6 @@ impl Agent<'_> {
             recipients: rules.to.iter().filter_map(|to| report::bare(to)).collect(),
             account,
         };
-        self.state.outbox().send_again(id, &letter, self.now())?;
-        self.deliver_these(&[id])
+        self.state.outbox().send_again(id, &letter, self.now())
     }
 }

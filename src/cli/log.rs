@@ -21,7 +21,7 @@ Examples:
   postkeep log 01KA2Q7MZR3XB --json            a JSON object per line
 
 A line begins with what was done: created, replaced, updated (mode, owner, times or attributes), linked, deleted, \
-swept (left half done by a run that was killed), failed, warning.
+swept (left half done by a run that was killed), failed, warning. hook is a line of a command around the run.
 
 Paths are shown on one line whatever is in them: \\n is a line end, \\xff a byte that is no UTF-8, \\\\ a backslash.")]
 pub(crate) struct LogArgs {

@@ -93,7 +93,7 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
         out::warn(&problem.render(false));
         session.worst.note(1);
     }
-    let order = Order { approve: args.approve.as_deref() };
+    let order = Order { approve: args.approve.as_deref(), ..Order::default() };
     for profile in &profiles {
         if meter.is_cancelled() {
             session.worst.note(130);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::{Context, Result};
-use crate::progress::Meter;
+use crate::progress::{Meter, Reason};
 
 /// How soon a run hears of a signal.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ pub(super) fn cancel(meter: &Arc<Meter>) -> Result<()> {
     std::thread::spawn(move || {
         while let Some(meter) = meter.upgrade() {
             if asked.load(Relaxed) {
-                meter.cancel();
+                meter.cancel(Reason::Person);
                 return;
             }
             drop(meter);

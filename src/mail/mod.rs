@@ -4,7 +4,6 @@
 //! again is for the outbox to know. [`maildir`] is the account that needs nothing installed, [`smtp`] the one that
 //! reaches everybody, [`sendmail`] the machine's own. [`probe`] looks an account over for a person.
 
-mod child;
 pub mod maildir;
 pub mod probe;
 pub mod secret;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::child::{self, Trouble};
+use crate::child::{self, Trouble};
 use crate::entry::show;
 use crate::error::{Context, Error, Result};
 use crate::profile::SecretSource;

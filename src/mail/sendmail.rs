@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::child::{self, Trouble};
 use super::{Answer, Fault, Parcel};
+use crate::child::{self, Trouble};
 use crate::entry::show;
 use crate::error::Error;
 use crate::profile::Sendmail;

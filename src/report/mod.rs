@@ -50,7 +50,7 @@ use crate::run::{Counts, Run, RunId, Status};
 
 pub use adapt::{late, slim, with_note};
 pub use address::bare;
-pub use digest::{Digest, Pause, Skipped, Standing};
+pub use digest::{Digest, Skipped, Standing};
 pub use level::{is_mailed, level};
 pub use log::LogText;
 pub use notice::{Late, Notice, What};
@@ -77,7 +77,8 @@ pub struct Facts<'a> {
     /// When the present series of runs without success began, and how many they are, this one included; None if
     /// this run is a success.
     pub failing_since: Option<(Timestamp, u32)>,
-    /// How many runs failed directly before this one, if this is the first success after them.
+    /// How many runs failed directly before this one, if this is the first success after them; 0 if it is the first
+    /// after a silence that was told.
     pub recovered_after: Option<u32>,
     /// How many days the present series of such runs lasts, if it was told before; None: this is the first telling.
     pub still: Option<u32>,

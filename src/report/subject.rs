@@ -8,6 +8,7 @@ use crate::run::Status;
 pub(super) fn subject(facts: &Facts<'_>) -> String {
     let outcome = &facts.run.outcome;
     let mut status = match (outcome.status, facts.recovered_after) {
+        (Status::Ok | Status::Unchanged, Some(0)) => "OK runs again".into(),
         (Status::Ok | Status::Unchanged, Some(runs)) => {
             format!("OK recovered after {}", numbers::of(runs.into(), "run", "runs"))
         }

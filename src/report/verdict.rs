@@ -67,6 +67,7 @@ pub(super) fn without_a_word(outcome: &Outcome) -> bool {
 
 fn done(facts: &Facts<'_>, what: String) -> String {
     match facts.recovered_after {
+        Some(0) => format!("it runs again after it was overdue; {what}"),
         Some(runs) => {
             format!("recovered after {}; {what}", numbers::of(runs.into(), "failed run", "failed runs"))
         }
@@ -157,7 +158,7 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
         ));
     }
     if outcome.status == Status::Warning
-        && let Some(runs) = facts.recovered_after
+        && let Some(runs @ 1..) = facts.recovered_after
     {
         let failed = numbers::of(runs.into(), "run that", "runs that");
         more.push(format!("It is the first to come to its end after {failed} failed."));

@@ -123,6 +123,11 @@ fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
 fn cause(trigger: Trigger) -> Option<&'static str> {
     match trigger {
         Trigger::Manual => None,
+        Trigger::Schedule => Some("its schedule"),
+        Trigger::CatchUp => Some("its schedule, late: nothing could run when it was due"),
+        Trigger::Change => Some("a change in the source"),
+        Trigger::Start => Some("the start of the agent"),
+        Trigger::Retry => Some("the failure of the run before, which is tried again"),
     }
 }
 

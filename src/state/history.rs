@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::db::{Db, Fault, time, unreadable};
+use super::db::{Db, Fault, micros, time, unreadable};
 use super::{Begun, pack};
 use crate::error::{Error, Kind, Result};
 use crate::run::{Failure, Outcome, RunId, Severity, Status, Trigger};
@@ -128,6 +128,20 @@ impl History<'_> {
                 (before, query.limit),
             ),
         }
+    }
+
+    /// The runs of a profile that began after `since` and have ended, oldest first, the newest `limit` of them.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn since(&self, profile: &str, since: Timestamp, limit: u32) -> Result<Vec<RunRow>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM run WHERE profile = ?1 AND started > ?2 AND status <> 'running'
+             ORDER BY id DESC LIMIT ?3"
+        );
+        let mut rows = self.rows(&sql, (profile, micros(since), limit))?;
+        rows.reverse();
+        Ok(rows)
     }
 
     /// The profile's run before `before` that has ended.

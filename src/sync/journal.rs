@@ -21,6 +21,8 @@ pub enum Op {
     Failed,
     /// Done but for a detail, or left for the next run.
     Warning,
+    /// Said by a command around the run.
+    Hook,
 }
 
 impl Op {
@@ -35,6 +37,7 @@ impl Op {
             Self::Swept => "swept",
             Self::Failed => "failed",
             Self::Warning => "warning",
+            Self::Hook => "hook",
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{PastRun, Rendered, clean, fit, html};
 use crate::error::Result;
 use crate::profile::ReportRules;
 use crate::run::RunId;
+use crate::scheduler::Pause;
 
 /// How many profiles are named, at most.
 const NAMED: usize = 60;
@@ -56,15 +57,6 @@ pub struct Digest<'a> {
     pub own_address: Option<&'a str>,
     /// Who gets the letter.
     pub rules: &'a ReportRules,
-}
-
-/// Somebody said that profiles are not to run for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// Since when.
-    pub since: Timestamp,
-    /// When it ends by itself.
-    pub until: Option<Timestamp>,
 }
 
 /// How a profile stands.

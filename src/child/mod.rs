@@ -1,4 +1,9 @@
-//! Runs a command of the user's with a deadline and bounded output.
+//! Commands of the user's, each in a process group of its own, with a deadline and bounded output.
+//!
+//! [`run`] is for a command that is asked for something, and hands back what it answered; [`watch()`] for one that works
+//! on its own: each line of its output is told as it comes, and it can be stopped.
+
+mod watch;
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -8,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+pub use self::watch::{Watch, watch};
 use crate::entry::show;
 
 /// How often a process is asked whether it has ended.
@@ -17,15 +23,18 @@ const TICK: Duration = Duration::from_millis(10);
 const MOST: u64 = 64 << 10;
 
 /// How a command ended.
-pub(super) struct Ended {
+pub struct Ended {
+    /// As the kernel tells it.
     pub status: ExitStatus,
+    /// What it answered.
     pub stdout: Vec<u8>,
     /// The end of what it said about itself, as one harmless line.
     pub said: String,
 }
 
 /// Why there is no end to tell of.
-pub(super) enum Trouble {
+#[derive(Debug)]
+pub enum Trouble {
     /// It could not be started.
     Start(std::io::Error),
     /// It was killed at the deadline.
@@ -33,7 +42,10 @@ pub(super) enum Trouble {
 }
 
 /// Runs `command` with `input` on its standard input, in a process group of its own, which is killed at the deadline.
-pub(super) fn run(mut command: Command, input: Vec<u8>, deadline: Duration) -> Result<Ended, Trouble> {
+///
+/// # Errors
+/// It could not be started, or was killed. How it ended is for the caller to judge.
+pub fn run(mut command: Command, input: Vec<u8>, deadline: Duration) -> Result<Ended, Trouble> {
     let until = Instant::now() + deadline;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(Trouble::Start)?;
@@ -46,9 +58,7 @@ pub(super) fn run(mut command: Command, input: Vec<u8>, deadline: Duration) -> R
     let stdout = reader(child.stdout.take());
     let stderr = reader(child.stderr.take());
     let Some(status) = wait(&mut child, until) else {
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        signal(&child, Signal::KILL);
         let _ = child.wait();
         return Err(Trouble::Deadline);
     };
@@ -59,6 +69,13 @@ pub(super) fn run(mut command: Command, input: Vec<u8>, deadline: Duration) -> R
     let tail = stderr.trim_ascii();
     let said = show(&tail[tail.len().saturating_sub(300)..]);
     Ok(Ended { status, stdout, said })
+}
+
+/// Signals the group of a process that was not waited for: until then its number is nobody else's.
+fn signal(child: &Child, signal: Signal) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, signal);
+    }
 }
 
 fn wait(child: &mut Child, until: Instant) -> Option<ExitStatus> {

@@ -1,0 +1,143 @@
+//! Letters that tell of no run: of runs that did not happen, of a configuration that cannot be used, of a run that
+//! hangs.
+
+use jiff::Timestamp;
+
+use super::Agent;
+use super::facts::zone;
+use crate::error::Result;
+use crate::profile::{Account, Level, ReportRules};
+use crate::report::{self, Notice, Rendered, What};
+use crate::run::RunId;
+use crate::scheduler::{Late, View};
+use crate::state::{NewLetter, Query, Report, Setting};
+
+/// A letter with all that the outbox wants to know of it.
+struct Written {
+    id: RunId,
+    rendered: Rendered,
+    letter: NewLetter,
+}
+
+impl Written {
+    fn report(&self) -> Report<'_> {
+        let Rendered { message_id, subject, mail, .. } = &self.rendered;
+        Report { message_id, subject, mail }
+    }
+}
+
+impl Agent<'_> {
+    /// Tells that profiles did not run: one letter to each circle of readers, into the outbox. `view` says what else is
+    /// known of a profile.
+    ///
+    /// # Errors
+    /// The state cannot be read or written; nothing was told then.
+    pub fn tell_late(&self, late: &[Late], view: &dyn Fn(&str) -> Option<View>) -> Result<()> {
+        let mut circles: Vec<(&ReportRules, Vec<&Late>)> = Vec::new();
+        for one in late {
+            let rules = self.rules(self.profiles.iter().find(|profile| profile.name == one.profile));
+            if !rules.on.iter().any(|level| matches!(level, Level::Overdue | Level::Failure)) {
+                continue;
+            }
+            match circles.iter_mut().find(|(known, _)| same_readers(known, rules)) {
+                Some((_, members)) => members.push(one),
+                None => circles.push((rules, vec![one])),
+            }
+        }
+        let now = self.now();
+        let mut written = Vec::new();
+        for (rules, members) in circles {
+            let known = members.iter().map(|one| self.known(one)).collect::<Result<Vec<_>>>()?;
+            let told: Vec<report::Late<'_>> = members
+                .iter()
+                .zip(&known)
+                .map(|(one, known)| report::Late {
+                    profile: &one.profile,
+                    due: one.due,
+                    last_run: known.0,
+                    last_success: known.1,
+                    why: one.why.as_deref(),
+                    told: one.told,
+                    next: view(&one.profile).and_then(|view| view.next),
+                })
+                .collect();
+            written.push(self.write(What::Overdue(&told), "overdue", rules)?);
+        }
+        let letters: Vec<_> = written.iter().map(|one| (one.id, one.report(), one.letter.clone())).collect();
+        self.with_room(|| self.state.memories().tell_late(&letters, late, now))
+    }
+
+    /// The last run of a late profile, and its last success.
+    #[allow(clippy::type_complexity)]
+    fn known(&self, late: &Late) -> Result<(Option<(Timestamp, crate::run::Status)>, Option<Timestamp>)> {
+        let history = self.state.history();
+        let newest = history.runs(&Query { profile: Some(&late.profile), limit: 1, before: None })?.pop();
+        let Some(newest) = newest else { return Ok((None, None)) };
+        let success = match newest.status.is_success() {
+            true => newest.ended,
+            false => history.last_success(&late.profile, newest.id)?.and_then(|row| row.ended),
+        };
+        Ok((newest.ended.map(|ended| (ended, newest.status)), success))
+    }
+
+    /// Tells of problems of the configuration, once: the same ones are not told again. `kept` are the profiles that go
+    /// on with their last good version, `stopped` those that do not run. Whether a letter was written.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    pub fn tell_problems(&self, problems: &[String], kept: &[String], stopped: &[String]) -> Result<bool> {
+        let memories = self.state.memories();
+        let mark = match problems {
+            [] => String::new(),
+            problems => blake3::hash(problems.join("\n").as_bytes()).to_hex()[..32].to_owned(),
+        };
+        if memories.setting(Setting::ToldProblems)?.unwrap_or_default() == mark {
+            return Ok(false);
+        }
+        if !problems.is_empty() {
+            let written = self.write(What::Config { problems, kept, stopped }, "config", self.orphans)?;
+            self.with_room(|| {
+                self.state.outbox().put(written.id, &written.report(), &written.letter, self.now())
+            })?;
+        }
+        memories.set(Setting::ToldProblems, &mark)?;
+        Ok(!problems.is_empty())
+    }
+
+    /// Tells that a run does not react any more.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn tell_stuck(&self, profile: &str, run: RunId, started: Timestamp) -> Result<()> {
+        let rules = self.rules(self.profiles.iter().find(|known| known.name == profile));
+        let written = self.write(What::Stuck { profile, run, started }, "stuck", rules)?;
+        self.state.outbox().put(written.id, &written.report(), &written.letter, self.now())
+    }
+
+    fn write(&self, what: What<'_>, kind: &str, rules: &ReportRules) -> Result<Written> {
+        let account = rules.account.as_ref().and_then(|name| self.accounts.get(name));
+        let id = super::new_id(self.now());
+        let notice = Notice {
+            id,
+            now: self.now(),
+            what,
+            host: &self.host,
+            install_id: &self.state.install_id()?,
+            version: env!("CARGO_PKG_VERSION"),
+            zone: &zone(rules),
+            own_address: account.and_then(Account::own_address),
+            rules,
+        };
+        let rendered = notice.render()?;
+        let letter = self.letter(kind, &rendered, rules);
+        Ok(Written { id, rendered, letter })
+    }
+}
+
+/// Whether letters under both rules go to the same people by the same way.
+fn same_readers(a: &ReportRules, b: &ReportRules) -> bool {
+    let way = |rules: &ReportRules| {
+        (rules.account.clone(), rules.to.clone(), rules.from.clone(), rules.webhook.clone())
+    };
+    way(a) == way(b) && a.time_zone == b.time_zone
+}

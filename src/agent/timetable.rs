@@ -1,0 +1,59 @@
+//! The scheduler as the state and the configuration make it: for the agent when it starts, and for whoever only wants
+//! to know what is due.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::facts::zone;
+use crate::error::Result;
+use crate::profile::{Config, Profile};
+use crate::scheduler::{Action, Rules, Scheduler};
+use crate::state::{Setting, State};
+
+/// The scheduler of all profiles, since `awake`, the start of the machine or of the agent; and what is to be kept of
+/// profiles that are new. Nothing is written.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn timetable(
+    state: &State,
+    config: &Config,
+    now: Timestamp,
+    awake: Timestamp,
+) -> Result<(Scheduler, Vec<Action>)> {
+    let memories = state.memories();
+    let mut scheduler = Scheduler::new(awake, config.agent.parallel, memories.paused()?);
+    let mut known = memories.all()?;
+    let mut actions = Vec::new();
+    for profile in &config.profiles {
+        let memory = known.remove(&profile.name);
+        let past = state.history().past(&profile.name)?;
+        // Of a profile that is new nothing was due before now; one that is known could have run since `awake`.
+        let since = if memory.is_some() { awake } else { now };
+        actions.extend(scheduler.put(since, &profile.name, rules(state, profile)?, memory, past));
+    }
+    scheduler.set_digest(digest(state, config, now)?);
+    Ok((scheduler, actions))
+}
+
+/// By what a profile is scheduled on this machine.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn rules(state: &State, profile: &Profile) -> Result<Rules> {
+    Ok(Rules::new(&profile.name, &profile.timing, &TimeZone::system(), &state.install_id()?))
+}
+
+/// When digests come, if they do: their schedule, its zone, and from when on they count.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn digest(
+    state: &State,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Option<(crate::profile::Schedule, TimeZone, Timestamp)>> {
+    let Some(schedule) = &config.report.digest else { return Ok(None) };
+    let served = state.memories().time(Setting::Digest)?;
+    Ok(Some((schedule.clone(), zone(&config.report), served.unwrap_or(now))))
+}
