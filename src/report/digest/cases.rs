@@ -136,7 +136,7 @@ fn every_kind() -> Case {
     use Status::{Failed, Interrupted, Ok, Stopped, Unchanged, Warning};
     let denied = "2 entries were not synced: cannot read hr/payroll.ods: Permission denied";
     let profiles = vec![
-        One::nightly("archive", 0, &[Ok]).with(|one| {
+        long_ago(One::nightly("archive", 0, &[]), 21).with(|one| {
             one.paused = Some(Pause { since: before(500), until: None });
             one.next = None;
         }),
@@ -154,17 +154,22 @@ fn every_kind() -> Case {
         late(One::nightly("music", 3 * MIB, &[Ok, Ok, Unchanged, Ok])),
         One::nightly("new-laptop", 0, &[]).with(|one| one.free_bytes = None),
         One::nightly("photos", 1_900 * MIB, &[Ok, Unchanged, Ok, Failed, Ok, Ok, Ok]),
-        One::nightly("travel-disk", 0, &[]).with(|one| {
-            let started = before(24 * 12);
-            let (duration, status) = (SignedDuration::from_secs(90), Ok);
-            let id = RunId::new(started, 5);
-            one.last = Some(PastRun { id, started, duration, status, counts: Counts::default() });
-            one.last_success = Some(started + duration);
+        long_ago(One::nightly("travel-disk", 0, &[]), 12).with(|one| {
             let reason = "/media/travel is not there";
             one.skipped = Some(Skipped { since: before(24 * 11), times: 11, reason });
         }),
     ];
     Case { letters_waiting: 2, ..Case::new("digest", profiles) }
+}
+
+/// It ran well so many days ago, and not since.
+fn long_ago(one: One, days: i64) -> One {
+    one.with(|standing| {
+        let (started, duration) = (before(24 * days), SignedDuration::from_secs(90));
+        let (id, status, counts) = (RunId::new(started, 5), Status::Ok, Counts::default());
+        standing.last = Some(PastRun { id, started, duration, status, counts });
+        standing.last_success = Some(started + duration);
+    })
 }
 
 /// Its last three nights did not come.
