@@ -10,6 +10,7 @@ mod deliver;
 mod facts;
 mod hooks;
 mod limit;
+mod ping;
 mod record;
 mod resend;
 mod route;
@@ -26,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
 use self::hooks::Around;
+use self::ping::Pings;
 pub use self::unrecorded::tell_without_state;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -54,6 +56,7 @@ pub struct Agent<'a> {
     orphans: &'a ReportRules,
     clock: &'a dyn Clock,
     host: String,
+    pings: Pings,
 }
 
 /// What a person asks of one run.
@@ -81,6 +84,7 @@ impl<'a> Agent<'a> {
             orphans: &config.report,
             clock,
             host: host(),
+            pings: Pings::default(),
         }
     }
 
@@ -134,6 +138,7 @@ impl<'a> Agent<'a> {
             Err(error) => return Err(self.tell_of_no_start(profile, &begun, error)),
         };
         listener.event(&Event::Started { profile: profile.name.clone() });
+        self.ping_start(profile, begun.id);
         let log = Log { spool: Mutex::new(spool), clock: self.clock };
         let mut around = Around::new(profile, &begun, meter, &log);
         let finished = limit::within(profile.timing.timeout, meter, || {
