@@ -6,6 +6,7 @@
 
 mod account;
 mod carry;
+pub mod condition;
 mod deliver;
 mod facts;
 mod hooks;
