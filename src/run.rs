@@ -21,6 +21,12 @@ impl RunId {
         Self(ulid::Ulid::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), entropy))
     }
 
+    /// The same 128 bits in the form of a UUID, for services that want one.
+    pub fn uuid(self) -> String {
+        let hex = format!("{:032x}", u128::from(self.0));
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+
     /// This id, or the one that follows `newest`, whichever is later: ids keep the order of the runs even when the
     /// clock goes back.
     #[must_use]

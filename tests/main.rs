@@ -6,6 +6,7 @@ mod delivery;
 mod edges;
 mod first_run;
 mod histories;
+mod hooks;
 mod hostile;
 mod lab;
 mod layers;

@@ -1,12 +1,11 @@
 //! Letters that do not get through at once: other ways for them, a person's word about them, and a full disk.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::common::{Sandbox, left_out};
+use crate::common::{Sandbox, left_out, web};
 use crate::lab;
 
 /// A profile whose reports go to an account that cannot be reached, with `more` under [report].
@@ -29,30 +28,6 @@ fn two_hours_later(sandbox: &Sandbox) {
     sandbox.sql("UPDATE account SET down_since = down_since - 7200000000");
 }
 
-/// Answers one HTTP request with `status`; what was asked comes back.
-fn web(status: &'static str) -> (u16, std::thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let thread = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut line = BufReader::new(stream);
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let from = head.len();
-            assert!(line.read_line(&mut head).unwrap() > 0);
-            if let Some(value) = head[from..].to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        line.read_exact(&mut body).unwrap();
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        line.get_mut().write_all(answer.as_bytes()).unwrap();
-        head + &String::from_utf8(body).unwrap()
-    });
-    (port, thread)
-}
-
 #[test]
 fn another_account_carries_a_letter_when_its_own_is_down_for_an_hour() {
     let sandbox = unreachable("[accounts.local]\nmaildir = \"../spare\"\n", "fallback = [\"local\"]");
@@ -70,14 +45,14 @@ fn another_account_carries_a_letter_when_its_own_is_down_for_an_hour() {
 
 #[test]
 fn a_webhook_tells_of_a_letter_that_goes_on_waiting() {
-    let (port, heard) = web("204 No Content");
+    let (port, heard) = web(&["204 No Content"]);
     let report = format!("fallback = [\"webhook\"]\nwebhook = \"http://127.0.0.1:{port}/hook?token=s3cret\"");
     let sandbox = unreachable("", &report);
     sandbox.run(&["run", "docs"]).expect(3);
     two_hours_later(&sandbox);
     let ran = sandbox.run(&["outbox", "flush"]).expect(3);
     assert!(ran.stderr.contains(&format!("the webhook at 127.0.0.1:{port} was told")), "{}", ran.stderr);
-    let request = heard.join().unwrap();
+    let request = heard.join().unwrap().remove(0);
     assert!(request.starts_with("POST /hook?token=s3cret HTTP/1.1\r\n"), "{request}");
     let json: serde_json::Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!((&json["profile"], &json["status"]), (&"docs".into(), &"ok".into()), "{json}");
@@ -90,7 +65,7 @@ fn a_webhook_tells_of_a_letter_that_goes_on_waiting() {
         assert!(!said.contains("s3cret"), "{said}");
     }
 
-    let (port, heard) = web("302 Found\r\nlocation: http://127.0.0.1:1/");
+    let (port, heard) = web(&["302 Found\r\nlocation: http://127.0.0.1:1/"]);
     let report = format!("fallback = [\"webhook\"]\nwebhook = \"http://127.0.0.1:{port}/?token=s3cret\"");
     let sandbox = unreachable("", &report);
     sandbox.run(&["run", "docs"]).expect(3);

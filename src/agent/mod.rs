@@ -6,13 +6,16 @@
 
 mod account;
 mod carry;
+pub mod condition;
 mod deliver;
 mod digest;
 mod facts;
 mod hooks;
 mod limit;
+mod log;
 mod news;
 mod notices;
+mod ping;
 mod record;
 mod resend;
 mod route;
@@ -22,15 +25,16 @@ mod unrecorded;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use self::account::Tested;
 pub use self::deliver::{Delivery, EMBEDDED};
 pub use self::digest::Outlook;
 use self::hooks::Around;
+use self::log::Log;
+use self::ping::Pings;
 pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;
 use crate::clock::Clock;
@@ -39,13 +43,10 @@ use crate::figures;
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
-use crate::state::{Access, Begun, Guard, LogSpool, Query, Root, State};
-use crate::sync::journal::{Forgetful, Journal, LogLine};
+use crate::state::{Access, Begun, Guard, Query, Root, State};
+use crate::sync::journal::Forgetful;
 use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
-
-/// How much of a log a kill may cost.
-const LOG_AGE: SignedDuration = SignedDuration::from_secs(1);
 
 /// How often, and how long, a run waits for its profile's lock: `status` holds it for a moment to see whether it is free.
 const LOCK_TRIES: u32 = 10;
@@ -61,6 +62,7 @@ pub struct Agent<'a> {
     orphans: &'a ReportRules,
     clock: &'a dyn Clock,
     host: String,
+    pings: Pings,
 }
 
 /// What is asked of one run.
@@ -113,6 +115,7 @@ impl<'a> Agent<'a> {
             orphans: &config.report,
             clock,
             host: host(),
+            pings: Pings::default(),
         }
     }
 
@@ -166,7 +169,8 @@ impl<'a> Agent<'a> {
             Err(error) => return Err(self.tell_of_no_start(profile, &begun, error)),
         };
         listener.event(&Event::Started { profile: profile.name.clone() });
-        let log = Log { spool: Mutex::new(spool), clock: self.clock };
+        self.ping_start(profile, begun.id);
+        let log = Log::new(spool, self.clock);
         let mut around = Around::new(profile, &begun, meter, &log);
         let finished = limit::within(profile.timing.timeout, meter, || {
             let mut finished = match around.before() {
@@ -188,7 +192,7 @@ impl<'a> Agent<'a> {
             ended: self.clock.now().max(begun.started),
             outcome,
         };
-        let spooled = log.spool.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
+        let spooled = log.finish();
         let marks = finished.marks.as_ref();
         self.record(run, &begun.fingerprint, Some(spooled), Some(profile), marks, order.number)
     }
@@ -315,21 +319,6 @@ pub fn preview(
         state: Some(state_dir),
     };
     request.plan(Some(lines))
-}
-
-/// A run's log: lines go to the spool, which is written out every second so that a kill costs no more.
-struct Log<'a> {
-    spool: Mutex<LogSpool>,
-    clock: &'a dyn Clock,
-}
-
-impl Journal for Log<'_> {
-    fn line(&self, line: &LogLine<'_>) {
-        let text = line.to_string();
-        let mut spool = self.spool.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // A log that cannot be written must not stop a run: the history says that it is cut short.
-        let _ = spool.line(&text).and_then(|()| spool.flush_if_older(self.clock.now(), LOG_AGE));
-    }
 }
 
 /// The machine's name.

@@ -165,7 +165,12 @@ impl Session<'_> {
         let result = agent.run(profile, Trigger::Manual, order, meter, &shown);
         shown.clear();
         match result {
-            Ok(run) => self.ended(&run, profile),
+            Ok(run) => {
+                self.ended(&run, profile);
+                if let Err(error) = agent.ping_end(profile, &run) {
+                    out::warn(&format!("{}: {}", profile.name, error.one_line()));
+                }
+            }
             Err(error) => self.refused(profile, &error),
         }
     }

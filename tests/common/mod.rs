@@ -1,6 +1,8 @@
 //! A place of its own for each test: configuration, state, folders; and the binary.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -142,6 +144,30 @@ impl Ran {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
+}
+
+/// Answers HTTP requests with these, one after the other; what was asked comes back.
+pub fn web(answers: &'static [&'static str]) -> (u16, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = move |status: &&str| {
+        let (stream, _) = listener.accept().unwrap();
+        let mut line = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let from = head.len();
+            assert!(line.read_line(&mut head).unwrap() > 0);
+            if let Some(value) = head[from..].to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        line.read_exact(&mut body).unwrap();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        line.get_mut().write_all(answer.as_bytes()).unwrap();
+        head + &String::from_utf8(body).unwrap()
+    };
+    (port, std::thread::spawn(move || answers.iter().map(answer).collect()))
 }
 
 /// Whether the long series are wanted.
