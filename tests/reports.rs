@@ -161,6 +161,7 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
         from: None,
         fallback: Vec::new(),
         webhook: None,
+        digest: None,
         on: vec![Level::Success],
         attach_log: AttachLog::Always,
         attach_log_max: 1 << 16,
