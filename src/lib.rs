@@ -18,6 +18,7 @@
 //!
 //! ```text
 //! cli
+//! daemon
 //! agent
 //! sync
 //! folder  report  mail  state
@@ -35,6 +36,7 @@ pub mod agent;
 pub mod child;
 pub mod cli;
 pub mod clock;
+pub mod daemon;
 pub mod entry;
 pub mod error;
 pub mod figures;

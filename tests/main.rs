@@ -15,6 +15,7 @@ mod outbox;
 mod properties;
 mod reports;
 mod samples;
+mod service;
 mod smtp;
 mod verbs;
 mod zoo;

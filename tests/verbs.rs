@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use crate::common::{Ran, Sandbox, left_out, tree};
 
-mod golden;
+pub mod golden;
 use golden::golden;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "init",
     "config",
     "account",
@@ -30,6 +30,7 @@ const VERBS: [&str; 12] = [
     "report",
     "outbox",
     "ack",
+    "agent",
     "completions",
 ];
 
@@ -73,6 +74,10 @@ fn the_help_of_every_verb() {
         ["outbox", "show"],
         ["outbox", "flush"],
         ["outbox", "drop"],
+        ["agent", "install"],
+        ["agent", "uninstall"],
+        ["agent", "logs"],
+        ["agent", "status"],
     ];
     for verb in VERBS.iter().map(std::slice::from_ref).chain(below.iter().map(|words| words.as_slice())) {
         let ran = sandbox.run(&[verb, &["--help"]].concat()).expect(0);

@@ -2,6 +2,7 @@
 
 mod account;
 mod ack;
+mod agent;
 mod completions;
 mod config;
 mod deliveries;
@@ -87,6 +88,7 @@ enum Verb {
     Report(report::ReportArgs),
     Outbox(outbox::OutboxArgs),
     Ack(ack::AckArgs),
+    Agent(agent::AgentArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
         Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),
+        Verb::Agent(args) => ctx().and_then(|ctx| agent::run(&args, &ctx)),
         Verb::Outbox(args) => ctx().and_then(|ctx| outbox::run(&args, &ctx)),
         Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),

@@ -25,6 +25,15 @@ pub(crate) fn load_to_run(ctx: &Context, names: &[String]) -> Result<(Vec<Profil
     Ok((loaded.config.profiles, whole, others))
 }
 
+/// The whole configuration; refused where anything is wrong with it.
+pub(crate) fn load_sound(ctx: &Context) -> Result<Config> {
+    let loaded = load(ctx)?;
+    let errors: Vec<_> =
+        loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
+    refuse(&errors)?;
+    Ok(loaded.config)
+}
+
 /// What [`load_some`] promises, with the origins of the values.
 pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Result<(Loaded, Vec<Problem>)> {
     if let Some(unknown) = names.iter().find(|name| !loaded.names.contains(name) && !refused(&loaded, name)) {
