@@ -3,6 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use postkeep::agent::{Agent, Order};
+use postkeep::clock::System;
+use postkeep::profile::{Env, load};
+use postkeep::progress::{Meter, Reason, Silent};
+use postkeep::run::{Status, Trigger};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Ran, Sandbox, web};
@@ -249,6 +254,35 @@ fn commands_that_will_not_end_hold_a_stop_up_for_less_than_ten_seconds() {
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn the_end_of_the_agent_interrupts_a_run_and_says_so() {
+    let sandbox = with(
+        "run-before = \"echo > OUT; sleep 61\"\nrun-failed = \"echo $POSTKEEP_TRIGGER $ERROR >> OUT\"\n\
+         run-finally = \"echo $POSTKEEP_STATUS >> OUT\"",
+    );
+    let var = |_: &str| None;
+    let env = Env { home: None, cwd: sandbox.path(""), var: &var };
+    let config = load(&sandbox.path("config"), &env).config;
+    let agent = Agent::open(&sandbox.path("state"), &config, &System).unwrap();
+    let meter = Meter::default();
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !sandbox.path("out").exists() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            meter.cancel(Reason::Shutdown);
+        });
+        agent.run(&config.profiles[0], Trigger::Schedule, &Order::default(), &meter, &Silent).unwrap()
+    });
+    let error = run.outcome.error.unwrap();
+    assert_eq!((run.outcome.status, error.text.as_str()), (Status::Interrupted, "the agent was stopped"));
+    assert_eq!(error.hints, ["it runs again when the agent is back"]);
+    assert_eq!(sandbox.read("out"), "\nschedule the agent was stopped\ninterrupted\n");
+    let report = told(&sandbox).1;
+    assert!(report.contains("the agent was stopped before anything was changed"), "{report}");
+    assert!(!report.contains("without a word"), "{report}");
 }
 
 /// The requests to an address, as `METHOD PATH?QUERY` without the run's id, and what they carried.
