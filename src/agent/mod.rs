@@ -7,6 +7,7 @@
 mod account;
 mod carry;
 pub mod condition;
+mod configuration;
 mod deliver;
 mod digest;
 mod facts;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::account::Tested;
+pub use self::configuration::{configuration, environment, look_at};
 pub use self::deliver::{Delivery, EMBEDDED};
 pub use self::digest::Outlook;
 use self::hooks::Around;

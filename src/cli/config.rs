@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-pub(crate) use self::load::{load_some, load_sound, load_to_run, real_env, real_look};
+pub(crate) use self::load::{load_some, load_sound, load_to_run};
 use super::{Context, out, table};
 use crate::error::Result;
 use crate::profile::{self, FileKind, Loaded, Problem, Profile, Severity};

@@ -15,8 +15,8 @@ use clap::{Args, ValueEnum};
 
 use self::ask::{Asker, Question};
 use self::carrier::{CarrierArgs, NewSecret};
-use super::config::{real_env, real_look};
 use super::{Context, usage};
+use crate::agent;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::profile::{
     self, Answers, Carrier, Env, FileText, MAIN_FILE, Mode, PROFILES, Severity, is_name, quote,
@@ -65,7 +65,7 @@ enum ModeArg {
 
 /// Runs the verb.
 pub(crate) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
-    let env = real_env()?;
+    let env = agent::environment()?;
     let dir =
         std::path::absolute(&ctx.config_dir).context(|| "cannot tell where the configuration is".into())?;
     let there = profile::files(&dir);
@@ -238,7 +238,7 @@ fn checked(answers: &Answers, ctx: &Context, there: &[FileText], env: &Env) -> R
     let mut loaded = profile::understand(&ctx.config_dir, files, env);
     let state =
         std::path::absolute(&ctx.state_dir).context(|| "cannot tell where the state folder is".into())?;
-    loaded.add(profile::check(&loaded, &state, &real_look));
+    loaded.add(profile::check(&loaded, &state, &agent::look_at));
     let name = answers.name.as_str();
     if let Some(problem) = loaded.problems.iter().find(|problem| problem.stops(name)) {
         let message = match &problem.place {

@@ -259,6 +259,20 @@ impl Scheduler {
         }
     }
 
+    /// The profiles of which nothing was heard although it should have been, and that are to be told: for whoever looks
+    /// from outside, beside an agent that is not there.
+    pub fn late(&self, now: Timestamp) -> Vec<Late> {
+        let all = self.paused.is_some_and(|pause| pause.holds(now));
+        let late = self.slots.iter().filter_map(|(name, slot)| {
+            let paused = all || slot.memory.paused.is_some_and(|pause| pause.holds(now));
+            let due = slot.alarm(now, paused, false)?;
+            let before = slot.memory.alarm;
+            let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
+            Some(Late { profile: name.clone(), due, told, why: None, before })
+        });
+        late.collect()
+    }
+
     /// The memory of a profile, to be kept.
     fn save(&self, name: &str, served: bool) -> Option<Action> {
         let memory = self.slots.get(name)?.memory.clone();

@@ -1,11 +1,10 @@
 //! The configuration for a verb: read, checked, and refused only as far as it concerns what is to be done.
 
-use std::path::Path;
-
 use super::render;
+use crate::agent;
 use crate::cli::{Context, out, usage};
-use crate::error::{Context as _, Error, Kind, Result};
-use crate::profile::{self, Config, Env, Loaded, Problem, Profile, Seen, Severity, nearest, quote};
+use crate::error::{Error, Kind, Result};
+use crate::profile::{self, Config, Loaded, Problem, Profile, Severity, nearest, quote};
 
 /// The named profiles in the order named; or all sound ones where none is named, and what is wrong with the others.
 ///
@@ -95,53 +94,15 @@ pub(super) fn explain(problems: usize) -> String {
 
 /// Everything that is in the configuration's folder, checked against the disk too.
 pub(super) fn load(ctx: &Context) -> Result<Loaded> {
-    let dir = &ctx.config_dir;
-    match std::fs::metadata(dir) {
-        Ok(meta) if meta.is_dir() => {}
-        Ok(_) => return Err(Error::new(Kind::Config, format!("{} is not a folder", dir.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::new(
-                Kind::Config,
-                format!("there is no configuration: {} does not exist", dir.display()),
-            )
-            .hint("`postkeep init` asks a few questions and writes a first profile"));
-        }
-        Err(error) => {
-            let message = format!("cannot look at the configuration folder {}", dir.display());
-            return Err(Error::new(Kind::Config, message).caused_by(error));
-        }
-    }
-    let mut loaded = profile::load(dir, &real_env()?);
-    let state =
-        std::path::absolute(&ctx.state_dir).context(|| "cannot tell where the state folder is".into())?;
-    loaded.add(profile::check(&loaded, &state, &real_look));
-    Ok(loaded)
-}
-
-/// This process's environment.
-pub(crate) fn real_env() -> Result<Env<'static>> {
-    Ok(Env {
-        home: std::env::home_dir(),
-        cwd: std::env::current_dir().context(|| "cannot tell the current folder".into())?,
-        var: &|name| std::env::var_os(name),
-    })
-}
-
-/// What this machine has at a path.
-pub(crate) fn real_look(path: &Path) -> Seen {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    match (std::fs::metadata(path), std::fs::canonicalize(path)) {
-        (Ok(meta), Ok(real)) if meta.is_dir() => Seen::Folder(real),
-        (Ok(_), Ok(real)) => Seen::Other(real),
-        (Err(error), _) if matches!(error.kind(), NotFound | NotADirectory) => Seen::Missing,
-        _ => Seen::Unknown,
-    }
+    agent::configuration(&ctx.config_dir, &ctx.state_dir)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::FileText;
+    use std::path::Path;
+
+    use crate::profile::{Env, FileText};
 
     const PLAIN: &str = "kind = 'sync'\nmode = 'copy'\nsource = '/s'\n";
 
