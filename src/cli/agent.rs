@@ -6,10 +6,13 @@ mod place;
 mod uninstall;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use super::Context;
+use crate::clock::{Clock, Paced, System};
+use crate::daemon::{self, Options};
 use crate::error::{Error, Result};
 
 /// Run profiles when they are due; install that as a service of systemd
@@ -23,6 +26,9 @@ Examples:
 pub(crate) struct AgentArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
+    /// Let time pass so many times as fast: for tests
+    #[arg(long, hide = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pace: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +45,7 @@ struct StatusArgs {}
 
 pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
     match &args.verb {
-        None => foreground(ctx),
+        None => foreground(args, ctx),
         Some(Verb::Install(args)) => install::run(args, ctx),
         Some(Verb::Uninstall(args)) => uninstall::run(args, ctx),
         Some(Verb::Logs(args)) => logs::run(args, ctx),
@@ -48,8 +54,14 @@ pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
 }
 
 /// Runs the agent in this process.
-fn foreground(_: &Context) -> Result<ExitCode> {
-    Err(Error::other("the agent itself is not there yet"))
+fn foreground(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
+    let clock: Arc<dyn Clock> = match args.pace {
+        1 => Arc::new(System),
+        pace => Arc::new(Paced::new(pace)),
+    };
+    let (config_dir, state_dir) = (ctx.config_dir.clone(), ctx.state_dir.clone());
+    daemon::run(Options { config_dir, state_dir, clock, pace: args.pace })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status(_: &StatusArgs, _: &Context) -> Result<ExitCode> {

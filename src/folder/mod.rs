@@ -21,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 
 use self::meta::Handle;
+pub use self::nature::network;
 use self::versions::Versions;
 use crate::entry::{Entry, Name, RelPath};
 use crate::replica::{About, Attributes, Content, Listing, Place, Put, Replica, Retired, Seen};

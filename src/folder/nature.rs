@@ -39,6 +39,18 @@ fn nature(f_type: u64) -> Nature {
     KINDS.iter().find(|(kind, _)| *kind == wanted).map_or(unix, |(_, nature)| *nature)
 }
 
+/// The name of the kind of file system that a folder is on, if it is one that is reached over a network: what others
+/// change there raises no events here.
+///
+/// # Errors
+/// The folder cannot be asked.
+pub fn network(folder: &std::path::Path) -> io::Result<Option<&'static str>> {
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
+    let f_type = rustix::fs::statfs(folder)?.f_type as u64;
+    let nature = nature(f_type);
+    Ok(nature.network.then_some(nature.name))
+}
+
 /// Asks the file system that `root` is on.
 pub(super) fn about(root: impl AsFd) -> io::Result<About> {
     let fs = rustix::fs::fstatfs(root.as_fd())?;

@@ -285,11 +285,14 @@ impl Scheduler {
         self.slots.values_mut().for_each(|slot| slot.wake(now, true));
     }
 
-    /// A run that a person started beside the agent has ended.
+    /// What the history says about a profile now: a run beside the agent may have ended. A try that was to come is not
+    /// needed any more then.
     pub fn ran_elsewhere(&mut self, profile: &str, past: Past) {
-        if let Some(slot) = self.slots.get_mut(profile) {
+        let Some(slot) = self.slots.get_mut(profile).filter(|slot| slot.at_work.is_none()) else { return };
+        if past.last_run > slot.past.last_run {
             slot.past = past;
             slot.memory.alarm = None;
+            slot.memory.retry = None;
             slot.look_ahead();
         }
     }

@@ -104,6 +104,14 @@ impl Locks {
         self.named("outbox")
     }
 
+    /// Takes the lock of the agent; None if one is at work with this state folder.
+    ///
+    /// # Errors
+    /// The lock file cannot be made.
+    pub fn agent(&self) -> Result<Option<Guard>> {
+        self.named("agent")
+    }
+
     /// Takes all of a run's folders, or none; `holder` is how the run is called when it is in another's way. The
     /// folders of one call may overlap.
     ///

@@ -123,6 +123,15 @@ impl State {
         })
     }
 
+    /// Changes whenever another connection has written: another process, or a thread with a state of its own.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn generation(&self) -> Result<i64> {
+        self.db
+            .read("look at the history", |db| Ok(db.query_row("PRAGMA data_version", [], |row| row.get(0))?))
+    }
+
     /// The history of runs.
     pub fn history(&self) -> History<'_> {
         History { db: &self.db, dir: &self.dir }

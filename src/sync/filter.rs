@@ -58,6 +58,18 @@ impl Filter {
         self
     }
 
+    /// Whether the name of a path below the source, or that of a folder above it, leaves it out. What it is nobody knows
+    /// any more: it may be gone.
+    pub fn excludes_name(&self, path: &Path) -> bool {
+        let by = |folder| {
+            self.globs
+                .as_ref()
+                .is_some_and(|globs| globs.matched_path_or_any_parents(path, folder).is_ignore())
+        };
+        let ours = path.iter().any(|name| name.as_bytes().starts_with(b".postkeep-"));
+        ours || by(false) || self.state.as_ref().is_some_and(|state| path.starts_with(state.as_path()))
+    }
+
     /// What [`without_state`](Self::without_state) leaves out.
     pub fn state(&self) -> Option<&RelPath> {
         self.state.as_ref()

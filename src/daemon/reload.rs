@@ -1,0 +1,175 @@
+//! The configuration while the agent runs: what is edited is taken up, and a broken edit changes nothing but the mail.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::agent;
+use crate::error::Result;
+use crate::profile::{Config, Severity};
+
+/// How long a problem has to be there before it is mailed: somebody may be in the middle of an edit.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// The configuration that is followed, and what is wrong with the one that lies in the folder.
+pub(super) struct Settings {
+    dir: PathBuf,
+    state_dir: PathBuf,
+    /// What is followed.
+    pub config: Arc<Config>,
+    /// What is wrong, for people.
+    pub problems: Vec<String>,
+    /// Profiles that go on with their last good version.
+    pub kept: Vec<String>,
+    /// Profiles that do not run.
+    pub stopped: Vec<String>,
+    /// Since when the problems are as they are; None when they were told.
+    since: Option<Timestamp>,
+    stamp: Vec<(PathBuf, i64, i64, u64)>,
+}
+
+impl Settings {
+    /// Reads the configuration for the first time.
+    ///
+    /// # Errors
+    /// There is no configuration folder.
+    pub fn load(dir: &Path, state_dir: &Path, now: Timestamp) -> Result<Self> {
+        let stamp = stamp(dir);
+        let loaded = agent::configuration(dir, state_dir)?;
+        let mut settings = Self {
+            dir: dir.to_owned(),
+            state_dir: state_dir.to_owned(),
+            config: Arc::new(loaded.config.clone()),
+            problems: Vec::new(),
+            kept: Vec::new(),
+            stopped: Vec::new(),
+            since: Some(now),
+            stamp,
+        };
+        settings.judge(&loaded, now);
+        Ok(settings)
+    }
+
+    /// Whether a file was changed since it was read last.
+    pub fn is_stale(&self) -> bool {
+        stamp(&self.dir) != self.stamp
+    }
+
+    /// Reads it again. Sound profiles are taken up; one that cannot be used any more goes on as it was.
+    ///
+    /// # Errors
+    /// The folder cannot be read: everything goes on as it was.
+    pub fn reload(&mut self, now: Timestamp) -> Result<()> {
+        let stamp = stamp(&self.dir);
+        let loaded = agent::configuration(&self.dir, &self.state_dir)?;
+        self.stamp = stamp;
+        self.judge(&loaded, now);
+        let errors = || loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        // An error that is of no profile is of the main file: what it says of accounts and readers is not to be trusted.
+        if errors().any(|problem| problem.profiles.is_none()) {
+            return Ok(());
+        }
+        let mut config = loaded.config;
+        let old = self.config.profiles.iter().filter(|profile| self.kept.contains(&profile.name));
+        config.profiles.extend(old.cloned());
+        config.profiles.sort_by(|a, b| a.name.cmp(&b.name));
+        self.config = Arc::new(config);
+        Ok(())
+    }
+
+    fn judge(&mut self, loaded: &crate::profile::Loaded, now: Timestamp) {
+        let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let problems: Vec<String> = errors.map(|problem| problem.render(false)).collect();
+        let sound: BTreeSet<&str> =
+            loaded.config.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let known: BTreeSet<&str> =
+            self.config.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let broken = loaded.names.iter().filter(|name| !sound.contains(name.as_str()));
+        let (kept, stopped): (Vec<String>, Vec<String>) =
+            broken.cloned().partition(|name| known.contains(name.as_str()));
+        if problems != self.problems {
+            self.since = Some(now);
+        }
+        (self.problems, self.kept, self.stopped) = (problems, kept, stopped);
+    }
+
+    /// Whether the problems are to be told now, or that there are none any more.
+    pub fn is_to_be_told(&self, now: Timestamp) -> bool {
+        self.since.is_some_and(|since| self.problems.is_empty() || now.duration_since(since) >= PATIENCE)
+    }
+
+    /// They were told.
+    pub fn told(&mut self) {
+        self.since = None;
+    }
+}
+
+/// What changes when a file of the configuration is edited.
+fn stamp(dir: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
+    let mut files = vec![dir.join(crate::profile::MAIN_FILE)];
+    let profiles = std::fs::read_dir(dir.join(crate::profile::PROFILES)).into_iter().flatten().flatten();
+    files.extend(profiles.map(|entry| entry.path()));
+    files.sort_unstable();
+    let stamps = files.into_iter().filter_map(|file| {
+        let meta = std::fs::metadata(&file).ok()?;
+        Some((file, meta.mtime(), meta.mtime_nsec(), meta.size()))
+    });
+    stamps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_edit_keeps_the_last_good_version() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("config");
+        fs::create_dir_all(dir.join("profiles")).unwrap();
+        let plain = |target: &str, more: &str| {
+            format!("kind = 'sync'\nsource = '/s'\ntarget = '/{target}'\nmode = 'copy'\n{more}\n")
+        };
+        let write =
+            |name: &str, text: &str| fs::write(dir.join(format!("profiles/{name}.toml")), text).unwrap();
+        write("a", &plain("a", "every = '1h'"));
+        write("b", &plain("b", ""));
+        let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let mut settings = Settings::load(&dir, &temp.path().join("state"), at(0)).unwrap();
+        let names = |settings: &Settings| -> Vec<String> {
+            settings.config.profiles.iter().map(|profile| profile.name.clone()).collect()
+        };
+        assert_eq!(names(&settings), ["a", "b"]);
+        assert!(settings.is_to_be_told(at(0)) && !settings.is_stale());
+        settings.told();
+
+        write("a", &plain("a", "evry = '2h'"));
+        write("c", &plain("c", "source = 5"));
+        assert!(settings.is_stale());
+        settings.reload(at(1)).unwrap();
+        assert_eq!(names(&settings), ["a", "b"]);
+        assert_eq!((settings.kept.clone(), settings.stopped.clone()), (vec!["a".into()], vec!["c".into()]));
+        assert!(settings.config.profiles[0].timing.is_automatic());
+        assert!(!settings.is_to_be_told(at(1)) && settings.is_to_be_told(at(2)));
+        settings.told();
+        settings.reload(at(3)).unwrap();
+        assert!(!settings.is_to_be_told(at(9)), "the same problems are told once");
+
+        // The main file is broken: nothing is believed, everything goes on.
+        fs::write(dir.join("postkeep.toml"), "x = 1").unwrap();
+        write("b", &plain("other", ""));
+        settings.reload(at(10)).unwrap();
+        assert_eq!(names(&settings), ["a", "b"]);
+        fs::remove_file(dir.join("postkeep.toml")).unwrap();
+        write("a", &plain("a", ""));
+        fs::remove_file(dir.join("profiles/b.toml")).unwrap();
+        fs::remove_file(dir.join("profiles/c.toml")).unwrap();
+        settings.reload(at(11)).unwrap();
+        assert_eq!((names(&settings), settings.kept.len()), (vec!["a".to_owned()], 0));
+        assert!(settings.is_to_be_told(at(11)), "that all is well again is remembered at once");
+    }
+}

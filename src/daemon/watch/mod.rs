@@ -1,0 +1,194 @@
+//! Watches the sources of profiles that run on changes, and the configuration.
+//!
+//! Events are hints: they say that something changed, never what. A run compares everything itself, so a lost event
+//! costs time and no file. What inotify does not tell is found by a look each minute: a root that was deleted and made
+//! anew, or that something was mounted over. What it cannot tell at all (network file systems, more folders than may be
+//! watched) is run every few minutes instead, and the status says why.
+
+mod root;
+mod route;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use self::root::Root;
+use self::route::Routes;
+use super::event::Event;
+use super::protocol::Watched;
+use crate::error::{Context, Result};
+use crate::profile::{Job, Profile};
+
+/// Of so many looks, one a minute, each lets a profile run whose source cannot be watched.
+const POLL: u32 = 10;
+
+/// What the thread is told.
+enum Command {
+    /// Watch the sources of these profiles from now on.
+    Set(Vec<Profile>),
+    /// Look whether the roots are still those that are watched.
+    Look,
+}
+
+/// The watcher.
+pub(super) struct Watch {
+    tell: Sender<Command>,
+    seen: Arc<Mutex<Vec<Watched>>>,
+}
+
+impl Watch {
+    /// Begins with nothing but the configuration in `config_dir`.
+    pub fn new(config_dir: PathBuf, state_dir: PathBuf, events: Sender<Event>) -> Result<Self> {
+        let (tell, told) = mpsc::channel();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let keeper = Keeper {
+            state_dir,
+            config_dir,
+            routes: Arc::new(Mutex::new(Routes::new(events))),
+            seen: Arc::clone(&seen),
+            roots: BTreeMap::new(),
+            watcher: None,
+            looks: 0,
+        };
+        let thread = std::thread::Builder::new().name("watch".into());
+        thread.spawn(move || keeper.work(&told)).context(|| "cannot watch folders".into())?;
+        Ok(Self { tell, seen })
+    }
+
+    /// Watches the sources of those profiles that run on changes.
+    pub fn set(&self, profiles: &[Profile]) {
+        let on_change = profiles.iter().filter(|profile| profile.timing.on_change.is_some());
+        let _ = self.tell.send(Command::Set(on_change.cloned().collect()));
+    }
+
+    /// To be called each minute.
+    pub fn look(&self) {
+        let _ = self.tell.send(Command::Look);
+    }
+
+    /// How the sources are watched.
+    pub fn seen(&self) -> Vec<Watched> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The thread: it may hang in a dead network file system, and nothing else does then.
+struct Keeper {
+    state_dir: PathBuf,
+    config_dir: PathBuf,
+    routes: Arc<Mutex<Routes>>,
+    seen: Arc<Mutex<Vec<Watched>>>,
+    /// By source as it is written.
+    roots: BTreeMap<PathBuf, Root>,
+    watcher: Option<RecommendedWatcher>,
+    looks: u32,
+}
+
+impl Keeper {
+    fn work(mut self, told: &Receiver<Command>) {
+        self.begin();
+        while let Ok(command) = told.recv() {
+            match command {
+                Command::Set(profiles) => self.set(&profiles),
+                Command::Look => self.look(),
+            }
+            self.tell();
+        }
+    }
+
+    fn begin(&mut self) {
+        let routes = Arc::clone(&self.routes);
+        let heard = move |event: notify::Result<notify::Event>| {
+            routes.lock().unwrap_or_else(PoisonError::into_inner).hear(event);
+        };
+        let config = notify::Config::default().with_follow_symlinks(false);
+        // Without events everything is looked through now and then.
+        self.watcher = RecommendedWatcher::new(heard, config).ok();
+        for folder in [self.config_dir.clone(), self.config_dir.join(crate::profile::PROFILES)] {
+            if let Some(watcher) = &mut self.watcher {
+                // Where it cannot be watched, the look each minute finds what changed.
+                let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
+            }
+        }
+        self.lock().set_config(&self.config_dir);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&mut self, profiles: &[Profile]) {
+        let mut wanted: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        for profile in profiles {
+            let Job::Sync(job) = &profile.job;
+            wanted.entry(job.source.clone()).or_default().push(profile.name.clone());
+        }
+        let gone: Vec<_> =
+            self.roots.keys().filter(|source| !wanted.contains_key(*source)).cloned().collect();
+        for source in gone {
+            if let Some(mut root) = self.roots.remove(&source) {
+                root.unwatch(self.watcher.as_mut());
+            }
+        }
+        for (source, names) in wanted {
+            let root = self.roots.entry(source.clone()).or_insert_with(|| Root::new(source));
+            root.profiles = names;
+            root.look(self.watcher.as_mut());
+        }
+        self.route(profiles);
+    }
+
+    /// Says which path concerns whom. Roots are known by the names under which they are watched.
+    fn route(&self, profiles: &[Profile]) {
+        let mut routes = self.lock();
+        routes.clear();
+        for profile in profiles {
+            let Job::Sync(job) = &profile.job;
+            let Some(real) = self.roots.get(&job.source).and_then(Root::real) else { continue };
+            routes.add(profile, real, &job.target, &self.state_dir);
+        }
+    }
+
+    fn look(&mut self) {
+        self.looks = self.looks.wrapping_add(1);
+        let limit = self.lock().take_limit();
+        let mut changed = Vec::new();
+        let mut moved = false;
+        for root in self.roots.values_mut() {
+            if limit {
+                root.give_up(self.watcher.as_mut());
+            }
+            let is_new = root.look(self.watcher.as_mut());
+            moved |= is_new;
+            if is_new || (root.polled().is_some() && self.looks.is_multiple_of(POLL)) {
+                changed.extend(root.profiles.iter().cloned());
+            }
+        }
+        let mut routes = self.lock();
+        if moved {
+            for root in self.roots.values() {
+                if let Some(real) = root.real() {
+                    routes.moved(&root.profiles, real);
+                }
+            }
+        }
+        changed.iter().for_each(|profile| routes.tell(profile));
+    }
+
+    fn tell(&self) {
+        let seen = self.roots.values().flat_map(|root| {
+            root.profiles.iter().map(|profile| Watched {
+                profile: profile.clone(),
+                polled: root.polled().map(|why| format!("{why}; it is looked through every {POLL} minutes")),
+            })
+        });
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
+    }
+}
+
+/// How soon the same profile is told again.
+const AGAIN: Duration = Duration::from_millis(200);

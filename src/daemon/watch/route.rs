@@ -1,0 +1,178 @@
+//! Which path concerns whom, and how often he hears of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use notify::EventKind;
+
+use super::super::event::Event;
+use crate::profile::{Job, Profile};
+use crate::sync::filter::Filter;
+
+/// A profile that wants to hear of its source.
+struct Route {
+    profile: String,
+    root: PathBuf,
+    /// Ours, or the run's own work: a target that lies in the source.
+    not: Vec<PathBuf>,
+    filter: Option<Filter>,
+}
+
+/// All of them.
+pub(super) struct Routes {
+    events: Sender<Event>,
+    routes: Vec<Route>,
+    config: Option<PathBuf>,
+    told: BTreeMap<String, Instant>,
+    limit: bool,
+}
+
+impl Routes {
+    pub fn new(events: Sender<Event>) -> Self {
+        Self { events, routes: Vec::new(), config: None, told: BTreeMap::new(), limit: false }
+    }
+
+    pub fn set_config(&mut self, folder: &Path) {
+        self.config = Some(folder.to_owned());
+    }
+
+    pub fn clear(&mut self) {
+        self.routes.clear();
+    }
+
+    pub fn add(&mut self, profile: &Profile, root: &Path, target: &Path, state: &Path) {
+        let Job::Sync(job) = &profile.job;
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // Ages do not matter to names, so neither does the time.
+        let filter = Filter::new(&job.filter, Timestamp::UNIX_EPOCH).ok();
+        let not = vec![real(target), real(state)];
+        self.routes.push(Route { profile: profile.name.clone(), root: root.to_owned(), not, filter });
+    }
+
+    /// The root of these profiles has another name now.
+    pub fn moved(&mut self, profiles: &[String], root: &Path) {
+        for route in self.routes.iter_mut().filter(|route| profiles.contains(&route.profile)) {
+            root.clone_into(&mut route.root);
+        }
+    }
+
+    /// Whether more folders would have to be watched than may be; asked once.
+    pub fn take_limit(&mut self) -> bool {
+        std::mem::take(&mut self.limit)
+    }
+
+    /// Takes what the kernel says.
+    pub fn hear(&mut self, event: notify::Result<notify::Event>) {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.limit |= matches!(error.kind, notify::ErrorKind::MaxFilesWatch);
+                return self.tell_all();
+            }
+        };
+        // Reading raises events too, our own reading first of all.
+        if matches!(event.kind, EventKind::Access(_)) {
+            return;
+        }
+        if event.need_rescan() {
+            return self.tell_all();
+        }
+        for path in &event.paths {
+            if self.config.as_ref().is_some_and(|config| path.starts_with(config)) {
+                let _ = self.events.send(Event::Configuration);
+            }
+            let concerned: Vec<String> = self
+                .routes
+                .iter()
+                .filter(|route| route.takes(path))
+                .map(|route| route.profile.clone())
+                .collect();
+            concerned.iter().for_each(|profile| self.tell(profile));
+        }
+    }
+
+    fn tell_all(&mut self) {
+        let all: Vec<String> = self.routes.iter().map(|route| route.profile.clone()).collect();
+        all.iter().for_each(|profile| self.tell(profile));
+    }
+
+    /// Tells that something changed, unless it was told just now: in a storm there are thousands a second.
+    pub fn tell(&mut self, profile: &str) {
+        let now = Instant::now();
+        if self.told.get(profile).is_some_and(|told| now.duration_since(*told) < super::AGAIN) {
+            return;
+        }
+        self.told.insert(profile.to_owned(), now);
+        let _ = self.events.send(Event::Changed(profile.to_owned()));
+    }
+}
+
+impl Route {
+    fn takes(&self, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(&self.root) else { return false };
+        let ours = self.not.iter().any(|not| not != &self.root && path.starts_with(not));
+        !ours && !self.filter.as_ref().is_some_and(|filter| filter.excludes_name(below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use notify::event::{AccessKind, CreateKind, Flag};
+
+    use super::*;
+
+    fn routes(keys: &str) -> (Routes, mpsc::Receiver<Event>) {
+        let text = format!(
+            "kind = 'sync'\nsource = '/src'\ntarget = '/src/copy'\nmode = 'copy'\non-change = true\n{keys}\n"
+        );
+        let profile = crate::profile::testing::one(&text);
+        let (events, heard) = mpsc::channel();
+        let mut routes = Routes::new(events);
+        routes.add(&profile, Path::new("/src"), Path::new("/src/copy"), Path::new("/src/.state"));
+        (routes, heard)
+    }
+
+    #[test]
+    fn only_what_a_run_would_look_at_is_told() {
+        for (path, told) in [
+            ("/src/a", true),
+            ("/src/deep/b.txt", true),
+            ("/src", true),
+            ("/srcs/a", false),
+            ("/src/copy/a", false),
+            ("/src/.state/state.db-wal", false),
+            ("/src/x.tmp", false),
+            ("/src/cache/x/y", false),
+            ("/src/.postkeep-tmp-1", false),
+        ] {
+            let (mut routes, heard) = routes("exclude = ['*.tmp', '/cache/', '/copy']");
+            let event = notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(path.into());
+            routes.hear(Ok(event));
+            assert_eq!(heard.try_recv().is_ok(), told, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_storm_is_told_a_few_times_and_a_lost_event_to_all() {
+        let (mut routes, heard) = routes("");
+        for n in 0..10_000 {
+            let event =
+                notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(format!("/src/{n}").into());
+            routes.hear(Ok(event));
+        }
+        assert!((1..20).contains(&heard.try_iter().count()));
+        let (mut routes, heard) = self::routes("");
+        routes.hear(Ok(notify::Event::new(EventKind::Access(AccessKind::Any)).add_path("/src/a".into())));
+        assert!(heard.try_recv().is_err());
+        routes.hear(Ok(notify::Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        assert!(matches!(heard.try_recv(), Ok(Event::Changed(_))));
+        let (mut routes, heard) = self::routes("");
+        routes.hear(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
+        assert!(heard.try_recv().is_ok() && routes.take_limit() && !routes.take_limit());
+    }
+}
