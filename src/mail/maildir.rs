@@ -112,7 +112,8 @@ impl Maildir {
     fn find(&self, key: &str) -> std::io::Result<Option<PathBuf>> {
         // Backwards by name, `new` before `cur`: a reader moves letters from there to here, so one that moves
         // meanwhile is seen in either.
-        let walk = WalkDir::new(&self.path).min_depth(2).max_depth(FOLDERS + 2);
+        // From the first level on: what lies above the least depth is not asked whether it is to be entered.
+        let walk = WalkDir::new(&self.path).min_depth(1).max_depth(FOLDERS + 2);
         let walk = walk.sort_by(|a, b| b.file_name().cmp(a.file_name()));
         for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != "tmp") {
             let entry = entry?;
@@ -238,6 +239,20 @@ mod tests {
             (mode(&maildir.path), mode(&maildir.path.join("new")), mode(&file)),
             (0o700, 0o700, 0o600)
         );
+    }
+
+    #[test]
+    fn a_draft_that_a_kill_left_is_no_delivery() {
+        let temp = tempfile::tempdir().unwrap();
+        let maildir = Maildir::open_or_create(temp.path()).unwrap();
+        for tmp in [temp.path().join("tmp"), temp.path().join(".Archive/tmp")] {
+            fs::create_dir_all(&tmp).unwrap();
+            fs::write(tmp.join(file_name("01ABC", now(), BY)), b"on").unwrap();
+        }
+        let by = Postman { host: "nas1", pid: 43 };
+        let file = maildir.deliver("01ABC", b"one", now(), by).unwrap();
+        assert!(file.starts_with(temp.path().join("new")), "{file:?}");
+        assert_eq!(fs::read(&file).unwrap(), b"one");
     }
 
     #[test]
