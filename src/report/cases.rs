@@ -286,7 +286,8 @@ fn interrupted() -> Case {
 fn agent_stopped() -> Case {
     let counts =
         Counts { files: 820, folders: 40, created: 12, copied_bytes: 1_048_576, ..Counts::default() };
-    let error = Message { text: "the agent was stopped".into(), hints: Vec::new() };
+    let hints = vec!["it runs again when the agent is back".into()];
+    let error = Message { text: "the agent was stopped".into(), hints };
     let outcome = Outcome { counts, error: Some(error), ..Outcome::new(Status::Interrupted) };
     let mut case = Case::new("agent-stopped", outcome).after(&month());
     case.still = Some(2);

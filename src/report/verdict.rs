@@ -195,7 +195,8 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
     if let Some(error) = &outcome.error {
         steps.extend(error.hints.iter().map(|hint| say(hint)));
     }
-    if matches!(outcome.status, Status::Interrupted | Status::Cancelled) {
+    // One that could say why it was cut short said what comes next, too.
+    if outcome.status == Status::Cancelled || without_a_word(outcome) {
         steps.push(Step {
             text: "Run it again; it goes on with what is missing:".into(),
             command: Some(format!("postkeep run {profile}")),
