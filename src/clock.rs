@@ -18,24 +18,18 @@ impl Clock for System {
     }
 }
 
-/// A clock that runs `pace` times as fast as the machine's, from the moment at which it is made: for tests that have no
-/// week to wait.
+/// A clock that runs `pace` times as fast as the machine's since a moment: for tests that have no week to wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Paced {
-    start: Timestamp,
-    pace: u32,
-}
-
-impl Paced {
-    /// From now on.
-    pub fn new(pace: u32) -> Self {
-        Self { start: Timestamp::now(), pace }
-    }
+    /// How many times as fast.
+    pub pace: u32,
+    /// When it was right. The same moment again makes the same clock again.
+    pub since: Timestamp,
 }
 
 impl Clock for Paced {
     fn now(&self) -> Timestamp {
-        let passed: SignedDuration = Timestamp::now().duration_since(self.start);
-        self.start.checked_add(passed.saturating_mul(self.pace.cast_signed())).unwrap_or(Timestamp::MAX)
+        let passed: SignedDuration = Timestamp::now().duration_since(self.since);
+        self.since.checked_add(passed.saturating_mul(self.pace.cast_signed())).unwrap_or(Timestamp::MAX)
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct AgentArgs {
     /// Let time pass so many times as fast: for tests
     #[arg(long, hide = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pace: u32,
+    /// Since when it does
+    #[arg(long, hide = true, requires = "pace")]
+    pace_since: Option<jiff::Timestamp>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
 fn foreground(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
     let clock: Arc<dyn Clock> = match args.pace {
         1 => Arc::new(System),
-        pace => Arc::new(Paced::new(pace)),
+        pace => Arc::new(Paced { pace, since: args.pace_since.unwrap_or_else(|| System.now()) }),
     };
     let (config_dir, state_dir) = (ctx.config_dir.clone(), ctx.state_dir.clone());
     daemon::run(Options { config_dir, state_dir, clock, pace: args.pace })?;

@@ -114,7 +114,8 @@ pub fn run(options: Options) -> Result<()> {
     };
     signals::listen(shared.events.clone())?;
     let post = Post::new().map_err(|cause| Error::other("cannot start a thread").caused_by(cause))?;
-    let watch = Watch::new(options.config_dir.clone(), options.state_dir.clone(), shared.events.clone())?;
+    let (config_dir, state_dir) = (options.config_dir.clone(), options.state_dir.clone());
+    let watch = Watch::new(config_dir, state_dir, shared.events.clone(), options.pace)?;
     let (scheduler, actions) = agent::timetable(&state, &settings.config, now, now)?;
     let mut daemon = Daemon {
         options,

@@ -126,6 +126,10 @@ value!(
                 Err(Wrong::new("a source that has to be quiet for more than an hour may never be copied")
                     .hint("write less than \"1h\"; for a rhythm there are schedule and every"))
             }
+            // The watcher tells of the same profile a few times a second at most.
+            quiet if quiet < SignedDuration::from_secs(1) => {
+                Err(Wrong::new("a source has to be quiet for a second at least").hint("write \"1s\" or more"))
+            }
             quiet => Ok(Some(quiet)),
         },
     }

@@ -42,13 +42,13 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins with nothing but the configuration in `config_dir`.
-    pub fn new(config_dir: PathBuf, state_dir: PathBuf, events: Sender<Event>) -> Result<Self> {
+    pub fn new(config_dir: PathBuf, state_dir: PathBuf, events: Sender<Event>, pace: u32) -> Result<Self> {
         let (tell, told) = mpsc::channel();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let keeper = Keeper {
             state_dir,
             config_dir,
-            routes: Arc::new(Mutex::new(Routes::new(events))),
+            routes: Arc::new(Mutex::new(Routes::new(events, AGAIN / pace.max(1)))),
             seen: Arc::clone(&seen),
             roots: BTreeMap::new(),
             watcher: None,
@@ -190,5 +190,6 @@ impl Keeper {
     }
 }
 
-/// How soon the same profile is told again.
+/// How soon the same profile is told again. It is less than any time of quiet that a profile can ask for: what happens
+/// in between, and is not told, happens before the run that is.
 const AGAIN: Duration = Duration::from_millis(200);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use notify::EventKind;
@@ -27,12 +27,14 @@ pub(super) struct Routes {
     routes: Vec<Route>,
     config: Option<PathBuf>,
     told: BTreeMap<String, Instant>,
+    again: Duration,
     limit: bool,
 }
 
 impl Routes {
-    pub fn new(events: Sender<Event>) -> Self {
-        Self { events, routes: Vec::new(), config: None, told: BTreeMap::new(), limit: false }
+    /// Tells of the same profile again after `again` at the earliest.
+    pub fn new(events: Sender<Event>, again: Duration) -> Self {
+        Self { events, routes: Vec::new(), config: None, told: BTreeMap::new(), again, limit: false }
     }
 
     pub fn set_config(&mut self, folder: &Path) {
@@ -102,7 +104,7 @@ impl Routes {
     /// Tells that something changed, unless it was told just now: in a storm there are thousands a second.
     pub fn tell(&mut self, profile: &str) {
         let now = Instant::now();
-        if self.told.get(profile).is_some_and(|told| now.duration_since(*told) < super::AGAIN) {
+        if self.told.get(profile).is_some_and(|told| now.duration_since(*told) < self.again) {
             return;
         }
         self.told.insert(profile.to_owned(), now);
@@ -132,7 +134,7 @@ mod tests {
         );
         let profile = crate::profile::testing::one(&text);
         let (events, heard) = mpsc::channel();
-        let mut routes = Routes::new(events);
+        let mut routes = Routes::new(events, Duration::from_millis(200));
         routes.add(&profile, Path::new("/src"), Path::new("/src/copy"), Path::new("/src/.state"));
         (routes, heard)
     }

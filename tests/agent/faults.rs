@@ -1,0 +1,123 @@
+//! Ends, kills and silence.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Agent, runs, status_of, subject, subjects, text, until};
+use crate::common::Sandbox;
+
+fn busy() -> Sandbox {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("source/a", "x");
+    // The first run takes long, the others do not.
+    let flag = sandbox.path("second");
+    let hook = format!("test -e {0} || {{ touch {0}; sleep 300; }}", flag.display());
+    sandbox.profile("docs", &format!("mode = \"mirror\"\nschedule = \"* * * * *\"\nrun-before = {hook:?}"));
+    sandbox
+}
+
+#[test]
+fn the_end_of_the_agent_ends_runs_in_good_order_and_they_are_made_up_for() {
+    let sandbox = busy();
+    let agent = Agent::start(&sandbox, 60);
+    until("a run is at work", || agent.status()["at-work"][0]["profile"] == "docs");
+    until("its command is at work", || sandbox.path("second").exists());
+    let (status, took) = agent.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(status_of(&runs(&sandbox)[0]), ("schedule", "interrupted"));
+    // The letter went out before the end.
+    let letter = &sandbox.letters()[0];
+    assert!(subject(letter).starts_with("[INTERRUPTED] docs on "), "{}", subject(letter));
+    assert!(text(letter).contains("the agent was stopped"), "{}", text(letter));
+    let agent = Agent::start(&sandbox, 60);
+    until("the recovery is told", || subjects(&sandbox).len() == 2);
+    agent.stop();
+    assert!(subjects(&sandbox)[1].starts_with("[OK recovered after 1 run] docs"), "{:?}", subjects(&sandbox));
+}
+
+#[test]
+fn a_run_that_is_killed_with_the_agent_is_told_and_run_again() {
+    let sandbox = busy();
+    let agent = Agent::start(&sandbox, 600);
+    until("its command is at work", || sandbox.path("second").exists());
+    agent.kill();
+    assert_eq!(sandbox.history()[0]["status"], "interrupted");
+    // Hourly now: only that it was cut off makes it run soon.
+    let text = sandbox.read("config/profiles/docs.toml");
+    sandbox.write("config/profiles/docs.toml", &text.replace("* * * * *", "0 0 1 1 *"));
+    let agent = Agent::start(&sandbox, 600);
+    until("it is run again", || runs(&sandbox).len() == 2);
+    agent.stop();
+    assert_eq!(status_of(&runs(&sandbox)[1]), ("catch-up", "ok"));
+    assert!(subjects(&sandbox)[0].starts_with("[INTERRUPTED]"), "{:?}", subjects(&sandbox));
+}
+
+#[test]
+fn silence_is_told_with_its_reason_and_its_end_too() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("source/a", "x");
+    sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"*/10 * * * *\"\ngrace = \"2m\"");
+    fs::create_dir_all(sandbox.path("state/locks")).unwrap();
+    fs::set_permissions(sandbox.path("state"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let lock = sandbox.path("state/locks/profile-docs");
+    let mut holder = Command::new("flock");
+    // Without a child, so that the lock goes with the process.
+    let script = ["sh", "-c", "echo held; exec sleep 300"];
+    holder.arg("--no-fork").arg(&lock).args(script).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
+    let agent = Agent::start(&sandbox, 600);
+    until("the alarm", || !sandbox.letters().is_empty());
+    let letter = &sandbox.letters()[0];
+    assert!(subject(letter).starts_with("[OVERDUE] docs on "), "{}", subject(letter));
+    assert!(text(letter).contains("profile docs is running already"), "{}", text(letter));
+    assert_eq!(agent.status()["waiting"][0]["profile"], "docs");
+    // An hour of its time: told once.
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(subjects(&sandbox).len(), 1);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    until("it runs again", || subjects(&sandbox).len() == 2);
+    agent.stop();
+    assert!(subjects(&sandbox)[1].starts_with("[OK runs again] docs on "), "{:?}", subjects(&sandbox));
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_stopped_and_others_go_on() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox
+        .profile("docs", "mode = \"mirror\"\non-start = true\nrun-before = \"sleep 300\"\ntimeout = \"2s\"");
+    let agent = Agent::start(&sandbox, 1);
+    until("it has failed", || runs(&sandbox).len() == 1);
+    agent.stop();
+    let run = &runs(&sandbox)[0];
+    assert_eq!(status_of(run), ("start", "failed"));
+}
+
+#[test]
+fn what_others_do_beside_the_agent_is_seen() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"0 0 1 1 *\"");
+    let agent = Agent::start(&sandbox, 60);
+    // A run by hand that is killed is noticed by the agent, without another run.
+    let mut run = sandbox.command(&["run", "docs"]);
+    let text = sandbox.read("config/profiles/docs.toml");
+    sandbox.write(
+        "config/profiles/docs.toml",
+        &format!("{text}run-before = \"touch {0}/begun; sleep 300\"\n", sandbox.path("").display()),
+    );
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it is at work", || sandbox.path("begun").exists());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    until("it is told", || subjects(&sandbox).iter().any(|subject| subject.starts_with("[INTERRUPTED]")));
+    assert_eq!(
+        agent.ask(&json!({ "run": ["dcs"] })).unwrap()["refused"],
+        "the agent knows no profile \"dcs\" (did you mean \"docs\"?)"
+    );
+    agent.stop();
+}
