@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::profile::{Account, Level, ReportRules};
 use crate::report::{self, Notice, Rendered, What};
 use crate::run::RunId;
-use crate::scheduler::{Late, View};
+use crate::scheduler::{Late, View, retell};
 use crate::state::{NewLetter, Query, Report, Setting};
 
 /// A letter with all that the outbox wants to know of it.
@@ -80,28 +80,33 @@ impl Agent<'_> {
         Ok((newest.ended.map(|ended| (ended, newest.status)), success))
     }
 
-    /// Tells of problems of the configuration, once: the same ones are not told again. `kept` are the profiles that go
-    /// on with their last good version, `stopped` those that do not run. Whether a letter was written.
+    /// Tells of problems of the configuration: when they are others than those that were told last, on their third day,
+    /// and then every week. `kept` are the profiles that go on with their last good version, `stopped` those that do not
+    /// run. Whether a letter was written.
     ///
     /// # Errors
     /// The state cannot be read or written.
     pub fn tell_problems(&self, problems: &[String], kept: &[String], stopped: &[String]) -> Result<bool> {
         let memories = self.state.memories();
-        let mark = match problems {
-            [] => String::new(),
-            problems => blake3::hash(problems.join("\n").as_bytes()).to_hex()[..32].to_owned(),
-        };
-        if memories.setting(Setting::ToldProblems)?.unwrap_or_default() == mark {
+        let now = self.now();
+        let known = memories.setting(Setting::ToldProblems)?.as_deref().and_then(Told::parse);
+        if problems.is_empty() {
+            if known.is_some() {
+                memories.set(Setting::ToldProblems, "")?;
+            }
             return Ok(false);
         }
-        if !problems.is_empty() {
-            let written = self.write(What::Config { problems, kept, stopped }, "config", self.orphans)?;
-            self.with_room(|| {
-                self.state.outbox().put(written.id, &written.report(), &written.letter, self.now())
-            })?;
-        }
-        memories.set(Setting::ToldProblems, &mark)?;
-        Ok(!problems.is_empty())
+        let text = [problems.join("\n"), stopped.join(" ")].join("\n");
+        let mark = blake3::hash(text.as_bytes()).to_hex()[..32].to_owned();
+        let since = match known.filter(|known| known.mark == mark) {
+            Some(known) if !retell(known.since, known.told, now) => return Ok(false),
+            Some(known) => known.since,
+            None => now,
+        };
+        let written = self.write(What::Config { problems, kept, stopped }, "config", self.orphans)?;
+        self.with_room(|| self.state.outbox().put(written.id, &written.report(), &written.letter, now))?;
+        memories.set(Setting::ToldProblems, &Told { mark, since, told: now }.to_string())?;
+        Ok(true)
     }
 
     /// Tells that a run does not react any more.
@@ -131,6 +136,28 @@ impl Agent<'_> {
         let rendered = notice.render()?;
         let letter = self.letter(kind, &rendered, rules);
         Ok(Written { id, rendered, letter })
+    }
+}
+
+/// What was told of the configuration.
+struct Told {
+    /// Stands for the problems.
+    mark: String,
+    since: Timestamp,
+    told: Timestamp,
+}
+
+impl Told {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let mark = words.next()?.to_owned();
+        Some(Self { mark, since: words.next()?.parse().ok()?, told: words.next()?.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.mark, self.since, self.told)
     }
 }
 

@@ -225,7 +225,8 @@ impl Daemon {
         let settings = &self.settings;
         match self.agent(|agent| agent.tell_problems(&settings.problems, &settings.kept, &settings.stopped)) {
             Ok(mailed) => {
-                self.settings.told();
+                let now = self.now();
+                self.settings.told(now);
                 if mailed {
                     self.ring();
                 }

@@ -14,6 +14,9 @@ use crate::profile::{Config, Severity};
 /// How long a problem has to be there before it is mailed: somebody may be in the middle of an edit.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
 
+/// How often problems that stay are told to the agent, who knows when they are to be mailed again.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// The configuration that is followed, and what is wrong with the one that lies in the folder.
 pub(super) struct Settings {
     dir: PathBuf,
@@ -26,8 +29,8 @@ pub(super) struct Settings {
     pub kept: Vec<String>,
     /// Profiles that do not run.
     pub stopped: Vec<String>,
-    /// Since when the problems are as they are; None when they were told.
-    since: Option<Timestamp>,
+    /// When the problems are to be told; None where there are none, and that is known.
+    tell_at: Option<Timestamp>,
     stamp: Vec<(PathBuf, i64, i64, u64)>,
 }
 
@@ -46,7 +49,7 @@ impl Settings {
             problems: Vec::new(),
             kept: Vec::new(),
             stopped: Vec::new(),
-            since: Some(now),
+            tell_at: Some(now),
             stamp,
         };
         settings.judge(&loaded, now);
@@ -90,20 +93,21 @@ impl Settings {
         let broken = loaded.names.iter().filter(|name| !sound.contains(name.as_str()));
         let (kept, stopped): (Vec<String>, Vec<String>) =
             broken.cloned().partition(|name| known.contains(name.as_str()));
-        if problems != self.problems {
-            self.since = Some(now);
+        if problems != self.problems || stopped != self.stopped {
+            let patience = if problems.is_empty() { SignedDuration::ZERO } else { PATIENCE };
+            self.tell_at = now.checked_add(patience).ok();
         }
         (self.problems, self.kept, self.stopped) = (problems, kept, stopped);
     }
 
     /// Whether the problems are to be told now, or that there are none any more.
     pub fn is_to_be_told(&self, now: Timestamp) -> bool {
-        self.since.is_some_and(|since| self.problems.is_empty() || now.duration_since(since) >= PATIENCE)
+        self.tell_at.is_some_and(|at| now >= at)
     }
 
     /// They were told.
-    pub fn told(&mut self) {
-        self.since = None;
+    pub fn told(&mut self, now: Timestamp) {
+        self.tell_at = if self.problems.is_empty() { None } else { now.checked_add(AGAIN).ok() };
     }
 }
 
@@ -145,7 +149,7 @@ mod tests {
         };
         assert_eq!(names(&settings), ["a", "b"]);
         assert!(settings.is_to_be_told(at(0)) && !settings.is_stale());
-        settings.told();
+        settings.told(at(0));
 
         write("a", &plain("a", "evry = '2h'"));
         write("c", &plain("c", "source = 5"));
@@ -155,9 +159,10 @@ mod tests {
         assert_eq!((settings.kept.clone(), settings.stopped.clone()), (vec!["a".into()], vec!["c".into()]));
         assert!(settings.config.profiles[0].timing.is_automatic());
         assert!(!settings.is_to_be_told(at(1)) && settings.is_to_be_told(at(2)));
-        settings.told();
+        settings.told(at(2));
         settings.reload(at(3)).unwrap();
         assert!(!settings.is_to_be_told(at(9)), "the same problems are told once");
+        assert!(settings.is_to_be_told(at(62)), "but not forgotten");
 
         // The main file is broken: nothing is believed, everything goes on.
         fs::write(dir.join("postkeep.toml"), "x = 1").unwrap();

@@ -121,3 +121,26 @@ fn what_others_do_beside_the_agent_is_seen() {
     );
     agent.stop();
 }
+
+#[test]
+fn a_series_of_failures_is_told_on_its_first_and_third_day_and_when_it_is_over() {
+    let sandbox = Sandbox::with_mirror();
+    fs::remove_dir(sandbox.path("source")).unwrap();
+    sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"0 */6 * * *\"");
+    // A day is five seconds.
+    let agent = Agent::start(&sandbox, 17_280);
+    until("the third day", || subjects(&sandbox).len() == 2);
+    let before = runs(&sandbox).len();
+    assert!(before > 9, "{before} runs");
+    until("some more", || runs(&sandbox).len() > before + 3);
+    assert_eq!(subjects(&sandbox).len(), 2);
+    fs::create_dir(sandbox.path("source")).unwrap();
+    until("the recovery", || subjects(&sandbox).len() == 3);
+    agent.stop();
+    let subjects = subjects(&sandbox);
+    for (subject, expected) in
+        subjects.iter().zip(["[FAILED] docs", "[FAILED, day 3] docs", "[OK recovered after "])
+    {
+        assert!(subject.starts_with(expected), "{subjects:?}");
+    }
+}
