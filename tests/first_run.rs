@@ -79,7 +79,14 @@ fn a_clock_that_went_back_does_not_hide_a_run() {
     let ahead = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1000);
     let id = postkeep::run::RunId::new(ahead, 7);
     let (profile, trigger) = ("docs".into(), postkeep::run::Trigger::Manual);
-    let begun = postkeep::state::Begun { id, profile, trigger, started: ahead, fingerprint: String::new() };
+    let begun = postkeep::state::Begun {
+        id,
+        profile,
+        trigger,
+        started: ahead,
+        fingerprint: String::new(),
+        serves: None,
+    };
     state.history().begin(&begun).unwrap();
     drop(state);
     sandbox.run(&["run", "docs"]).expect(0);

@@ -19,15 +19,29 @@ fn a_long_history_is_read_page_by_page() {
         let started = first + SignedDuration::from_mins(n * 40);
         let id = RunId::new(started, 1);
         let profile = if n % 5 == 0 { "docs" } else { "other" };
-        let begun =
-            Begun { id, profile: profile.into(), trigger: Trigger::Manual, started, fingerprint: "f".into() };
+        let begun = Begun {
+            id,
+            profile: profile.into(),
+            trigger: Trigger::Manual,
+            started,
+            fingerprint: "f".into(),
+            serves: None,
+        };
         state.history().begin(&begun).unwrap();
         let status = if n % 7 == 0 { Status::Failed } else { Status::Ok };
         let outcome = Outcome::new(status);
         let run =
             Run { id, profile: profile.into(), trigger: Trigger::Manual, started, ended: started, outcome };
         let report = Report { message_id: "<a@b>", subject: "s", mail: b"Subject: s\r\n\r\n" };
-        let finish = Finish { run: &run, log: None, report, letter: None, roots: None, forget_ack: false };
+        let finish = Finish {
+            run: &run,
+            log: None,
+            report,
+            letter: None,
+            roots: None,
+            forget_ack: false,
+            retry: None,
+        };
         state.history().finish(&finish).unwrap();
     }
     let mut seen = BTreeSet::new();

@@ -498,7 +498,10 @@ fn killed(sandbox: &Sandbox, profile: &str, lines: &[&str]) -> (RunId, State, Gu
     let started = Timestamp::now() - SignedDuration::from_hours(1);
     let id = RunId::new(started, 7);
     let (profile, fingerprint) = (profile.to_owned(), "x".to_owned());
-    state.history().begin(&Begun { id, profile, trigger: Trigger::Manual, started, fingerprint }).unwrap();
+    state
+        .history()
+        .begin(&Begun { id, profile, trigger: Trigger::Manual, started, fingerprint, serves: None })
+        .unwrap();
     let mut spool = state.history().spool(id, started).unwrap();
     lines.iter().for_each(|line| spool.line(line).unwrap());
     spool.flush(started).unwrap();

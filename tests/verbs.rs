@@ -308,7 +308,8 @@ fn begun(state: &State, profile: &str, millisecond: i64) -> RunId {
     let started = jiff::Timestamp::from_millisecond(millisecond).unwrap();
     let id = RunId::new(started, 7);
     let profile = profile.to_owned();
-    let begun = Begun { id, profile, trigger: Trigger::Manual, started, fingerprint: "x".into() };
+    let begun =
+        Begun { id, profile, trigger: Trigger::Manual, started, fingerprint: "x".into(), serves: None };
     state.history().begin(&begun).unwrap();
     id
 }
