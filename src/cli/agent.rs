@@ -3,6 +3,7 @@
 mod install;
 mod logs;
 mod place;
+mod status;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -30,12 +31,8 @@ enum Verb {
     Install(install::InstallArgs),
     Uninstall(uninstall::UninstallArgs),
     Logs(logs::LogsArgs),
-    Status(StatusArgs),
+    Status(status::StatusArgs),
 }
-
-/// Show whether the agent runs, what it does and what comes next
-#[derive(Debug, Args)]
-struct StatusArgs {}
 
 pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
     match &args.verb {
@@ -43,15 +40,11 @@ pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
         Some(Verb::Install(args)) => install::run(args, ctx),
         Some(Verb::Uninstall(args)) => uninstall::run(args, ctx),
         Some(Verb::Logs(args)) => logs::run(args, ctx),
-        Some(Verb::Status(args)) => status(args, ctx),
+        Some(Verb::Status(args)) => status::run(args, ctx),
     }
 }
 
 /// Runs the agent in this process.
 fn foreground(_: &Context) -> Result<ExitCode> {
-    Err(Error::other("the agent itself is not there yet"))
-}
-
-fn status(_: &StatusArgs, _: &Context) -> Result<ExitCode> {
     Err(Error::other("the agent itself is not there yet"))
 }

@@ -3,6 +3,7 @@
 mod account;
 mod ack;
 mod agent;
+mod at_work;
 mod completions;
 mod config;
 mod deliveries;
@@ -11,13 +12,16 @@ mod init;
 mod log;
 mod out;
 mod outbox;
+mod outlook;
 mod plan;
 mod progress;
 mod report;
 mod run;
 mod signals;
+mod standing;
 mod status;
 mod table;
+mod when;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
