@@ -10,6 +10,7 @@ mod deliveries;
 mod history;
 mod init;
 mod log;
+mod next;
 mod out;
 mod outbox;
 mod outlook;
@@ -87,6 +88,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
+    Next(next::NextArgs),
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
@@ -126,6 +128,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => ctx().and_then(|ctx| plan::run(&args, &ctx)),
         Verb::Run(args) => ctx().and_then(|ctx| run::run(&args, &ctx)),
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
+        Verb::Next(args) => ctx().and_then(|ctx| next::run(&args, &ctx)),
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
         Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),
