@@ -4,6 +4,7 @@ mod account;
 mod ack;
 mod agent;
 mod at_work;
+mod cancel;
 mod completions;
 mod config;
 mod deliveries;
@@ -14,6 +15,7 @@ mod next;
 mod out;
 mod outbox;
 mod outlook;
+mod pause;
 mod plan;
 mod progress;
 mod report;
@@ -94,6 +96,9 @@ enum Verb {
     Report(report::ReportArgs),
     Outbox(outbox::OutboxArgs),
     Ack(ack::AckArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Cancel(cancel::CancelArgs),
     Agent(agent::AgentArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -129,6 +134,9 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => ctx().and_then(|ctx| run::run(&args, &ctx)),
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
         Verb::Next(args) => ctx().and_then(|ctx| next::run(&args, &ctx)),
+        Verb::Pause(args) => ctx().and_then(|ctx| pause::pause(&args, &ctx)),
+        Verb::Resume(args) => ctx().and_then(|ctx| pause::resume(&args, &ctx)),
+        Verb::Cancel(args) => ctx().and_then(|ctx| cancel::run(&args, &ctx)),
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
         Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),

@@ -1,6 +1,7 @@
 //! `postkeep run`: runs profiles now.
 
 mod summary;
+mod via;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ Examples:
   postkeep run documents               run one profile
   postkeep run --all                   run all of them, one after the other
   postkeep run night                   run the profiles of the group night
+  postkeep run documents --via-agent   let the agent run it, and wait for the end
   postkeep run documents -n            show what it would do, and do nothing
   postkeep run documents --approve 3f9a0c12de
                                        run the plan that a brake stopped, if it is still the same
@@ -53,6 +55,12 @@ pub(crate) struct RunArgs {
     /// Run exactly the plan that a brake stopped; the token was printed then, and is in the report
     #[arg(long, value_name = "TOKEN", conflicts_with = "all")]
     approve: Option<String>,
+    /// Let the agent run them, in its turn, and wait until they have ended
+    #[arg(long, conflicts_with_all = ["dry_run", "approve"])]
+    via_agent: bool,
+    /// With --via-agent: do not wait
+    #[arg(long, requires = "via_agent")]
+    no_wait: bool,
 }
 
 pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
@@ -78,6 +86,9 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     tell_broken(&broken, &mut session.worst);
     if args.dry_run {
         return plan::show(&profiles, session.worst, ctx);
+    }
+    if args.via_agent {
+        return via::run(&profiles, args.no_wait, session);
     }
     let meter = Arc::new(Meter::default());
     super::signals::cancel(&meter)?;
