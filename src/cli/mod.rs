@@ -8,6 +8,7 @@ mod cancel;
 mod completions;
 mod config;
 mod deliveries;
+mod digest;
 mod history;
 mod init;
 mod log;
@@ -15,6 +16,7 @@ mod next;
 mod out;
 mod outbox;
 mod outlook;
+mod overdue;
 mod pause;
 mod plan;
 mod progress;
@@ -91,10 +93,12 @@ enum Verb {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Next(next::NextArgs),
+    Overdue(overdue::OverdueArgs),
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
     Outbox(outbox::OutboxArgs),
+    Digest(digest::DigestArgs),
     Ack(ack::AckArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
@@ -134,6 +138,8 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => ctx().and_then(|ctx| run::run(&args, &ctx)),
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
         Verb::Next(args) => ctx().and_then(|ctx| next::run(&args, &ctx)),
+        Verb::Overdue(args) => ctx().and_then(|ctx| overdue::run(&args, &ctx)),
+        Verb::Digest(args) => ctx().and_then(|ctx| digest::run(&args, &ctx)),
         Verb::Pause(args) => ctx().and_then(|ctx| pause::pause(&args, &ctx)),
         Verb::Resume(args) => ctx().and_then(|ctx| pause::resume(&args, &ctx)),
         Verb::Cancel(args) => ctx().and_then(|ctx| cancel::run(&args, &ctx)),
