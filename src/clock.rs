@@ -33,3 +33,9 @@ impl Clock for Paced {
         self.since.checked_add(passed.saturating_mul(self.pace.cast_signed())).unwrap_or(Timestamp::MAX)
     }
 }
+
+/// When the machine was started, seen from `now`. Time that it slept through counts.
+pub fn booted(now: Timestamp) -> Timestamp {
+    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.checked_sub(SignedDuration::from_secs(up.tv_sec)).unwrap_or(now)
+}

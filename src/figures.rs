@@ -79,8 +79,8 @@ pub fn ago(span: SignedDuration) -> String {
     format!("{} ago", roughly(span))
 }
 
-/// A long time in one unit.
-fn roughly(span: SignedDuration) -> String {
+/// A long time in one unit: `12 min`, `26 h`, `4 days`.
+pub fn roughly(span: SignedDuration) -> String {
     let minutes = millis(span) / 60_000;
     match minutes {
         0..120 => format!("{minutes} min"),

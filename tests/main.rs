@@ -1,6 +1,7 @@
 //! The tests from outside, by capability. They drive the built binary, or the library as a program of one's own would.
 
 mod agent;
+mod agent_verbs;
 mod common;
 mod crash;
 mod delivery;

@@ -18,18 +18,24 @@ use crate::common::{Ran, Sandbox, left_out, tree};
 pub mod golden;
 use golden::golden;
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 19] = [
     "init",
     "config",
     "account",
     "plan",
     "run",
     "status",
+    "next",
+    "overdue",
     "history",
     "log",
     "report",
     "outbox",
+    "digest",
     "ack",
+    "pause",
+    "resume",
+    "cancel",
     "agent",
     "completions",
 ];
@@ -341,13 +347,35 @@ fn the_status_of_every_kind() {
     golden("status", &sandbox, &ran.stdout);
     assert!(!ran.stdout.contains('\x1b'), "no colours in a pipe");
     let as_json = json(&sandbox.run(&["status", "--json"]).expect(0));
-    has_keys(&as_json, &["accounts", "profiles", "reports-refused", "reports-waiting"]);
+    has_keys(
+        &as_json,
+        &["accounts", "agent", "next-digest", "paused", "profiles", "reports-refused", "reports-waiting"],
+    );
     assert_eq!(as_json["reports-waiting"], 1);
     let row = |name: &str| {
         let rows = as_json["profiles"].as_array().unwrap();
         rows.iter().find(|row| row["profile"] == name).unwrap().clone()
     };
-    has_keys(&row("fine"), &["acknowledged", "broken", "last-run", "last-success", "profile", "status"]);
+    let keys = [
+        "acknowledged",
+        "at-work",
+        "broken",
+        "kept",
+        "last-run",
+        "last-success",
+        "next",
+        "on-change",
+        "on-start",
+        "overdue",
+        "paused",
+        "polled",
+        "profile",
+        "progress",
+        "skipped",
+        "status",
+        "waits",
+    ];
+    has_keys(&row("fine"), &keys);
     let keys = ["ended", "id", "outcome", "profile", "started", "status", "trigger"];
     has_keys(&row("fine")["last-run"], &keys);
     for (name, status) in [("fine", "ok"), ("waits", "failed"), ("works", "running"), ("cut", "interrupted")]

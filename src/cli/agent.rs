@@ -3,6 +3,7 @@
 mod install;
 mod logs;
 mod place;
+mod status;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
 use super::Context;
 use crate::clock::{Clock, Paced, System};
 use crate::daemon::{self, Options};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Run profiles when they are due; install that as a service of systemd
 #[derive(Debug, Args)]
@@ -39,12 +40,8 @@ enum Verb {
     Install(install::InstallArgs),
     Uninstall(uninstall::UninstallArgs),
     Logs(logs::LogsArgs),
-    Status(StatusArgs),
+    Status(status::StatusArgs),
 }
-
-/// Show whether the agent runs, what it does and what comes next
-#[derive(Debug, Args)]
-struct StatusArgs {}
 
 pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
     match &args.verb {
@@ -52,7 +49,7 @@ pub(crate) fn run(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
         Some(Verb::Install(args)) => install::run(args, ctx),
         Some(Verb::Uninstall(args)) => uninstall::run(args, ctx),
         Some(Verb::Logs(args)) => logs::run(args, ctx),
-        Some(Verb::Status(args)) => status(args, ctx),
+        Some(Verb::Status(args)) => status::run(args, ctx),
     }
 }
 
@@ -65,8 +62,4 @@ fn foreground(args: &AgentArgs, ctx: &Context) -> Result<ExitCode> {
     let (config_dir, state_dir) = (ctx.config_dir.clone(), ctx.state_dir.clone());
     daemon::run(Options { config_dir, state_dir, clock, pace: args.pace })?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn status(_: &StatusArgs, _: &Context) -> Result<ExitCode> {
-    Err(Error::other("the agent itself is not there yet"))
 }

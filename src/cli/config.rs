@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-pub(crate) use self::load::{load_some, load_sound, load_to_run};
+pub(crate) use self::load::{load_known, load_some, load_sound, load_to_run};
 use super::{Context, out, table};
 use crate::error::Result;
 use crate::profile::{self, FileKind, Loaded, Problem, Profile, Severity};

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
 
 use super::{Context, out, table};
 use crate::agent;
+use crate::cli::standing::run_json;
 use crate::error::Result;
 use crate::figures::{count, duration, size};
 use crate::profile::quote;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &HistoryArgs, ctx: &Context) -> Result<ExitCode> {
         }
     }
     if ctx.json {
-        let rows = serde_json::Value::Array(rows.iter().map(as_json).collect());
+        let rows = serde_json::Value::Array(rows.iter().map(run_json).collect());
         out::print(&format!("{rows}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -80,17 +80,4 @@ fn line(row: &RunRow, color: bool) -> Vec<String> {
         if changed > 0 { count(changed) } else { "-".into() },
         if counts.copied_bytes > 0 { size(counts.copied_bytes) } else { "-".into() },
     ]
-}
-
-/// A run without its failures by name, which [`History::find`](crate::state::History::find) gives.
-pub(super) fn as_json(row: &RunRow) -> serde_json::Value {
-    json!({
-        "id": row.id,
-        "profile": row.profile,
-        "trigger": row.trigger,
-        "started": row.started,
-        "ended": row.ended,
-        "status": row.status,
-        "outcome": row.outcome,
-    })
 }

@@ -3,21 +3,30 @@
 mod account;
 mod ack;
 mod agent;
+mod at_work;
+mod cancel;
 mod completions;
 mod config;
 mod deliveries;
+mod digest;
 mod history;
 mod init;
 mod log;
+mod next;
 mod out;
 mod outbox;
+mod outlook;
+mod overdue;
+mod pause;
 mod plan;
 mod progress;
 mod report;
 mod run;
 mod signals;
+mod standing;
 mod status;
 mod table;
+mod when;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -83,11 +92,17 @@ enum Verb {
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
+    Next(next::NextArgs),
+    Overdue(overdue::OverdueArgs),
     History(history::HistoryArgs),
     Log(log::LogArgs),
     Report(report::ReportArgs),
     Outbox(outbox::OutboxArgs),
+    Digest(digest::DigestArgs),
     Ack(ack::AckArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Cancel(cancel::CancelArgs),
     Agent(agent::AgentArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -122,6 +137,12 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => ctx().and_then(|ctx| plan::run(&args, &ctx)),
         Verb::Run(args) => ctx().and_then(|ctx| run::run(&args, &ctx)),
         Verb::Status(args) => ctx().and_then(|ctx| status::run(&args, &ctx)),
+        Verb::Next(args) => ctx().and_then(|ctx| next::run(&args, &ctx)),
+        Verb::Overdue(args) => ctx().and_then(|ctx| overdue::run(&args, &ctx)),
+        Verb::Digest(args) => ctx().and_then(|ctx| digest::run(&args, &ctx)),
+        Verb::Pause(args) => ctx().and_then(|ctx| pause::pause(&args, &ctx)),
+        Verb::Resume(args) => ctx().and_then(|ctx| pause::resume(&args, &ctx)),
+        Verb::Cancel(args) => ctx().and_then(|ctx| cancel::run(&args, &ctx)),
         Verb::History(args) => ctx().and_then(|ctx| history::run(&args, &ctx)),
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
         Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),

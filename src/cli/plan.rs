@@ -35,19 +35,20 @@ Examples:
 Exit codes: 0 it would run, 4 a brake would stop it, 1 something cannot be read.
 `postkeep run --help` says what the brakes are.")]
 pub(crate) struct PlanArgs {
-    /// The profiles to look at
+    /// The profiles, or groups of them, to look at
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<String>,
 }
 
 pub(crate) fn run(args: &PlanArgs, ctx: &Context) -> Result<ExitCode> {
-    let (config, _) = config::load_some(ctx, &args.profiles)?;
-    show(&config.profiles, ctx)
+    let (profiles, _, broken) = config::load_to_run(ctx, &args.profiles)?;
+    let mut worst = super::run::Worst::default();
+    super::run::tell_broken(&broken, &mut worst);
+    show(&profiles, worst, ctx)
 }
 
 /// Shows the plans of some profiles; the worst decides the exit code.
-pub(super) fn show(profiles: &[Profile], ctx: &Context) -> Result<ExitCode> {
-    let mut worst = super::run::Worst::default();
+pub(super) fn show(profiles: &[Profile], mut worst: super::run::Worst, ctx: &Context) -> Result<ExitCode> {
     for profile in profiles {
         let held = Mutex::new((Vec::new(), 0_u64));
         let take = |line: Line| {

@@ -110,7 +110,6 @@ fn show(bar: &ProgressBar, state: &State, now: &Snapshot) {
     let columns = size.map_or(0, |size| usize::from(size.ws_col));
     let columns = if columns == 0 { COLUMNS } else { columns } - 1;
     let line = if state.phase == Phase::Working {
-        let weigh = |files: u64, bytes: u64| bytes.saturating_add(files.saturating_mul(FILE_WEIGHT));
         let all = weigh(now.files_planned, now.bytes_planned).max(1);
         let done = weigh(now.files_done, now.bytes_done).min(all);
         bar.set_length(all);
@@ -127,8 +126,13 @@ fn show(bar: &ProgressBar, state: &State, now: &Snapshot) {
     bar.tick();
 }
 
+/// How much work there is in files and their bytes.
+pub(super) fn weigh(files: u64, bytes: u64) -> u64 {
+    bytes.saturating_add(files.saturating_mul(FILE_WEIGHT))
+}
+
 /// The line of a run at work in at most `columns` columns: what does not fit is left out, the least telling first.
-fn working(columns: usize, profile: &str, now: &Snapshot, share: f64, left_ms: u64) -> String {
+pub(super) fn working(columns: usize, profile: &str, now: &Snapshot, share: f64, left_ms: u64) -> String {
     let mut line = format!("{}:", cut(profile, columns / 3));
     if columns >= FOR_BAR {
         let full = (share * BAR as f64) as usize;
@@ -156,7 +160,7 @@ fn working(columns: usize, profile: &str, now: &Snapshot, share: f64, left_ms: u
 }
 
 /// The text in at most `columns` columns.
-fn cut(text: &str, columns: usize) -> String {
+pub(super) fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -171,7 +175,8 @@ fn cut(text: &str, columns: usize) -> String {
     if columns == 0 { kept } else { kept + "…" }
 }
 
-fn message(phase: Phase, now: &Snapshot) -> String {
+/// What a run does, in words.
+pub(super) fn message(phase: Phase, now: &Snapshot) -> String {
     match phase {
         Phase::Comparing => format!("comparing, {} entries", count(now.entries)),
         // Files are separated from bytes by a comma and a space, which no figure has in it.

@@ -1,31 +1,37 @@
 //! `postkeep run`: runs profiles now.
 
+mod summary;
+mod via;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
+use self::summary::summary;
 use super::deliveries::Deliveries;
 use super::progress::Shown;
 use super::{Context, config, out, plan, table, usage};
 use crate::agent::{self, Agent, Delivery, Order};
 use crate::clock::System;
 use crate::error::{Error, Kind, Result};
-use crate::figures::{count, duration, of, size};
-use crate::profile::{Job, Profile};
+use crate::figures::count;
+use crate::profile::{Job, Problem, Profile, Severity};
 use crate::progress::Meter;
 use crate::run::{Run, Trigger};
 
 /// Run profiles now, one after the other, and deliver their reports
 ///
-/// Without a name the profiles are listed and nothing runs. The report of each run goes where the profile says; with
+/// Without a name the profiles are listed and nothing runs. A group stands for its profiles, in its order. The report of each run goes where the profile says; with
 /// no account set it lands in the folder mail/ of the state folder, a Maildir. Its path is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   postkeep run documents               run one profile
   postkeep run --all                   run all of them, one after the other
+  postkeep run night                   run the profiles of the group night
+  postkeep run documents --via-agent   let the agent run it, and wait for the end
   postkeep run documents -n            show what it would do, and do nothing
   postkeep run documents --approve 3f9a0c12de
                                        run the plan that a brake stopped, if it is still the same
@@ -37,7 +43,7 @@ Exit codes: 0 all went well, 3 with warnings or a report that waits, 1 something
 11 the profile or one of its folders is in use, 130 stopped by Ctrl-C, 2 a mistake on the command line. \
 The worst of several counts.")]
 pub(crate) struct RunArgs {
-    /// The profiles to run
+    /// The profiles to run, or groups of them
     #[arg(value_name = "PROFILE")]
     profiles: Vec<String>,
     /// Run all profiles, in the order of their names
@@ -49,27 +55,43 @@ pub(crate) struct RunArgs {
     /// Run exactly the plan that a brake stopped; the token was printed then, and is in the report
     #[arg(long, value_name = "TOKEN", conflicts_with = "all")]
     approve: Option<String>,
+    /// Let the agent run them, in its turn, and wait until they have ended
+    #[arg(long, conflicts_with_all = ["dry_run", "approve"])]
+    via_agent: bool,
+    /// With --via-agent: do not wait
+    #[arg(long, requires = "via_agent")]
+    no_wait: bool,
 }
 
 pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     if args.profiles.is_empty() && !args.all {
         return list(ctx);
     }
+    let one_token = || usage("--approve goes with one profile").hint("each plan has a token of its own");
     if args.approve.is_some() && args.profiles.len() != 1 {
-        return Err(usage("--approve goes with one profile").hint("each plan has a token of its own"));
+        return Err(one_token());
     }
     let (profiles, config, broken) = config::load_to_run(ctx, &args.profiles)?;
+    // A group may be several.
+    if args.approve.is_some() && profiles.len() + broken.len() != 1 {
+        return Err(one_token());
+    }
     if profiles.is_empty() && broken.is_empty() {
         return Err(usage(format!("there are no profiles in {}", ctx.config_dir.display()))
             .hint("`postkeep init` makes the first")
             .hint("if there should be some: look whether --config names the right folder"));
     }
+    let mut session = Session { ctx, worst: Worst::default(), runs: Vec::new() };
+    // A profile that cannot be read does not stop the others, but a run of all is then not a run of all.
+    tell_broken(&broken, &mut session.worst);
     if args.dry_run {
-        return plan::show(&profiles, ctx);
+        return plan::show(&profiles, session.worst, ctx);
+    }
+    if args.via_agent {
+        return via::run(&profiles, args.no_wait, session);
     }
     let meter = Arc::new(Meter::default());
     super::signals::cancel(&meter)?;
-    let mut session = Session { ctx, worst: Worst::default(), runs: Vec::new() };
     let agent = match Agent::open(&ctx.state_dir, &config, &System) {
         Ok(agent) => agent,
         Err(_) => {
@@ -85,13 +107,6 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     };
     for run in agent.notice_interrupted()? {
         session.interrupted(&run);
-    }
-    // A profile that cannot be read does not stop the others, but a run of all is then not a run of all.
-    for problem in
-        broken.iter().filter(|problem| args.all && problem.severity == crate::profile::Severity::Error)
-    {
-        out::warn(&problem.render(false));
-        session.worst.note(1);
     }
     let order = Order { approve: args.approve.as_deref(), ..Order::default() };
     for profile in &profiles {
@@ -129,6 +144,14 @@ fn list(ctx: &Context) -> Result<ExitCode> {
         out::warn(table::table(&rows).trim_end());
     }
     Ok(ExitCode::from(2))
+}
+
+/// Tells what keeps profiles from running that were to run with others.
+pub(super) fn tell_broken(problems: &[Problem], worst: &mut Worst) {
+    for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        out::warn(&problem.render(false));
+        worst.note(1);
+    }
 }
 
 /// The worst exit code so far.
@@ -260,24 +283,4 @@ impl Session<'_> {
         }
         Ok(self.worst.code())
     }
-}
-
-/// What a run did, in one line.
-fn summary(run: &Run) -> String {
-    let counts = &run.outcome.counts;
-    let looked = of(counts.files, "file", "files");
-    let took = duration(run.duration());
-    if !counts.changed() {
-        return format!("{looked} looked at in {took}");
-    }
-    let parts = [
-        (counts.created, "new"),
-        (counts.replaced, "replaced"),
-        (counts.updated, "updated"),
-        (counts.deleted, "deleted"),
-    ];
-    let parts: Vec<_> =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(*n))).collect();
-    let copied = size(counts.copied_bytes);
-    format!("{}; {copied} copied, {looked} looked at in {took}", parts.join(", "))
 }

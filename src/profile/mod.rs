@@ -38,14 +38,14 @@ pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, unde
 pub use paths::{Env, expand};
 pub use preset::Preset;
 pub use problem::{Place, Problem, Severity};
-pub use schedule::{Cron, Schedule};
+pub use schedule::{Cron, Oddity, Schedule, shift};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
 pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers};
 pub use timing::{
     AgentRules, CatchUp, FULL_LOOK, Group, Hooks, OnlyIf, OverdueAfter, Ping, Retry, Rhythm, SETTLE, Timing,
 };
-pub use units::{show_duration, show_size};
+pub use units::{duration as read_duration, show_duration, show_size};
 pub use wrong::{Wrong, nearest, quote};
 
 #[cfg(test)]

@@ -12,6 +12,12 @@ const MOST_COUNTED: u64 = 1_000;
 /// The period where there is none to be seen: of a schedule that ends, or of a profile without one.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long after a start or a sleep missed runs are caught up at the earliest: disks and networks come back first.
+const DELAY: SignedDuration = SignedDuration::from_mins(2);
+
+/// By how much more, at most: not all at once.
+const DELAY_SPREAD: u64 = 180;
+
 /// By what a profile is scheduled.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -113,6 +119,11 @@ impl Rules {
         let Some(most) = self.timing.jitter else { return SignedDuration::ZERO };
         let most = most.min(self.period(due) / 10).as_secs().max(0).cast_unsigned();
         SignedDuration::from_secs((self.spread % (most + 1)).cast_signed())
+    }
+
+    /// How long after a start or a sleep of the machine what was missed is caught up.
+    pub fn delay(&self) -> SignedDuration {
+        DELAY + SignedDuration::from_secs((self.spread % DELAY_SPREAD).cast_signed())
     }
 
     /// When the next run comes that the clock brings about, jitter included.

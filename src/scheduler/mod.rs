@@ -16,6 +16,7 @@ mod late;
 mod memory;
 mod slot;
 mod step;
+mod upcoming;
 
 #[cfg(test)]
 mod simulation;
@@ -28,3 +29,4 @@ pub use late::{alarm, retell};
 pub use memory::{Alarm, Memory, Past, Pause, Pending, Skipped};
 pub use slot::View;
 pub use step::Scheduler;
+pub use upcoming::{Upcoming, Why};

@@ -223,7 +223,7 @@ fn ten_years(keys: &str, zone: &str, seed: u64, years: i64) {
             }
             _ => {
                 // The clock is put back a little.
-                machine.now = machine.now - dice.minutes(170);
+                machine.now -= dice.minutes(170);
                 machine.event(Event::Woke);
             }
         }

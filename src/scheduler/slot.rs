@@ -8,12 +8,6 @@ use super::{Missed, Past, Pause, Rules, Start};
 use crate::profile::{CatchUp, OverdueAfter};
 use crate::run::Trigger;
 
-/// How long after a start or a sleep missed runs are caught up at the earliest: disks and networks come back first.
-const DELAY: SignedDuration = SignedDuration::from_mins(2);
-
-/// By how much more, at most: not all at once.
-const DELAY_SPREAD: u64 = 180;
-
 /// How long a source that never gets quiet may put its run off.
 const MOST_UNREST: SignedDuration = SignedDuration::from_mins(1);
 
@@ -170,7 +164,7 @@ impl Slot {
 
     /// A person lets it run again, or the time of the pause is over: what was missed is caught up at once.
     pub(super) fn resumed(&mut self, now: Timestamp) {
-        self.awake = now.checked_sub(self.delay()).unwrap_or(now);
+        self.awake = now.checked_sub(self.rules.delay()).unwrap_or(now);
         self.look_ahead();
     }
 
@@ -221,13 +215,9 @@ impl Slot {
         }
     }
 
-    fn delay(&self) -> SignedDuration {
-        DELAY + SignedDuration::from_secs((self.rules.spread % DELAY_SPREAD).cast_signed())
-    }
-
     /// When what was missed may be caught up.
     pub(super) fn ready(&self) -> Timestamp {
-        later(self.awake, self.delay())
+        later(self.awake, self.rules.delay())
     }
 
     /// The due times that are open, jitter considered.

@@ -87,7 +87,7 @@ fn settled_line(line: &str, host: &str) -> String {
         }
     }
     // Times and durations are of several lengths: the columns behind them stand now here, now there.
-    let head = out.starts_with("PROFILE ") || out.starts_with("RUN ");
+    let head = ["PROFILE ", "RUN ", "WHEN "].iter().any(|head| out.starts_with(head));
     if timed || head { squeezed(&out) } else { out }
 }
 
@@ -120,10 +120,15 @@ fn placeholder(text: &str, host: &str) -> Option<(usize, &'static str)> {
     Some(("postkeep ".len() + version.len(), "postkeep VERSION"))
 }
 
-/// The length of `Mon 3 Nov 2025 10:00 CET` or `03 Nov 2025 10:00`.
+/// The length of `Mon 3 Nov 2025 10:00 CET`, `03 Nov 2025 10:00`, `Mon 10:00` or `today 10:00`.
 fn time(text: &str) -> Option<usize> {
-    const DAYS: [&str; 7] = ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "];
+    const DAYS: [&str; 8] = ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun ", "today "];
     let day = DAYS.iter().find(|day| text.starts_with(**day)).map_or(0, |day| day.len());
+    let near = text.as_bytes().get(day..day + "00:00".len());
+    let is_clock = |clock: &[u8]| clock[2] == b':' && clock.iter().all(|b| b.is_ascii_digit() || *b == b':');
+    if day > 0 && near.is_some_and(is_clock) {
+        return Some(day + "00:00".len());
+    }
     let mut words = text[day..].split(' ');
     let (date, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
@@ -160,6 +165,7 @@ fn what_differs_from_run_to_run_gets_a_placeholder() {
         ("run docs --approve 0123456789", "run docs --approve TOKEN"),
         ("mail/new/1.M7P1_postkeep-01M85CJATG4G1YQDP2HSJ9W1BG.nas1", "mail/new/LETTER"),
         ("01M85CJATG4G1YQDP2HSJ9W1BG", "ID"),
+        ("paused since today 09:00 until Mon 09:00", "paused since WHEN until WHEN"),
     ] {
         let line = line.replace("0.1.0x", env!("CARGO_PKG_VERSION"));
         let shown = shown.replace("postkeep 0.1.0x", "postkeep VERSION");

@@ -15,13 +15,45 @@ pub(crate) fn load_some(ctx: &Context, names: &[String]) -> Result<(Config, Vec<
     Ok((loaded.config, others))
 }
 
-/// As [`load_some`], but the named profiles come beside the whole configuration: a run may have to tell of another
-/// profile's run too.
+/// As [`load_some`] without names, but refused too where a name is none of a profile, sound or not.
+pub(crate) fn load_known(ctx: &Context, names: &[String]) -> Result<(Config, Vec<Problem>)> {
+    let loaded = load(ctx)?;
+    if let Some(unknown) = names.iter().find(|name| !is_known(&loaded, name)) {
+        return Err(no_profile(&loaded, unknown, false, ctx));
+    }
+    let (loaded, others) = pick(loaded, &[], ctx)?;
+    Ok((loaded.config, others))
+}
+
+/// The profiles that are named, be it by their groups, in the order named and each once; beside the whole
+/// configuration, for a run may have to tell of another profile's run too. A profile of a group that cannot be used
+/// does not stop its neighbours: what is wrong with it is among the problems that come back.
 pub(crate) fn load_to_run(ctx: &Context, names: &[String]) -> Result<(Vec<Profile>, Config, Vec<Problem>)> {
     let loaded = load(ctx)?;
     let whole = loaded.config.clone();
-    let (loaded, others) = pick(loaded, names, ctx)?;
-    Ok((loaded.config.profiles, whole, others))
+    if names.is_empty() {
+        let (loaded, others) = pick(loaded, names, ctx)?;
+        return Ok((loaded.config.profiles, whole, others));
+    }
+    let (mut named, mut left) = (Vec::new(), Vec::new());
+    for name in names {
+        match loaded.config.groups.get(name) {
+            Some(group) => {
+                let broken = |member: &&String| loaded.problems.iter().any(|problem| problem.stops(member));
+                left.extend(group.profiles.iter().filter(broken).cloned());
+                named.extend(group.profiles.iter().filter(|member| !broken(member)).cloned());
+            }
+            None if is_known(&loaded, name) => named.push(name.clone()),
+            None => return Err(no_profile(&loaded, name, true, ctx)),
+        }
+    }
+    let of_all = |problem: &&Problem| problem.profiles.is_none() && problem.severity == Severity::Error;
+    refuse(&loaded.problems.iter().filter(of_all).collect::<Vec<_>>())?;
+    let mut problems = loaded.problems.clone();
+    problems.retain(|problem| left.iter().any(|name| problem.stops(name)));
+    // With no name left none is meant, and not all.
+    let profiles = if named.is_empty() { Vec::new() } else { pick(loaded, &named, ctx)?.0.config.profiles };
+    Ok((profiles, whole, problems))
 }
 
 /// The whole configuration; refused where anything is wrong with it.
@@ -35,19 +67,8 @@ pub(crate) fn load_sound(ctx: &Context) -> Result<Config> {
 
 /// What [`load_some`] promises, with the origins of the values.
 pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Result<(Loaded, Vec<Problem>)> {
-    if let Some(unknown) = names.iter().find(|name| !loaded.names.contains(name) && !refused(&loaded, name)) {
-        let error = usage(format!("there is no profile {}", quote(unknown)));
-        let near = nearest(unknown, loaded.names.iter().map(String::as_str));
-        return Err(match near {
-            Some(near) => error.hint(format!("did you mean \"{near}\"?")),
-            None if loaded.names.is_empty() => error.hint("`postkeep init` writes a first profile"),
-            None => {
-                // What cannot be a name of a profile is not made a path.
-                let stem = if profile::is_name(unknown) { unknown } else { "NAME" };
-                let file = ctx.config_dir.join(profile::PROFILES).join(format!("{stem}.toml"));
-                error.hint(format!("its file would be {}", file.display()))
-            }
-        });
+    if let Some(unknown) = names.iter().find(|name| !is_known(&loaded, name)) {
+        return Err(no_profile(&loaded, unknown, false, ctx));
     }
     let concerns = |problem: &Problem| {
         problem.severity == Severity::Error
@@ -70,10 +91,27 @@ pub(super) fn pick(mut loaded: Loaded, names: &[String], ctx: &Context) -> Resul
     Ok((loaded, others))
 }
 
-/// Whether there is a file of that name that cannot be a profile.
-fn refused(loaded: &Loaded, name: &str) -> bool {
+/// Whether there is a file of that name, be it one that cannot be a profile.
+fn is_known(loaded: &Loaded, name: &String) -> bool {
     let mut named = loaded.problems.iter().filter_map(|problem| problem.profiles.as_ref());
-    named.any(|names| names.iter().any(|known| known == name))
+    loaded.names.contains(name) || named.any(|names| names.contains(name))
+}
+
+/// No profile is called so, nor a group where one would do.
+fn no_profile(loaded: &Loaded, unknown: &str, groups: bool, ctx: &Context) -> Error {
+    let what = if groups && !loaded.config.groups.is_empty() { "profile or group" } else { "profile" };
+    let error = usage(format!("there is no {what} {}", quote(unknown)));
+    let groups = loaded.config.groups.keys().filter(|_| groups);
+    match nearest(unknown, loaded.names.iter().chain(groups).map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+        None if loaded.names.is_empty() => error.hint("`postkeep init` writes a first profile"),
+        None => {
+            // What cannot be a name of a profile is not made a path.
+            let stem = if profile::is_name(unknown) { unknown } else { "NAME" };
+            let file = ctx.config_dir.join(profile::PROFILES).join(format!("{stem}.toml"));
+            error.hint(format!("its file would be {}", file.display()))
+        }
+    }
 }
 
 fn refuse(errors: &[&Problem]) -> Result<()> {

@@ -8,12 +8,14 @@
 //! - A time with a *wildcard* runs in real time: what the gap leaves out is left out, what comes twice runs twice.
 
 mod cron;
+mod oddity;
 
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 pub use self::cron::Cron;
+pub use self::oddity::{Oddity, shift};
 use super::wrong::Wrong;
 
 /// How many times of a line may be passed over because they lie in a gap or were served: more than any gap has.

@@ -1,0 +1,162 @@
+//! `postkeep overdue`: which runs did not happen.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::deliveries::Deliveries;
+use super::outlook::Outlook;
+use super::{Context, out, status, table};
+use crate::agent::Agent;
+use crate::cli::standing::Standing;
+use crate::clock::{self, System};
+use crate::entry::show;
+use crate::error::Result;
+use crate::figures::roughly;
+use crate::profile::{OverdueAfter, Rhythm};
+use crate::scheduler::{Action, Late};
+
+/// How long after the start of the machine nothing is judged: the agent is about to make good what was missed.
+const EARLY: SignedDuration = SignedDuration::from_mins(10);
+
+/// Tell which profiles should have run and did not
+///
+/// A profile is overdue when a due time and the grace after it passed without a run, or when its last success is
+/// longer ago than `overdue-after` says. A run that failed is not overdue: its own report told of it. Paused profiles
+/// and those whose condition is not met are left out.
+///
+/// It does not need the agent: it is there for when the agent is not. The timer that `postkeep agent install` sets up
+/// runs it once an hour with --mail.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postkeep overdue
+  postkeep overdue --quiet --mail    from cron, where there is no systemd
+
+Exit codes: 0 nothing is overdue, 3 something is, 1 it could not look. In the first ten minutes after a start of the \
+machine nothing is judged.")]
+pub(crate) struct OverdueArgs {
+    /// Mail it too, unless the agent is there to do so: once, after three days, and then every week
+    #[arg(long)]
+    mail: bool,
+}
+
+pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
+    let mut outlook = Outlook::look(ctx, &[])?;
+    if matches!(outlook.agent, Ok(None)) && tidy(&outlook, ctx)? {
+        outlook = Outlook::look(ctx, &[])?;
+    }
+    let judged = |profile: &crate::profile::Profile| {
+        profile.timing.rhythm != Rhythm::None || matches!(profile.timing.overdue, OverdueAfter::Success(_))
+    };
+    if !outlook.config.profiles.iter().any(judged) {
+        let said = "no profile has a schedule or overdue-after: nothing can be overdue";
+        return tell(ctx, &outlook, &[], Some(said), Vec::new());
+    }
+    let up = outlook.now.duration_since(clock::booted(outlook.now));
+    if up < EARLY {
+        let said = format!("the machine started {} ago: nothing is judged yet", roughly(up));
+        return tell(ctx, &outlook, &[], Some(&said), Vec::new());
+    }
+    let standings = outlook.standings()?.profiles;
+    let overdue: Vec<&Standing> = standings.iter().filter(|one| one.overdue().is_some()).collect();
+    let mut deliveries = Deliveries::default();
+    if args.mail {
+        match outlook.status() {
+            Some(_) => {
+                if !ctx.quiet && !ctx.json {
+                    out::say("the agent is running: it mails by itself");
+                }
+            }
+            None => mail(&outlook, &standings, &mut deliveries, ctx)?,
+        }
+    }
+    tell(ctx, &outlook, &overdue, None, deliveries.json)
+}
+
+/// Does what an agent does when it starts: runs that ended without a word are recorded, and profiles that are new
+/// count from now on. Whether something changed.
+fn tidy(outlook: &Outlook, ctx: &Context) -> Result<bool> {
+    if !outlook.recorded && outlook.unkept.is_empty() {
+        return Ok(false);
+    }
+    let agent = Agent::open(&ctx.state_dir, &outlook.config, &System)?;
+    let interrupted = agent.notice_interrupted()?;
+    for run in &interrupted {
+        let name = show(run.profile.as_bytes());
+        if !ctx.json {
+            out::warn(&format!("{name}: the run of {} ended without a word", table::when(run.started)));
+        }
+    }
+    for action in &outlook.unkept {
+        if let Action::Save(save) = action {
+            agent.state().memories().save(save)?;
+        }
+    }
+    Ok(!interrupted.is_empty() || !outlook.unkept.is_empty())
+}
+
+/// Mails what is overdue and was not told yet.
+fn mail(outlook: &Outlook, standings: &[Standing], told: &mut Deliveries, ctx: &Context) -> Result<()> {
+    let why = match outlook.agent {
+        Ok(_) => "no agent is running",
+        Err(_) => "the agent does not answer",
+    };
+    let works = |late: &Late| standings.iter().any(|one| one.profile == late.profile && one.at_work);
+    let mut late = outlook.scheduler.late(outlook.now);
+    late.retain(|late| !works(late));
+    for one in &mut late {
+        one.why = Some(why.into());
+    }
+    let agent = Agent::open(&ctx.state_dir, &outlook.config, &System)?;
+    if !late.is_empty() {
+        let views = outlook.scheduler.views(outlook.now);
+        agent.tell_late(&late, &|name| views.get(name).cloned())?;
+    }
+    // Nobody else tries again what could not be delivered, the report of an interrupted run among it.
+    told.tell(&agent.deliver(true)?, ctx);
+    Ok(())
+}
+
+/// Says it, and what it comes to.
+fn tell(
+    ctx: &Context,
+    outlook: &Outlook,
+    overdue: &[&Standing],
+    instead: Option<&str>,
+    deliveries: Vec<Value>,
+) -> Result<ExitCode> {
+    let due = |standing: &Standing| standing.overdue().unwrap_or(outlook.now);
+    if ctx.json {
+        let row = |standing: &&Standing| {
+            json!({
+                "profile": standing.profile,
+                "due": standing.overdue(),
+                "last-success": standing.success.as_ref().map(|row| row.ended),
+            })
+        };
+        let value = json!({
+            "overdue": overdue.iter().map(row).collect::<Vec<_>>(),
+            "agent": outlook.status().is_some(),
+            "note": instead,
+            "deliveries": deliveries,
+        });
+        out::print(&format!("{value}\n"))?;
+    } else if overdue.is_empty() {
+        if !ctx.quiet {
+            out::say(instead.unwrap_or("nothing is overdue"));
+        }
+    } else {
+        let line = |standing: &&Standing| {
+            let words = status::overdue(standing, due(standing), outlook.now);
+            format!("{}: {words}\n", show(standing.profile.as_bytes()))
+        };
+        let mut text: String = overdue.iter().map(line).collect();
+        text.extend(outlook.without_agent("nothing starts by itself").map(|line| line + "\n"));
+        out::print(&text)?;
+    }
+    // As of a run with warnings: 1 is that it could not even look.
+    Ok(ExitCode::from(if overdue.is_empty() { 0 } else { 3 }))
+}

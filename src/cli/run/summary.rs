@@ -1,0 +1,24 @@
+//! What a run did, in one line.
+
+use crate::figures::{count, duration, of, size};
+use crate::run::Run;
+
+/// What a run did, in one line.
+pub(super) fn summary(run: &Run) -> String {
+    let counts = &run.outcome.counts;
+    let looked = of(counts.files, "file", "files");
+    let took = duration(run.duration());
+    if !counts.changed() {
+        return format!("{looked} looked at in {took}");
+    }
+    let parts = [
+        (counts.created, "new"),
+        (counts.replaced, "replaced"),
+        (counts.updated, "updated"),
+        (counts.deleted, "deleted"),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(*n))).collect();
+    let copied = size(counts.copied_bytes);
+    format!("{}; {copied} copied, {looked} looked at in {took}", parts.join(", "))
+}
