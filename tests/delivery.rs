@@ -208,7 +208,7 @@ fn an_account_is_tested_step_by_step() {
 }
 
 #[test]
-fn from_nothing_to_a_report_in_the_mailbox_with_six_questions() {
+fn from_nothing_to_a_report_in_the_mailbox_with_seven_questions() {
     let Some(lab) = lab::get() else { return };
     let sandbox = Sandbox::new();
     fs::remove_file(sandbox.path("config/postkeep.toml")).unwrap();
@@ -217,7 +217,7 @@ fn from_nothing_to_a_report_in_the_mailbox_with_six_questions() {
     let started = Instant::now();
     let server = format!("localhost:{}", lab.starttls);
     let answers =
-        format!("\n{}\n\nuser9@localhost\n{server}\n{}\n", sandbox.path("copy").display(), lab::PASSWORD);
+        format!("\n{}\n\n\nuser9@localhost\n{server}\n{}\n", sandbox.path("copy").display(), lab::PASSWORD);
     let config = sandbox.path("config");
     let trusting = |args: &[&str]| {
         let mut command = sandbox.command(args);
@@ -229,7 +229,7 @@ fn from_nothing_to_a_report_in_the_mailbox_with_six_questions() {
     let mut child = command.spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), answers.as_bytes()).unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
-    assert_eq!(ran.stdout.matches("\n> ").count(), 6, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("\n> ").count(), 7, "{}", ran.stdout);
     assert!(ran.stdout.contains("accepted for user9@localhost"), "{}", ran.stdout);
     assert!(!ran.stdout.contains(lab::PASSWORD));
     Ran::from(trusting(&["run", "documents"]).output().unwrap()).expect(0);

@@ -33,7 +33,21 @@ fn every_sample_loads_without_a_problem() {
     let problems: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
     assert_eq!(problems, "");
     let names: Vec<_> = loaded.config.profiles.iter().map(|profile| profile.name.as_str()).collect();
-    assert_eq!(names, ["documents-mirror", "music", "photos-copy", "projects", "small-files-only"]);
+    assert_eq!(
+        names,
+        [
+            "database",
+            "documents-mirror",
+            "music",
+            "notes-live",
+            "photos-copy",
+            "projects",
+            "small-files-only"
+        ]
+    );
+    // The only one that runs by hand alone.
+    let by_hand = loaded.config.profiles.iter().filter(|profile| !profile.timing.is_automatic());
+    assert_eq!(by_hand.map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["small-files-only"]);
     assert!(loaded.config.profiles.iter().all(|profile| profile.report.account.as_deref() == Some("local")));
 }
 
@@ -127,6 +141,26 @@ fn what_else(key: &str) -> &'static str {
 }
 
 #[test]
+fn the_examples_about_the_agent_are_sound() {
+    let text = read(&project("docs/agent.md"));
+    let blocks = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let env = Env { home: Some("/home/me".into()), cwd: "/".into(), var: &|_| None };
+    let mut checked = 0;
+    for block in blocks {
+        let file =
+            |file: &str, text: &str| FileText { file: file.into(), content: Ok(text.as_bytes().to_vec()) };
+        let (main, profile) = if block.starts_with('[') { (block, "") } else { ("", block) };
+        let mut files = vec![file(MAIN_FILE, main), file("profiles/_x.toml", profile)];
+        files.extend(["database", "documents"].map(|name| file(&format!("profiles/{name}.toml"), SOUND)));
+        let problems: String =
+            understand(Path::new("/c"), files, &env).problems.iter().map(|p| p.render(false)).collect();
+        assert_eq!(problems, "", "{block}");
+        checked += 1;
+    }
+    assert!(checked > 3, "{checked}");
+}
+
+#[test]
 fn the_examples_about_mail_are_sound() {
     let text = read(&project("docs/mail.md"));
     let blocks: Vec<&str> =
@@ -176,7 +210,13 @@ fn every_sample_runs() {
         let made = if job.create_target { job.target.parent().unwrap() } else { &job.target };
         std::fs::create_dir_all(made).unwrap();
     }
-    let ran = sandbox.run(&["run", "--all"]).expect(0);
+    // The database of a sample.
+    sandbox.write("bin/pg_dumpall", "#!/bin/sh\nseq 1000\n");
+    let program = sandbox.path("bin/pg_dumpall");
+    std::fs::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+    let ran = sandbox.command(&["run", "--all"]).env("PATH", path).output().unwrap();
+    let ran = crate::common::Ran::from(ran).expect(0);
     for (name, job) in jobs {
         let postkeep::profile::Job::Sync(job) = job;
         // What a filter leaves out (files of a few minutes, of a few bytes) leaves nothing to do.

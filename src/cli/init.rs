@@ -19,7 +19,7 @@ use super::{Context, usage};
 use crate::agent;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::profile::{
-    self, Answers, Carrier, Env, FileText, MAIN_FILE, Mode, PROFILES, Severity, is_name, quote,
+    self, Answers, Carrier, Env, FileText, MAIN_FILE, Mode, PROFILES, Severity, When, is_name, quote,
 };
 
 /// Write a first profile, or one more, with a few questions
@@ -49,6 +49,9 @@ pub(crate) struct InitArgs {
     /// The profile's name: small letters, digits, dots, - and _ [default: from the source's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// When it runs by itself, with the agent: a cron line, @daily, or a duration such as 6h [default: only by hand]
+    #[arg(long, value_name = "WHEN")]
+    schedule: Option<String>,
     #[command(flatten)]
     carrier: CarrierArgs,
     /// Ask nothing: take the defaults for what is not given (--target has none)
@@ -89,10 +92,14 @@ pub(crate) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
     if !ctx.quiet {
         let name = &answers.name;
         let paths: String = paths.iter().map(|path| format!("  {}\n", path.display())).collect();
+        let agent = match answers.when {
+            When::ByHand => "",
+            _ => "  postkeep agent install    lets it run by itself from now on; postkeep next tells when\n",
+        };
         // The files are there, whether anybody hears of it or not.
         let _ = asker.say(&format!(
             "Written:\n{paths}\nNext:\n  postkeep plan {name}    shows what a run would do, and does nothing\n  \
-             postkeep run {name}     does it, and reports\n"
+             postkeep run {name}     does it, and reports\n{agent}"
         ));
     }
     match answers.carrier {
@@ -143,6 +150,15 @@ fn answers(
                 .map_err(|_| usage(format!("{} is neither mirror nor copy", quote(word))))
         },
     })?;
+    let when = asker.ask(&Question {
+        text: "When shall it run by itself? (@hourly, @daily, a cron line such as \"30 12 * * *\", or 6h; Enter: by hand)",
+        default: Some(""),
+        flag: "--schedule",
+        given: args.schedule.as_deref(),
+        hidden: false,
+        check: &|text| when_of(text).map(|_| text.trim().to_owned()),
+    })?;
+    let when = when_of(&when)?;
     let free = |name: &str| !is_there(&profile_path(name));
     let name = match &args.name {
         None => suggested_name(&source, &free),
@@ -166,7 +182,7 @@ fn answers(
     } else {
         carrier::ask(&args.carrier, ctx, &path, asker)?
     };
-    let answers = Answers { name, source, target, mode, carrier };
+    let answers = Answers { name, source, target, mode, when, carrier };
     let warnings = checked(&answers, ctx, there, env)?;
     asker.say(&warnings)?;
     Ok((answers, secret))
@@ -179,6 +195,20 @@ impl ModeArg {
             Self::Copy => "copy",
         }
     }
+}
+
+/// When a profile runs, by a person's words.
+fn when_of(text: &str) -> Result<When> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(When::ByHand);
+    }
+    let words = |wrong: profile::Wrong| wrong.hint.into_iter().fold(usage(wrong.message), Error::hint);
+    // A duration has no spaces and no sign of a cron line.
+    if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(' ') {
+        return profile::read_duration(text).map(|_| When::Every(text.to_owned())).map_err(words);
+    }
+    profile::Cron::parse(text).map(|_| When::Schedule(text.to_owned())).map_err(words)
 }
 
 /// A path as it is to be written: one that is relative here would be relative to the configuration there.

@@ -41,7 +41,7 @@ pub use problem::{Place, Problem, Severity};
 pub use schedule::{Cron, Oddity, Schedule, shift};
 pub use schema::{FileKind, schema};
 pub use show::{Shown, show};
-pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers};
+pub use starter::{Answers, Carrier, MAIL_ACCOUNT, MailAnswers, When};
 pub use timing::{
     AgentRules, CatchUp, FULL_LOOK, Group, Hooks, OnlyIf, OverdueAfter, Ping, Retry, Rhythm, SETTLE, Timing,
 };

@@ -15,8 +15,21 @@ pub struct Answers {
     pub target: String,
     /// Mirror or copy.
     pub mode: Mode,
+    /// When it runs by itself.
+    pub when: When,
     /// What carries the reports.
     pub carrier: Carrier,
+}
+
+/// When a first profile runs by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// Never.
+    ByHand,
+    /// At the times of this cron line.
+    Schedule(String),
+    /// Each time so much later.
+    Every(String),
 }
 
 /// What carries the reports.
@@ -91,6 +104,14 @@ impl Answers {
         };
         let name = &self.name;
         let (source, target) = (string(&self.source), string(&self.target));
+        let example = ("#schedule = \"30 12 * * *\"", "#every = \"6h\"");
+        let timing = match &self.when {
+            When::ByHand => PROFILE_TIMING.to_owned(),
+            When::Schedule(line) => {
+                PROFILE_TIMING.replace(example.0, &format!("schedule = {}", string(line)))
+            }
+            When::Every(length) => PROFILE_TIMING.replace(example.1, &format!("every = {}", string(length))),
+        };
         format!(
             "# postkeep profile \"{name}\". docs/profiles.md explains every key.
 # A line that begins with # and no space is an example: take the # away to use it.
@@ -109,7 +130,7 @@ target = {target}
 # copy: new and changed files are copied, nothing is deleted.
 mode = \"{mode}\"
 #mode = \"{other}\"
-{PROFILE_TIMING}{PROFILE_REST}
+{timing}{PROFILE_REST}
 # How this profile's runs are told, where it differs from postkeep.toml.
 #[report]
 #account = \"reports\"
@@ -279,6 +300,7 @@ mod tests {
             source: source.into(),
             target: "/mnt/disk/Documents".into(),
             mode: Mode::Mirror,
+            when: When::ByHand,
             carrier: reports.map_or(Carrier::Embedded, |folder| Carrier::Maildir(folder.to_owned())),
         }
     }
@@ -318,6 +340,24 @@ mod tests {
                 let table = table.map_or(Some(&profile), |table| profile.get(table)?.as_table());
                 assert!(table.is_some_and(|table| table.contains_key(key)), "{path}");
             }
+        }
+    }
+
+    #[test]
+    fn when_it_runs_is_written_as_it_was_answered() {
+        use super::super::Rhythm;
+        for (when, rhythm) in [
+            (When::ByHand, Rhythm::None),
+            (When::Every("6h".into()), Rhythm::Every(jiff::SignedDuration::from_hours(6))),
+            (
+                When::Schedule("@daily".into()),
+                Rhythm::Schedule(super::super::Schedule::parse(&["@daily".into()]).unwrap()),
+            ),
+        ] {
+            let answers = Answers { when, ..answers_of("~/a") };
+            let loaded = files(&[("documents", &answers.profile_file())]);
+            assert_eq!(rendered(&loaded), "");
+            assert_eq!(loaded.config.profiles[0].timing.rhythm, rhythm);
         }
     }
 

@@ -32,6 +32,7 @@ fn args() -> InitArgs {
         target: None,
         mode: None,
         name: None,
+        schedule: None,
         carrier: CarrierArgs::default(),
         yes: false,
     }
@@ -43,34 +44,53 @@ fn expected(name: &str) -> Answers {
         source: "~/Documents".into(),
         target: "~/disk/x".into(),
         mode: Mode::Mirror,
+        when: When::ByHand,
         carrier: Carrier::Embedded,
     }
 }
 
 #[test]
-fn four_questions_make_a_profile_and_six_at_most_one_with_mail() {
-    let (answers, seen) = talk(args(), &[], "\n~/disk/x\ncopy\n~/Mail\n");
+fn five_questions_make_a_profile_and_seven_at_most_one_with_mail() {
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\ncopy\n\n~/Mail\n");
     let wanted =
         Answers { mode: Mode::Copy, carrier: Carrier::Maildir("~/Mail".into()), ..expected("documents") };
     assert_eq!(answers.unwrap(), wanted);
-    assert_eq!(seen.matches("\n> ").count(), 4);
+    assert_eq!(seen.matches("\n> ").count(), 5);
     assert!(seen.contains("Which folder shall be copied? [~/Documents]"), "{seen}");
 
-    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\nann@example.org\nmx.example.org:587\ns3cret\n");
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\n\nann@example.org\nmx.example.org:587\ns3cret\n");
     let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!("{seen}") };
     assert_eq!((mail.preset, mail.server), (None, Some(("mx.example.org".into(), 587))));
     assert!(mail.secret.0 == "password-file" && mail.secret.1.ends_with("config/mail.secret"));
-    assert_eq!(seen.matches("\n> ").count(), 6);
+    assert_eq!(seen.matches("\n> ").count(), 7);
     assert!(!seen.contains("s3cret"), "{seen}");
 
-    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\nann@gmail.com\n!pass show x\n");
+    let (answers, seen) = talk(args(), &[], "\n~/disk/x\n\n\nann@gmail.com\n!pass show x\n");
     let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!("{seen}") };
     assert_eq!((mail.preset, mail.secret), (Some(Preset::Gmail), ("password-command", "pass show x".into())));
     assert!(seen.contains("https://myaccount.google.com/apppasswords"), "{seen}");
 
-    let (answers, _) = talk(args(), &[], "\n~/disk/x\n\nann@hotmail.com\noama access ann\n");
+    let (answers, _) = talk(args(), &[], "\n~/disk/x\n\n\nann@hotmail.com\noama access ann\n");
     let Carrier::Mail(mail) = answers.unwrap().carrier else { panic!() };
     assert_eq!(mail.secret, ("token-command", "oama access ann".into()));
+}
+
+#[test]
+fn when_it_runs_is_a_cron_line_or_a_duration() {
+    for (answer, when) in [
+        ("", When::ByHand),
+        ("@daily", When::Schedule("@daily".into())),
+        ("30 12 * * Mon-Fri", When::Schedule("30 12 * * Mon-Fri".into())),
+        (" 6h ", When::Every("6h".into())),
+    ] {
+        let (answers, seen) = talk(args(), &[], &format!("\n~/disk/x\n\n{answer}\n~/Mail\n"));
+        assert_eq!(answers.map(|answers| answers.when).ok(), Some(when), "{seen}");
+    }
+    for (wrong, said) in [("6 h", "fields"), ("6x", "no duration"), ("@dayly", "@dayly")] {
+        let args = InitArgs { schedule: Some(wrong.into()), ..args() };
+        let error = talk(args, &[], "\n~/disk/x\n\n").0.unwrap_err();
+        assert!(error.one_line().contains(said), "{error:?}");
+    }
 }
 
 #[test]
