@@ -31,7 +31,7 @@ pub(super) struct Settings {
     pub stopped: Vec<String>,
     /// When the problems are to be told; None where there are none, and that is known.
     tell_at: Option<Timestamp>,
-    stamp: Vec<(PathBuf, i64, i64, u64)>,
+    stamp: Stamp,
 }
 
 impl Settings {
@@ -40,7 +40,7 @@ impl Settings {
     /// # Errors
     /// There is no configuration folder.
     pub fn load(dir: &Path, state_dir: &Path, now: Timestamp) -> Result<Self> {
-        let stamp = stamp(dir);
+        let stamp = Stamp::take(dir);
         let loaded = agent::configuration(dir, state_dir)?;
         let mut settings = Self {
             dir: dir.to_owned(),
@@ -58,7 +58,7 @@ impl Settings {
 
     /// Whether a file was changed since it was read last.
     pub fn is_stale(&self) -> bool {
-        stamp(&self.dir) != self.stamp
+        !self.stamp.holds(&self.dir)
     }
 
     /// Reads it again. Sound profiles are taken up; one that cannot be used any more goes on as it was.
@@ -66,7 +66,7 @@ impl Settings {
     /// # Errors
     /// The folder cannot be read: everything goes on as it was.
     pub fn reload(&mut self, now: Timestamp) -> Result<()> {
-        let stamp = stamp(&self.dir);
+        let stamp = Stamp::take(&self.dir);
         let loaded = agent::configuration(&self.dir, &self.state_dir)?;
         self.stamp = stamp;
         self.judge(&loaded, now);
@@ -111,17 +111,37 @@ impl Settings {
     }
 }
 
-/// What changes when a file of the configuration is edited.
-fn stamp(dir: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
-    let mut files = vec![dir.join(crate::profile::MAIN_FILE)];
-    let profiles = std::fs::read_dir(dir.join(crate::profile::PROFILES)).into_iter().flatten().flatten();
-    files.extend(profiles.map(|entry| entry.path()));
-    files.sort_unstable();
-    let stamps = files.into_iter().filter_map(|file| {
-        let meta = std::fs::metadata(&file).ok()?;
-        Some((file, meta.mtime(), meta.mtime_nsec(), meta.size()))
-    });
-    stamps.collect()
+/// What a file or folder is known by: when it was changed, and how large it is; None if it is not there.
+type Seen = Option<(i64, i64, u64)>;
+
+/// What changes when the configuration is edited: the folder of profiles, and each file.
+#[derive(PartialEq)]
+struct Stamp {
+    folder: Seen,
+    files: Vec<(PathBuf, Seen)>,
+}
+
+impl Stamp {
+    fn take(dir: &Path) -> Self {
+        let profiles = dir.join(crate::profile::PROFILES);
+        let mut files = vec![dir.join(crate::profile::MAIN_FILE)];
+        // Before the list: what is added meanwhile is found by the next look.
+        let folder = seen(&profiles);
+        files.extend(std::fs::read_dir(&profiles).into_iter().flatten().flatten().map(|entry| entry.path()));
+        Self { folder, files: files.into_iter().map(|file| (file.clone(), seen(&file))).collect() }
+    }
+
+    /// Whether all is as it was. Nothing is opened or listed for that: each minute that would raise events, and wake up
+    /// the thread that waits for those of others.
+    fn holds(&self, dir: &Path) -> bool {
+        let folder = seen(&dir.join(crate::profile::PROFILES));
+        folder == self.folder && self.files.iter().all(|(file, was)| seen(file) == *was)
+    }
+}
+
+fn seen(path: &Path) -> Seen {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.mtime(), meta.mtime_nsec(), meta.size()))
 }
 
 #[cfg(test)]

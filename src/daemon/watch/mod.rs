@@ -67,7 +67,10 @@ impl Watch {
 
     /// To be called each minute.
     pub fn look(&self) {
-        let _ = self.tell.send(Command::Look);
+        // Where nothing is watched nobody is woken up.
+        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            let _ = self.tell.send(Command::Look);
+        }
     }
 
     /// How the sources are watched.
