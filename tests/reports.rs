@@ -170,7 +170,6 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
     let source = show(&odd_names().concat());
     let log = log.to_vec();
     postkeep::report::render(&Facts {
-        own_address: None,
         run: &run,
         source: &source,
         target: "/mnt/nas/Documents",
@@ -181,11 +180,14 @@ fn rendered(outcome: Outcome, recovered: bool, host: &str, log: &[u8]) -> Render
         recovered_after: (success && recovered).then_some(3),
         still: None,
         next: None,
-        host,
-        install_id: "0123456789ab",
-        version: "0.1.0",
-        zone: &TimeZone::get("Europe/Berlin").unwrap(),
-        rules: &rules,
+        origin: postkeep::report::Origin {
+            own_address: None,
+            host,
+            install_id: "0123456789ab",
+            version: "0.1.0",
+            zone: &TimeZone::get("Europe/Berlin").unwrap(),
+            rules: &rules,
+        },
         log: Some(&log),
     })
     .unwrap()

@@ -8,7 +8,7 @@ use super::facts::{past_run, zone};
 use super::{Agent, timetable};
 use crate::entry::show;
 use crate::error::Result;
-use crate::profile::{Account, Job, Profile};
+use crate::profile::{Job, Profile};
 use crate::report::{Digest, PastRun, Rendered, Skipped, Standing};
 use crate::run::{Outcome, RunId};
 use crate::scheduler::{Pause, View};
@@ -77,7 +77,7 @@ impl Agent<'_> {
         }
         looked.sort_by(|a, b| a.name.cmp(&b.name));
         let standings: Vec<Standing<'_>> = looked.iter().map(|one| one.standing(outlook)).collect();
-        let account = self.orphans.account.as_ref().and_then(|name| self.accounts.get(name));
+        let (install_id, zone) = (self.state.install_id()?, zone(self.orphans));
         let id = super::new_id(now);
         let digest = Digest {
             id,
@@ -87,12 +87,7 @@ impl Agent<'_> {
             paused: outlook.paused,
             letters_waiting: self.state.outbox().pending(1_000)?.len() as u64,
             next: outlook.next,
-            host: &self.host,
-            install_id: &self.state.install_id()?,
-            version: env!("CARGO_PKG_VERSION"),
-            zone: &zone(self.orphans),
-            own_address: account.and_then(Account::own_address),
-            rules: self.orphans,
+            origin: self.origin(self.orphans, &install_id, &zone),
         };
         Ok((id, digest.render()?))
     }

@@ -7,7 +7,7 @@ use super::{Agent, timetable};
 use crate::entry::show;
 use crate::error::Result;
 use crate::profile::{Account, Job, Level, Profile, ReportRules};
-use crate::report::{self, Facts, LogText, PastRun, Rendered};
+use crate::report::{self, Facts, LogText, Origin, PastRun, Rendered};
 use crate::run::{Run, Trigger};
 use crate::scheduler::Memory;
 use crate::state::{Query, RunRow, failure_key};
@@ -59,7 +59,7 @@ impl Agent<'_> {
         let success = run.outcome.status.is_success();
         let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
         let rules = self.rules(profile);
-        let account = rules.account.as_ref().and_then(|name| self.accounts.get(name));
+        let (install_id, zone) = (self.state.install_id()?, zone(rules));
         let (source, target, mode) = match profile.map(|profile| &profile.job) {
             Some(Job::Sync(job)) => (path(&job.source), path(&job.target), Some(job.mode)),
             None => (NO_PROFILE.into(), NO_PROFILE.into(), None),
@@ -82,12 +82,7 @@ impl Agent<'_> {
             },
             still: trouble.days(run.ended).filter(|_| is_bad(run.outcome.status)),
             next,
-            host: &self.host,
-            install_id: &self.state.install_id()?,
-            version: env!("CARGO_PKG_VERSION"),
-            zone: &zone(rules),
-            own_address: account.and_then(Account::own_address),
-            rules,
+            origin: self.origin(rules, &install_id, &zone),
             log,
         };
         let level = report::level(run.outcome.status, facts.recovered_after.is_some());
@@ -100,6 +95,24 @@ impl Agent<'_> {
             };
         let mailed = news && report::is_mailed(level, &rules.on, first);
         Ok(Told { rendered: report::render(&facts)?, mailed })
+    }
+
+    /// Who writes a letter under these rules, and for whom.
+    pub(super) fn origin<'s>(
+        &'s self,
+        rules: &'s ReportRules,
+        install_id: &'s str,
+        zone: &'s TimeZone,
+    ) -> Origin<'s> {
+        let account = rules.account.as_ref().and_then(|name| self.accounts.get(name));
+        Origin {
+            host: &self.host,
+            install_id,
+            version: env!("CARGO_PKG_VERSION"),
+            zone,
+            own_address: account.and_then(Account::own_address),
+            rules,
+        }
     }
 
     /// How runs of this profile are told.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Agent;
 use super::facts::zone;
 use crate::error::Result;
-use crate::profile::{Account, Level, ReportRules};
+use crate::profile::{Level, ReportRules};
 use crate::report::{self, Notice, Rendered, What};
 use crate::run::RunId;
 use crate::scheduler::{Late, View, retell};
@@ -120,19 +120,9 @@ impl Agent<'_> {
     }
 
     fn write(&self, what: What<'_>, kind: &str, rules: &ReportRules) -> Result<Written> {
-        let account = rules.account.as_ref().and_then(|name| self.accounts.get(name));
+        let (install_id, zone) = (self.state.install_id()?, zone(rules));
         let id = super::new_id(self.now());
-        let notice = Notice {
-            id,
-            now: self.now(),
-            what,
-            host: &self.host,
-            install_id: &self.state.install_id()?,
-            version: env!("CARGO_PKG_VERSION"),
-            zone: &zone(rules),
-            own_address: account.and_then(Account::own_address),
-            rules,
-        };
+        let notice = Notice { id, now: self.now(), what, origin: self.origin(rules, &install_id, &zone) };
         let rendered = notice.render()?;
         let letter = self.letter(kind, &rendered, rules);
         Ok(Written { id, rendered, letter })

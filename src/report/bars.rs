@@ -71,7 +71,7 @@ pub(super) fn bars(facts: &Facts<'_>) -> Bars {
                 glyph,
                 height: u64::try_from(scaled).unwrap_or(HIGHEST).max(LOWEST),
                 color,
-                title: format!("{}: {meaning}{took}", when(started, facts.zone)),
+                title: format!("{}: {meaning}{took}", when(started, facts.origin.zone)),
             }
         })
         .collect();

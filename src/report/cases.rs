@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::{Facts, PastRun};
 use crate::profile::{AttachLog, Level, Mode, ReportRules};
+use crate::report::Origin;
 use crate::run::{Counts, Failure, Message, Outcome, Run, RunId, Severity, Status, Stop, Trigger, Versions};
 
 /// Facts that own what they say.
@@ -39,12 +40,14 @@ impl Case {
             recovered_after: self.recovered_after,
             still: self.still,
             next: self.next,
-            host: &self.host,
-            install_id: "7k3m9q2x5v",
-            version: "0.1.0",
-            zone: &self.zone,
-            own_address: None,
-            rules: &self.rules,
+            origin: Origin {
+                host: &self.host,
+                install_id: "7k3m9q2x5v",
+                version: "0.1.0",
+                zone: &self.zone,
+                own_address: None,
+                rules: &self.rules,
+            },
             log: Some(&self.log),
         }
     }

@@ -11,24 +11,24 @@ use crate::run::RunId;
 
 /// Who writes a letter, and for whom.
 #[derive(Clone, Copy)]
-pub(super) struct Origin<'a> {
+pub struct Origin<'a> {
     /// The machine's name.
     pub host: &'a str,
-    /// The installation's random name.
+    /// The installation's random name: letters and digits, made at the first start.
     pub install_id: &'a str,
     /// The version of postkeep.
     pub version: &'a str,
     /// The zone that times are written in.
     pub zone: &'a TimeZone,
-    /// The own address of the account that carries the letter.
+    /// The own address of the account that carries the letter: the sender where the rules name none.
     pub own_address: Option<&'a str>,
-    /// Who gets it.
+    /// Who gets it, and whether the log comes with it.
     pub rules: &'a ReportRules,
 }
 
 impl Origin<'_> {
     /// Where a letter comes from: `nas1, postkeep 0.1.0`.
-    pub fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         format!("{}, postkeep {}", clean::header(self.host, 64), clean::line(self.version, 40))
     }
 }

@@ -45,12 +45,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Result;
-use crate::profile::{AttachLog, Level, Mode, ReportRules};
+use crate::profile::{AttachLog, Level, Mode};
 use crate::run::{Counts, Run, RunId, Status};
 
 pub use adapt::{late, slim, with_note};
 pub use address::bare;
 pub use digest::{Digest, Skipped, Standing};
+pub use letter::Origin;
 pub use level::{is_mailed, level};
 pub use log::LogText;
 pub use notice::{Late, Notice, What};
@@ -84,18 +85,8 @@ pub struct Facts<'a> {
     pub still: Option<u32>,
     /// When the profile is due next; None where no time is known.
     pub next: Option<Timestamp>,
-    /// The machine's name.
-    pub host: &'a str,
-    /// The installation's random name: letters and digits, made at the first start.
-    pub install_id: &'a str,
-    /// The version of postkeep.
-    pub version: &'a str,
-    /// The zone that times are written in.
-    pub zone: &'a TimeZone,
-    /// The own address of the account that carries the letter: the sender where the rules name none.
-    pub own_address: Option<&'a str>,
-    /// Who gets the letter, and whether the log comes with it.
-    pub rules: &'a ReportRules,
+    /// Who writes it, and for whom.
+    pub origin: Origin<'a>,
     /// The run's log, if there is one.
     pub log: Option<&'a dyn LogText>,
 }
@@ -151,10 +142,10 @@ pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
         Ok((text::text(&view), html::html("report.html", &view)?))
     })?;
     let letter = letter::Letter {
-        origin: facts.origin(),
+        origin: facts.origin,
         id: run.id,
         kind: "report",
-        about: about(&run.profile, facts.host),
+        about: about(&run.profile, facts.origin.host),
         list: &run.profile,
         profile: Some(&run.profile),
         status: status.word(),
@@ -165,18 +156,7 @@ pub fn render(facts: &Facts<'_>) -> Result<Rendered> {
     letter.seal(letter::Body { subject, text, html, json: json::json(facts, level) })
 }
 
-impl Facts<'_> {
-    fn origin(&self) -> letter::Origin<'_> {
-        letter::Origin {
-            host: self.host,
-            install_id: self.install_id,
-            version: self.version,
-            zone: self.zone,
-            own_address: self.own_address,
-            rules: self.rules,
-        }
-    }
-}
+impl Facts<'_> {}
 
 /// The `report.json` of a letter; None if there is none in it.
 pub fn json_of(mail: &[u8]) -> Option<Vec<u8>> {
@@ -199,7 +179,7 @@ fn fit(mut named: usize, bodies: impl Fn(usize) -> Result<(String, String)>) -> 
 
 /// Reads the log, as far as this report needs it.
 fn extract(facts: &Facts<'_>, level: Level) -> log::Extract {
-    let attach = match facts.rules.attach_log {
+    let attach = match facts.origin.rules.attach_log {
         AttachLog::Always => true,
         AttachLog::OnFailure => matches!(level, Level::Warning | Level::Failure),
         AttachLog::Never => false,
@@ -207,7 +187,7 @@ fn extract(facts: &Facts<'_>, level: Level) -> log::Extract {
     let interrupted = facts.run.outcome.status == Status::Interrupted;
     match facts.log {
         Some(log) if attach || interrupted => {
-            log::extract(log, attach.then_some(facts.rules.attach_log_max), &facts.run.id.to_string())
+            log::extract(log, attach.then_some(facts.origin.rules.attach_log_max), &facts.run.id.to_string())
         }
         _ => log::Extract::default(),
     }

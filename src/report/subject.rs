@@ -33,5 +33,5 @@ pub(super) fn subject(facts: &Facts<'_>) -> String {
     if let Some(day) = facts.still.filter(|_| again) {
         status.push_str(&format!(", day {}", numbers::count(day.into())));
     }
-    clean::header(&format!("[{status}] {}", about(&facts.run.profile, facts.host)), 250)
+    clean::header(&format!("[{status}] {}", about(&facts.run.profile, facts.origin.host)), 250)
 }

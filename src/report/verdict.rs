@@ -49,7 +49,7 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
         Status::Cancelled => ("CANCELLED", after, cancelled(&outcome.counts)),
         Status::Interrupted if outcome.error.is_some() => ("INTERRUPTED", after, failed(facts)),
         Status::Interrupted | Status::Running => {
-            let started = when(facts.run.started, facts.zone);
+            let started = when(facts.run.started, facts.origin.zone);
             let what = format!(
                 "the run that started on {started} ended without a word: a power cut, a crash, or it was \
                  killed."
@@ -137,7 +137,8 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
                 "Nothing is half done under a final name: every file has its old or its new content."
                     .to_owned();
             if without_a_word(outcome) {
-                whole.push_str(&format!(" This was noticed on {}.", when(facts.run.ended, facts.zone)));
+                whole
+                    .push_str(&format!(" This was noticed on {}.", when(facts.run.ended, facts.origin.zone)));
             }
             more.push(whole);
         }
@@ -154,7 +155,7 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
         more.push(format!(
             "It is the {} run in a row without success, since {}.",
             ordinal(runs),
-            when(since, facts.zone)
+            when(since, facts.origin.zone)
         ));
     }
     if outcome.status == Status::Warning

@@ -68,7 +68,7 @@ impl View {
             subject: subject.to_owned(),
             tone: tone(outcome.status),
             verdict: verdict::verdict(facts),
-            about: about(&run.profile, facts.host),
+            about: about(&run.profile, facts.origin.host),
             job: job(facts),
             steps: verdict::steps(facts),
             numbers: match has_numbers {
@@ -85,7 +85,7 @@ impl View {
                 false => Vec::new(),
             },
             bars: bars::bars(facts),
-            origin: format!("{}, run {}", facts.origin().line(), run.id),
+            origin: format!("{}, run {}", facts.origin.line(), run.id),
             log_command: format!("postkeep log {}", run.id),
             report_command: format!("postkeep report {}", run.id),
         }
@@ -111,10 +111,10 @@ fn job(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let mut job = vec![("From", clean::path(facts.source, 160)), ("To", clean::path(facts.target, 160))];
     job.extend(facts.mode.map(|known| ("Mode", mode(known).to_owned())));
     job.extend(cause(facts.run.trigger).map(|cause| ("Started by", cause.to_owned())));
-    job.push(("Started", when(facts.run.started, facts.zone)));
+    job.push(("Started", when(facts.run.started, facts.origin.zone)));
     // When an interrupted run ended nobody knows.
     if !verdict::without_a_word(&facts.run.outcome) {
-        job.push(("Ended", when(facts.run.ended, facts.zone)));
+        job.push(("Ended", when(facts.run.ended, facts.origin.zone)));
     }
     job
 }
@@ -137,13 +137,13 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let last = match facts.last_success {
         Some(time) => {
             let earlier = numbers::earlier(facts.run.started.duration_since(time));
-            format!("{} ({earlier})", when(time, facts.zone))
+            format!("{} ({earlier})", when(time, facts.origin.zone))
         }
         None if success => "none, this is the first".into(),
         None => "none so far".into(),
     };
     let mut state = vec![(if success { "Success before this" } else { "Last success" }, last)];
-    state.extend(facts.next.map(|next| ("Next run", when(next, facts.zone))));
+    state.extend(facts.next.map(|next| ("Next run", when(next, facts.origin.zone))));
     if let Some(free) = outcome.free_bytes {
         state.push(("Free in the target", numbers::size_exact(free)));
     }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::{Digest, Pause, Skipped, Standing};
 use crate::profile::ReportRules;
+use crate::report::Origin;
 use crate::report::PastRun;
 use crate::report::cases::{self, EVIL};
 use crate::run::{Counts, Outcome, RunId, Status};
@@ -58,12 +59,14 @@ impl Case {
             paused: self.paused,
             letters_waiting: self.letters_waiting,
             next: Some(now() + (7 * 24).hours()),
-            host: &self.host,
-            install_id: "7k3m9q2x5v",
-            version: "0.1.0",
-            zone: &self.zone,
-            own_address: None,
-            rules: &self.rules,
+            origin: Origin {
+                host: &self.host,
+                install_id: "7k3m9q2x5v",
+                version: "0.1.0",
+                zone: &self.zone,
+                own_address: None,
+                rules: &self.rules,
+            },
         }
     }
 }

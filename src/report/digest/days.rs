@@ -67,7 +67,7 @@ pub(super) struct Days<'a> {
 impl<'a> Days<'a> {
     /// Those since the last digest; of the first digest those since the oldest run that it knows.
     pub fn of(digest: &'a Digest<'a>) -> Self {
-        let date = |time: Timestamp| time.to_zoned(digest.zone.clone()).date();
+        let date = |time: Timestamp| time.to_zoned(digest.origin.zone.clone()).date();
         let last = date(digest.now);
         let runs = digest.profiles.iter().flat_map(|standing| standing.runs.first());
         let first = digest.since.or_else(|| runs.map(|run| run.started).min()).map_or(last, date).min(last);
@@ -98,7 +98,7 @@ impl<'a> Days<'a> {
 
     /// Which of the days a time is in, or is nearest to.
     fn day(&self, time: Timestamp) -> usize {
-        self.at(time.to_zoned(self.digest.zone.clone()).date().clamp(self.first, self.last))
+        self.at(time.to_zoned(self.digest.origin.zone.clone()).date().clamp(self.first, self.last))
     }
 
     fn at(&self, date: Date) -> usize {

@@ -31,19 +31,21 @@ impl Look {
         }
         if let Some(due) = standing.overdue {
             let ago = numbers::ago(digest.now.duration_since(due));
-            sentences.push(format!("It was due {}, {ago}, and did not run.", when(due, digest.zone)));
+            sentences.push(format!("It was due {}, {ago}, and did not run.", when(due, digest.origin.zone)));
         }
         sentences.extend(last(digest, standing));
         if let Some((since, runs)) = standing.failing_since.filter(|(_, runs)| *runs > 1) {
             let runs = numbers::count(runs.into());
-            sentences
-                .push(format!("{runs} runs in a row without success, since {}.", when(since, digest.zone)));
+            sentences.push(format!(
+                "{runs} runs in a row without success, since {}.",
+                when(since, digest.origin.zone)
+            ));
         }
         if class != Class::Warning {
             sentences.push(match standing.last_success {
                 Some(time) => {
                     let ago = numbers::ago(digest.now.duration_since(time));
-                    format!("The last success was {}, {ago}.", when(time, digest.zone))
+                    format!("The last success was {}, {ago}.", when(time, digest.origin.zone))
                 }
                 None => "There was no success so far.".into(),
             });
@@ -81,7 +83,7 @@ fn last(digest: &Digest<'_>, standing: &Standing<'_>) -> Option<String> {
         Some(error) => format!(": {}.", clean::line(error.trim_end_matches('.'), 300)),
         None => ".".into(),
     };
-    Some(format!("Its run of {} {how}{why}", when(run.started, digest.zone)))
+    Some(format!("Its run of {} {how}{why}", when(run.started, digest.origin.zone)))
 }
 
 /// What is no one's fault but should be known: what was skipped, what never ran.
@@ -90,7 +92,7 @@ pub(super) fn notes(digest: &Digest<'_>) -> Vec<String> {
         let name = clean::header(standing.profile, 64);
         if let Some(skipped) = &standing.skipped {
             let times = numbers::of(skipped.times, "time", "times");
-            let since = when(skipped.since, digest.zone);
+            let since = when(skipped.since, digest.origin.zone);
             let reason = clean::line(skipped.reason.trim_end_matches('.'), 200);
             return Some(format!("{name} was skipped {times} since {since}: {reason}."));
         }

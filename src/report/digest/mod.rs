@@ -16,12 +16,10 @@ mod cases;
 mod tests;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::letter::{Body, Letter, Origin};
 use super::{PastRun, Rendered, clean, fit, html};
 use crate::error::Result;
-use crate::profile::ReportRules;
 use crate::run::RunId;
 use crate::scheduler::Pause;
 
@@ -45,18 +43,8 @@ pub struct Digest<'a> {
     pub letters_waiting: u64,
     /// When the next digest comes.
     pub next: Option<Timestamp>,
-    /// The machine's name.
-    pub host: &'a str,
-    /// The installation's random name: letters and digits, made at the first start.
-    pub install_id: &'a str,
-    /// The version of postkeep.
-    pub version: &'a str,
-    /// The zone that times are written in.
-    pub zone: &'a TimeZone,
-    /// The own address of the account that carries the letter: the sender where the rules name none.
-    pub own_address: Option<&'a str>,
-    /// Who gets the letter.
-    pub rules: &'a ReportRules,
+    /// Who writes it, and for whom.
+    pub origin: Origin<'a>,
 }
 
 /// How a profile stands.
@@ -116,7 +104,7 @@ impl Digest<'_> {
             Ok((text::text(&view), html::html("digest.html", &view)?))
         })?;
         let letter = Letter {
-            origin: self.origin(),
+            origin: self.origin,
             id: self.id,
             kind: "digest",
             about: self.about(),
@@ -130,19 +118,8 @@ impl Digest<'_> {
         letter.seal(Body { subject, text, html, json: json::json(self) })
     }
 
-    fn origin(&self) -> Origin<'_> {
-        Origin {
-            host: self.host,
-            install_id: self.install_id,
-            version: self.version,
-            zone: self.zone,
-            own_address: self.own_address,
-            rules: self.rules,
-        }
-    }
-
     fn about(&self) -> String {
-        format!("backup digest of {}", clean::header(self.host, 64))
+        format!("backup digest of {}", clean::header(self.origin.host, 64))
     }
 
     /// The profiles, those that need a look first, otherwise by name.

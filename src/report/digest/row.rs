@@ -137,7 +137,8 @@ fn next(digest: &Digest<'_>, standing: &Standing<'_>) -> String {
 
 /// A time in a table: with its hour if it is of this year.
 fn short(digest: &Digest<'_>, time: Timestamp) -> String {
-    let (time, now) = (time.to_zoned(digest.zone.clone()), digest.now.to_zoned(digest.zone.clone()));
+    let (time, now) =
+        (time.to_zoned(digest.origin.zone.clone()), digest.now.to_zoned(digest.origin.zone.clone()));
     let near = time.year() == now.year() || time.duration_until(&now).as_hours().abs() < 24 * 180;
     time.strftime(if near { "%-d %b %H:%M" } else { "%-d %b %Y" }).to_string()
 }

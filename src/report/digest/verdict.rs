@@ -90,9 +90,9 @@ pub(super) fn paused(digest: &Digest<'_>) -> Option<String> {
 }
 
 fn spell(digest: &Digest<'_>, pause: &Pause) -> String {
-    let since = when(pause.since, digest.zone);
+    let since = when(pause.since, digest.origin.zone);
     match pause.until {
-        Some(until) => format!("since {since}, until {}", when(until, digest.zone)),
+        Some(until) => format!("since {since}, until {}", when(until, digest.origin.zone)),
         None => format!("since {since}, without an end"),
     }
 }

@@ -80,7 +80,7 @@ impl View {
             more_rows: left_out(left),
             span: (days::name(days.first), days::name(days.last)),
             state: state(digest),
-            origin: format!("{}, digest {}", digest.origin().line(), digest.id),
+            origin: format!("{}, digest {}", digest.origin.line(), digest.id),
         }
     }
 }
@@ -114,9 +114,9 @@ fn notes(digest: &Digest<'_>, named: usize) -> Vec<String> {
 }
 
 fn state(digest: &Digest<'_>) -> Vec<(&'static str, String)> {
-    let now = when(digest.now, digest.zone);
+    let now = when(digest.now, digest.origin.zone);
     let since = match digest.since {
-        Some(since) => format!("{} to {now}", when(since, digest.zone)),
+        Some(since) => format!("{} to {now}", when(since, digest.origin.zone)),
         None => format!("up to {now}; this is the first digest"),
     };
     let sum = |of: fn(&[PastRun]) -> u64| {
@@ -132,6 +132,6 @@ fn state(digest: &Digest<'_>) -> Vec<(&'static str, String)> {
         let letters = numbers::of(digest.letters_waiting, "letter waits", "letters wait");
         state.push(("Outbox", format!("{letters} to be delivered: postkeep outbox")));
     }
-    state.extend(digest.next.map(|next| ("Next digest", when(next, digest.zone))));
+    state.extend(digest.next.map(|next| ("Next digest", when(next, digest.origin.zone))));
     state
 }

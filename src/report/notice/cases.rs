@@ -5,6 +5,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::{Late, Notice, What};
 use crate::profile::ReportRules;
+use crate::report::Origin;
 use crate::report::cases::{self, EVIL};
 use crate::run::{Outcome, RunId, Status};
 
@@ -30,12 +31,14 @@ impl House {
             id: RunId::new(now(), 0x0123_4567_89ab_cdef),
             now: now(),
             what,
-            host: &self.host,
-            install_id: "7k3m9q2x5v",
-            version: "0.1.0",
-            zone: &self.zone,
-            own_address: None,
-            rules: &self.rules,
+            origin: Origin {
+                host: &self.host,
+                install_id: "7k3m9q2x5v",
+                version: "0.1.0",
+                zone: &self.zone,
+                own_address: None,
+                rules: &self.rules,
+            },
         }
     }
 }

@@ -12,9 +12,9 @@ pub(super) fn json(notice: &Notice<'_>) -> Value {
         "schema": 1,
         "kind": notice.kind(),
         "id": notice.id,
-        "host": clean::line(notice.host, 200),
-        "install": clean::line(notice.install_id, 200),
-        "version": clean::line(notice.version, 200),
+        "host": clean::line(notice.origin.host, 200),
+        "install": clean::line(notice.origin.install_id, 200),
+        "version": clean::line(notice.origin.version, 200),
         "written": notice.now.to_string(),
     });
     match notice.what {

@@ -10,12 +10,10 @@ mod cases;
 mod tests;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::letter::{Body, Letter, Origin};
 use super::{Rendered, clean, fit, html, numbers};
 use crate::error::Result;
-use crate::profile::ReportRules;
 use crate::run::{RunId, Status};
 
 /// How many profiles or problems are named, at most.
@@ -30,18 +28,8 @@ pub struct Notice<'a> {
     pub now: Timestamp,
     /// What it tells.
     pub what: What<'a>,
-    /// The machine's name.
-    pub host: &'a str,
-    /// The installation's random name: letters and digits, made at the first start.
-    pub install_id: &'a str,
-    /// The version of postkeep.
-    pub version: &'a str,
-    /// The zone that times are written in.
-    pub zone: &'a TimeZone,
-    /// The own address of the account that carries the letter: the sender where the rules name none.
-    pub own_address: Option<&'a str>,
-    /// Who gets the letter.
-    pub rules: &'a ReportRules,
+    /// Who writes it, and for whom.
+    pub origin: Origin<'a>,
 }
 
 /// What a notice tells.
@@ -105,7 +93,7 @@ impl Notice<'_> {
             What::Overdue(_) | What::Config { .. } => None,
         };
         let letter = Letter {
-            origin: self.origin(),
+            origin: self.origin,
             id: self.id,
             kind: self.kind(),
             about: self.about(),
@@ -161,17 +149,6 @@ impl Notice<'_> {
     }
 
     fn about(&self) -> String {
-        super::about(self.profile().unwrap_or("postkeep"), self.host)
-    }
-
-    fn origin(&self) -> Origin<'_> {
-        Origin {
-            host: self.host,
-            install_id: self.install_id,
-            version: self.version,
-            zone: self.zone,
-            own_address: self.own_address,
-            rules: self.rules,
-        }
+        super::about(self.profile().unwrap_or("postkeep"), self.origin.host)
     }
 }

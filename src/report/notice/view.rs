@@ -65,7 +65,7 @@ impl View {
                     step("See whether it is still at work:", "postkeep status".into()),
                     step("See how the agent is:", "postkeep agent status".into()),
                 ],
-                state: vec![("Run", run.to_string()), ("Started", when(started, notice.zone))],
+                state: vec![("Run", run.to_string()), ("Started", when(started, notice.origin.zone))],
                 ..stuck(notice, profile, started)
             },
         };
@@ -78,7 +78,7 @@ impl View {
             },
             word: notice.kind().to_uppercase(),
             about: notice.about(),
-            origin: format!("{}, notice {}", notice.origin().line(), notice.id),
+            origin: format!("{}, notice {}", notice.origin.line(), notice.id),
             ..told
         }
     }
@@ -90,7 +90,7 @@ fn step(text: &str, command: String) -> Step {
 
 fn stuck(notice: &Notice<'_>, profile: &str, started: Timestamp) -> View {
     let name = clean::header(profile, 64);
-    let since = when(started, notice.zone);
+    let since = when(started, notice.origin.zone);
     let ago = numbers::ago(notice.now.duration_since(started));
     View {
         sentence: format!("The run of {name} does not react any more: it started {since}, {ago}."),
@@ -109,7 +109,7 @@ fn one_late(notice: &Notice<'_>, late: &Late<'_>) -> View {
         more.push(format!("This was told {} before.", numbers::of(late.told.into(), "time", "times")));
     }
     let ago = |time: Timestamp| {
-        format!("{} ({})", when(time, notice.zone), numbers::ago(notice.now.duration_since(time)))
+        format!("{} ({})", when(time, notice.origin.zone), numbers::ago(notice.now.duration_since(time)))
     };
     let last_run = match late.last_run {
         Some((time, status)) => format!("{}: {}", ago(time), word(status)),
@@ -117,7 +117,7 @@ fn one_late(notice: &Notice<'_>, late: &Late<'_>) -> View {
     };
     let mut state =
         vec![("Last run", last_run), ("Last success", late.last_success.map_or("none so far".into(), ago))];
-    state.extend(late.next.map(|next| ("Next run", when(next, notice.zone))));
+    state.extend(late.next.map(|next| ("Next run", when(next, notice.origin.zone))));
     View {
         sentence: format!("{name} did not run: it was due {}.", due(notice, late)),
         more,
@@ -132,10 +132,11 @@ fn many_late(notice: &Notice<'_>, all: &[Late<'_>], named: usize) -> View {
         let mut sentences = vec![format!("It was due {}.", due(notice, late))];
         sentences.extend(why(late));
         sentences.push(match late.last_success {
-            Some(time) => format!("The last success was {}.", when(time, notice.zone)),
+            Some(time) => format!("The last success was {}.", when(time, notice.origin.zone)),
             None => "There was no success so far.".into(),
         });
-        sentences.extend(late.next.map(|next| format!("The next run is due {}.", when(next, notice.zone))));
+        sentences
+            .extend(late.next.map(|next| format!("The next run is due {}.", when(next, notice.origin.zone))));
         Item { name: clean::header(late.profile, 64), sentences, lines: Vec::new() }
     };
     let profiles = numbers::of(all.len() as u64, "profile", "profiles");
@@ -195,7 +196,7 @@ fn steps(run: &str, name: &str) -> Vec<Step> {
 
 /// `Mon 23 Nov 2026 03:00 CET, 61 min ago`.
 fn due(notice: &Notice<'_>, late: &Late<'_>) -> String {
-    format!("{}, {}", when(late.due, notice.zone), numbers::ago(notice.now.duration_since(late.due)))
+    format!("{}, {}", when(late.due, notice.origin.zone), numbers::ago(notice.now.duration_since(late.due)))
 }
 
 fn why(late: &Late<'_>) -> Option<String> {
