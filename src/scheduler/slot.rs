@@ -117,8 +117,12 @@ impl Slot {
             self.memory.rhythm = rhythm;
             self.memory.served = self.memory.served.max(now);
         }
+        let watched = self.rules.timing.on_change.is_some();
         self.rules = rules;
         self.look_ahead();
+        if !watched {
+            self.look_first(now);
+        }
         other
     }
 
@@ -145,7 +149,17 @@ impl Slot {
     pub(super) fn wake(&mut self, now: Timestamp, started: bool) {
         self.awake = now;
         self.on_start |= started && self.rules.timing.on_start;
+        if started {
+            self.look_first(now);
+        }
         self.look_ahead();
+    }
+
+    /// What changed before the source was watched nobody heard of: it counts as a change.
+    pub(super) fn look_first(&mut self, now: Timestamp) {
+        if self.rules.timing.on_change.is_some() {
+            self.changed(now);
+        }
     }
 
     pub(super) fn ask(&mut self) {

@@ -61,6 +61,7 @@ impl Scheduler {
             let new = memory.is_none();
             let memory = memory.unwrap_or_else(|| Memory::new(now, rules.rhythm()));
             let mut slot = Slot::new(rules.clone(), memory, past, now);
+            slot.look_first(now);
             let other = slot.follow(rules, now);
             self.slots.insert(profile.to_owned(), slot);
             new || other

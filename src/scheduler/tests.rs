@@ -152,6 +152,9 @@ fn a_condition_that_is_not_met_is_waited_for_quietly() {
 #[test]
 fn changes_are_run_after_some_quiet_and_not_put_off_for_ever() {
     let mut scheduler = one("on-change = '10s'\nevery = '1d'", at(0));
+    // What changed before it was watched is the first change.
+    assert_eq!(starts(&scheduler.step(at(1), Event::Tick)), [(Trigger::Change, None, 0, 1)]);
+    scheduler.step(at(2), ran(at(1), true));
     let second = |n: i64| at(10) + SignedDuration::from_secs(n);
     let change =
         |scheduler: &mut Scheduler, n| starts(&scheduler.step(second(n), Event::Changed("p".into())));

@@ -46,6 +46,11 @@ fn twenty_thousand_files_at_once_and_folders_that_come_and_go() {
     until("a write below a new name is seen", || equal(&sandbox));
     assert_eq!(agent.status()["watched"][0]["polled"], Value::Null);
     agent.stop();
+    // What changes while nobody watches is copied when somebody does again.
+    fs::write(sandbox.path("source/unseen"), "1").unwrap();
+    let agent = Agent::start(&sandbox, 1);
+    until("it is copied", || equal(&sandbox));
+    agent.stop();
 }
 
 #[test]
