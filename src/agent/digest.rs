@@ -152,6 +152,7 @@ impl Looked {
             target: &self.target,
             broken: outlook.broken.contains(&self.name),
             overdue: view.and_then(|view| view.overdue),
+            after: view.and_then(|view| view.after),
             paused,
             skipped: self.skipped.as_ref().map(|(since, times, reason)| Skipped {
                 since: *since,
@@ -161,7 +162,7 @@ impl Looked {
             last: self.last.as_ref().and_then(past_run),
             last_error: self.last_error.as_deref(),
             last_success: self.last_success,
-            next: view.and_then(|view| view.next),
+            next: view.filter(|view| view.paused.is_none()).and_then(|view| view.next),
             on_change: self.on_change,
             failing_since: self.failing,
             runs: &self.runs,

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::profile::show_duration;
 use crate::progress::{Meter, Reason};
-use crate::run::{Message, Outcome, Status};
+use crate::run::{Message, Outcome, Status, Trigger};
 
 /// Does `work`, and asks `meter` to stop it when it takes longer than `limit`. The time is that of a clock that nobody
 /// sets; it rests while the machine sleeps.
@@ -29,7 +29,7 @@ pub(super) fn within<T>(limit: Option<SignedDuration>, meter: &Meter, work: impl
 }
 
 /// Says why a run was cut short, where it was not a person who wished it.
-pub(super) fn explain(outcome: &mut Outcome, meter: &Meter, limit: Option<SignedDuration>) {
+pub(super) fn explain(outcome: &mut Outcome, meter: &Meter, limit: Option<SignedDuration>, trigger: Trigger) {
     if outcome.status != Status::Cancelled {
         return;
     }
@@ -41,7 +41,11 @@ pub(super) fn explain(outcome: &mut Outcome, meter: &Meter, limit: Option<Signed
         }
         Some(Reason::Shutdown) => {
             let text = "the agent was stopped".to_owned();
-            (Status::Interrupted, text, "it runs again when the agent is back")
+            let hint = match trigger {
+                Trigger::Manual => "run it again: what a person started the agent does not start anew",
+                _ => "it runs again when the agent is back",
+            };
+            (Status::Interrupted, text, hint)
         }
         Some(Reason::Person) | None => return,
     };
@@ -103,7 +107,7 @@ mod tests {
             meter.cancel(reason);
             let mut outcome = Outcome::new(status);
             outcome.error = error.map(|text| Message { text: text.into(), hints: vec!["look".into()] });
-            explain(&mut outcome, &meter, limit);
+            explain(&mut outcome, &meter, limit, Trigger::Schedule);
             outcome
         };
         let late = explained(Status::Cancelled, Reason::Timeout, Some("the disk is full"));

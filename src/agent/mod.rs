@@ -179,7 +179,7 @@ impl<'a> Agent<'a> {
                 Some(outcome) => Finished { outcome, marks: None },
                 None => self.work(profile, &begun, order, meter, listener, &log),
             };
-            limit::explain(&mut finished.outcome, meter, profile.timing.timeout);
+            limit::explain(&mut finished.outcome, meter, profile.timing.timeout, trigger);
             around.after(&mut finished.outcome);
             finished
         });

@@ -54,6 +54,7 @@ impl Agent<'_> {
                 .map(|(one, known)| report::Late {
                     profile: &one.profile,
                     due: one.due,
+                    after: one.after,
                     last_run: known.0,
                     last_success: known.1,
                     why: one.why.as_deref(),

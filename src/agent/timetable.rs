@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use super::facts::zone;
 use crate::error::Result;
 use crate::profile::{Config, Profile};
+use crate::run::{Status, Trigger};
 use crate::scheduler::{Action, Rules, Scheduler};
-use crate::state::{Setting, State};
+use crate::state::{Query, RunRow, Setting, State};
 
 /// The scheduler of all profiles, since `awake`, the start of the machine or of the agent; and what is to be kept of
 /// profiles that are new. Nothing is written.
@@ -31,9 +32,20 @@ pub fn timetable(
         // Of a profile that is new nothing was due before now; one that is known could have run since `awake`.
         let since = if memory.is_some() { awake } else { now };
         actions.extend(scheduler.put(since, &profile.name, rules(state, profile)?, memory, past));
+        if is_to_be_made_up_for(state, &profile.name)? {
+            scheduler.interrupted(&profile.name);
+        }
     }
     scheduler.set_digest(digest(state, config, now)?);
     Ok((scheduler, actions))
+}
+
+/// Whether the profile's last run was cut short, and nobody but the agent is to run it again. Not one that was cut short
+/// twice: it may be what ends the agent.
+fn is_to_be_made_up_for(state: &State, profile: &str) -> Result<bool> {
+    let runs = state.history().runs(&Query { profile: Some(profile), limit: 2, before: None })?;
+    let cut = |run: Option<&RunRow>| run.is_some_and(|run| run.status == Status::Interrupted);
+    Ok(cut(runs.first()) && runs[0].trigger != Trigger::Manual && !cut(runs.get(1)))
 }
 
 /// By what a profile is scheduled on this machine.

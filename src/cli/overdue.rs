@@ -73,6 +73,10 @@ pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
             None => mail(&outlook, &standings, &mut deliveries, ctx)?,
         }
     }
+    if ctx.quiet && args.mail && !ctx.json && !deliveries.incomplete {
+        // It was mailed, now or before: who lets cron run this wants no second mail.
+        return Ok(code(&overdue));
+    }
     tell(ctx, &outlook, &overdue, None, deliveries.json)
 }
 
@@ -157,6 +161,10 @@ fn tell(
         text.extend(outlook.without_agent("nothing starts by itself").map(|line| line + "\n"));
         out::print(&text)?;
     }
-    // As of a run with warnings: 1 is that it could not even look.
-    Ok(ExitCode::from(if overdue.is_empty() { 0 } else { 3 }))
+    Ok(code(overdue))
+}
+
+/// As of a run with warnings: 1 is that it could not even look.
+fn code(overdue: &[&Standing]) -> ExitCode {
+    ExitCode::from(if overdue.is_empty() { 0 } else { 3 })
 }

@@ -47,6 +47,9 @@ pub(crate) fn run(args: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The column that is left out first where a terminal is narrow.
+const LAST_RUN: usize = 2;
+
 /// All of it, as text or as JSON. `columns` is how wide a bar's line may be; None: no bars.
 fn page(wide: bool, ctx: &Context, pace: &mut Pace, columns: Option<usize>) -> Result<String> {
     let outlook = Outlook::look(ctx, &[])?;
@@ -61,7 +64,14 @@ fn page(wide: bool, ctx: &Context, pace: &mut Pace, columns: Option<usize>) -> R
     head.extend(wide.then_some("RUN"));
     let rows = standings.profiles.iter().map(|standing| line(standing, wide, ctx.color(), outlook.now));
     let head = head.into_iter().map(str::to_owned).collect();
-    let text = table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    let mut rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let mut text = table::table(&rows);
+    let width = text.lines().map(table::seen).max().unwrap_or(0);
+    if columns.is_some_and(|columns| width > columns) {
+        // What comes next says more than when it ran last.
+        rows.iter_mut().for_each(|row| drop(row.remove(LAST_RUN)));
+        text = table::table(&rows);
+    }
     Ok(text + &below(&standings, &outlook, pace, columns))
 }
 
@@ -80,7 +90,7 @@ fn line(standing: &Standing, wide: bool, color: bool, now: Timestamp) -> Vec<Str
     let when =
         |row: &Option<RunRow>| row.as_ref().map_or_else(|| "never".into(), |row| table::when(row.started));
     let result = match standing.status() {
-        _ if standing.broken => table::paint("31", "broken", color),
+        _ if standing.broken && !standing.kept => table::paint("31", "broken", color),
         Some(status) => table::status(status, color),
         None => "-".into(),
     };
@@ -102,6 +112,7 @@ fn next(standing: &Standing, color: bool, now: Timestamp) -> String {
     let view = standing.view.as_ref();
     let runs = standing.runs;
     match standing.next() {
+        Some(next) if standing.kept => when::short(next, now),
         _ if standing.broken => "-".into(),
         // There is nothing that a pause would keep from happening.
         None if runs.by_hand() && standing.overdue().is_none() => "by hand".into(),

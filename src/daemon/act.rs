@@ -54,9 +54,9 @@ impl Daemon {
         if self.ending {
             return refused("the agent ends");
         }
-        // The run before it has ended, but its last heartbeat is still on its way.
-        if self.works.contains_key(&name) {
-            return refused("its last run is not quite over");
+        // One that is over may still be at its last heartbeat: that holds nobody up.
+        if self.works.get(&name).is_some_and(|work| !work.over) {
+            return refused("its last run is at work");
         }
         let config = Arc::clone(&self.settings.config);
         let profile = config.profiles.iter().find(|profile| profile.name == name);
@@ -259,7 +259,7 @@ impl Daemon {
             }
         }
         if let Some(path) = &rules.status_file {
-            monitor::write_status(&self.shared, path, &self.options.config_dir);
+            monitor::write_status(&self.shared, path, &self.options.config_dir, &self.writer);
         }
     }
 

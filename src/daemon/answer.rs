@@ -11,7 +11,7 @@ impl Daemon {
         match ask {
             Ask::Status => Answer::Status(Box::new(self.status())),
             Ask::Run(profiles) => self.all_known(&profiles).unwrap_or_else(|| {
-                profiles.into_iter().for_each(|profile| self.step(scheduler::Event::Asked(profile)));
+                self.step(scheduler::Event::Asked(profiles));
                 Answer::Done
             }),
             Ask::Pause { profile, until } => self.all_known(profile.as_slice()).unwrap_or_else(|| {
@@ -74,6 +74,12 @@ impl Daemon {
             waiting: waiting.collect(),
             watched: self.watch.seen(),
             kept: self.settings.kept.clone(),
+            next_of_kept: self
+                .settings
+                .kept
+                .iter()
+                .filter_map(|name| Some((name.clone(), views.get(name)?.next?)))
+                .collect(),
             problems: self.settings.problems.clone(),
         }
     }

@@ -41,7 +41,6 @@ use crate::agent::{self, Agent};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Reason;
-use crate::run::{Status, Trigger};
 use crate::scheduler::{self, Action, Scheduler};
 use crate::state::{Guard, State};
 
@@ -77,6 +76,7 @@ struct Daemon {
     post: Post,
     watch: Watch,
     program: Option<Program>,
+    writer: Arc<monitor::Writer>,
     zone: TimeZone,
     started: Timestamp,
     awake: Timestamp,
@@ -116,6 +116,12 @@ pub fn run(options: Options) -> Result<()> {
     let post = Post::new().map_err(|cause| Error::other("cannot start a thread").caused_by(cause))?;
     let (config_dir, state_dir) = (options.config_dir.clone(), options.state_dir.clone());
     let watch = Watch::new(config_dir, state_dir, shared.events.clone(), options.pace)?;
+    // First of all, so that what was cut off is known when it is judged what is due.
+    let noticed = Agent::open(&options.state_dir, &settings.config, &*options.clock)?.notice_interrupted()?;
+    for run in &noticed {
+        let line = format!("{}: its run {} was cut off; it is reported", run.profile, run.id);
+        shared.journal.say(now, &line);
+    }
     let (scheduler, actions) = agent::timetable(&state, &settings.config, now, now)?;
     let mut daemon = Daemon {
         options,
@@ -128,6 +134,7 @@ pub fn run(options: Options) -> Result<()> {
         post,
         watch,
         program: Program::this(),
+        writer: Arc::default(),
         zone: TimeZone::system(),
         started: now,
         awake: now,
@@ -164,23 +171,17 @@ impl Daemon {
         self.act(actions);
         self.scheduler.started(self.now());
         self.watch.set(&self.settings.config.profiles);
-        self.notice_interrupted()?;
         self.step(scheduler::Event::Woke);
         self.minute();
         self.ring();
         Ok(())
     }
 
-    /// Runs that were cut off are reported, and run again; but not one that was cut off twice: it may be what ends us.
+    /// Runs that ended without a word are reported.
     fn notice_interrupted(&mut self) -> Result<()> {
         let noticed = self.agent(|agent| agent.notice_interrupted())?;
         for run in &noticed {
             self.say(&format!("{}: its run {} was cut off; it is reported", run.profile, run.id));
-            let before = self.state.history().previous(&run.profile, run.id)?;
-            let twice = before.is_some_and(|row| row.status == Status::Interrupted);
-            if run.trigger != Trigger::Manual && !twice {
-                self.step(scheduler::Event::Interrupted(run.profile.clone()));
-            }
         }
         if !noticed.is_empty() {
             self.ring();

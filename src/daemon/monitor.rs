@@ -6,12 +6,14 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::work::Shared;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::scheduler::View;
 use crate::state::{Query, RunRow, State};
 
@@ -40,7 +42,7 @@ pub(super) fn metrics(state: &State, views: &BTreeMap<String, View>, now: Timest
         say("profile_paused", "1 if it is paused", flag(view.paused.is_some()));
         say("profile_skipped", "1 if its condition is not met", flag(view.skipped.is_some()));
         say("profile_running", "1 if a run of the agent is at work", flag(view.at_work.is_some()));
-        if let Some(next) = view.next {
+        if let Some(next) = view.next.filter(|_| view.paused.is_none()) {
             say("profile_next_run_timestamp_seconds", "When it is due next", seconds(next));
         }
         let newest = state.history().runs(&Query { profile: Some(profile), limit: 2, before: None })?;
@@ -96,22 +98,51 @@ impl Table {
     }
 }
 
-/// Writes what `postkeep status --json` prints now, in a thread: it asks the agent, which has other things to do.
-pub(super) fn write_status(shared: &Shared, path: &Path, config_dir: &Path) {
+/// Writes what `postkeep status --json` prints now, in a thread: it asks the agent, which has other things to do. What
+/// went wrong last is in `trouble`, so that it is said once.
+pub(super) fn write_status(shared: &Shared, path: &Path, config_dir: &Path, writer: &Arc<Writer>) {
+    writer.again.store(true, SeqCst);
+    // One at a time, or an older answer could come after a newer one.
+    if writer.busy.swap(true, SeqCst) {
+        return;
+    }
     let (shared, path, config_dir) = (shared.clone(), path.to_owned(), config_dir.to_owned());
+    let mine = Arc::clone(writer);
     let thread = std::thread::Builder::new().name("status".into()).spawn(move || {
-        let Ok(program) = std::env::current_exe() else { return };
-        let mut command = Command::new(program);
-        command.args(["status", "--json", "--config"]).arg(&config_dir).arg("--state").arg(&shared.state_dir);
-        let written = match crate::child::run(command, Vec::new(), PATIENCE) {
-            Ok(ended) if ended.status.success() => replace(&path, &ended.stdout),
-            _ => return,
-        };
-        if let Err(error) = written {
-            shared.journal.say(shared.clock.now(), &error.one_line());
+        while mine.again.swap(false, SeqCst) {
+            let said = ask_ourselves(&shared, &path, &config_dir).err().map(|error| error.one_line());
+            let mut before = mine.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(said) = said.as_ref().filter(|said| before.as_ref() != Some(said)) {
+                shared.journal.say(shared.clock.now(), said);
+            }
+            *before = said;
         }
+        mine.busy.store(false, SeqCst);
     });
-    drop(thread);
+    if thread.is_err() {
+        writer.busy.store(false, SeqCst);
+    }
+}
+
+/// The one who writes the status.
+#[derive(Default)]
+pub(super) struct Writer {
+    busy: AtomicBool,
+    again: AtomicBool,
+    trouble: Mutex<Option<String>>,
+}
+
+fn ask_ourselves(shared: &Shared, path: &Path, config_dir: &Path) -> Result<()> {
+    let program = std::env::current_exe().context(|| "cannot find this program".into())?;
+    let mut command = Command::new(program);
+    command.args(["status", "--json", "--config"]).arg(config_dir).arg("--state").arg(&shared.state_dir);
+    match crate::child::run(command, Vec::new(), PATIENCE) {
+        Ok(ended) if ended.status.success() => replace(path, &ended.stdout),
+        Ok(ended) => Err(Error::other(format!("cannot write {}: {}", path.display(), ended.said))),
+        Err(_) => {
+            Err(Error::other(format!("cannot write {}: `postkeep status` does not end", path.display())))
+        }
+    }
 }
 
 /// Puts a file in the place of another, whole or not at all, readable for all.

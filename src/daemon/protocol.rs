@@ -1,5 +1,7 @@
 //! What is said over the agent's socket: one line of JSON each way, then it is closed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,8 @@ pub struct Status {
     pub watched: Vec<Watched>,
     /// Profiles whose edit cannot be used: they go on with their last good version.
     pub kept: Vec<String>,
+    /// When these run next by the clock.
+    pub next_of_kept: BTreeMap<String, Timestamp>,
     /// What is wrong with the configuration, if anything.
     pub problems: Vec<String>,
 }

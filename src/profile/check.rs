@@ -311,7 +311,7 @@ mod tests {
             ("account = 'mail'\nfallback = 'imap-append'", "Error \"imap-append\" is not there yet"),
             (
                 "account = 'mail'\nwebhook = 'http://x.example/'",
-                "Error a report goes to another machine only over https",
+                "Error to another machine this goes only over https",
             ),
         ] {
             let found = of_report(report);

@@ -41,6 +41,7 @@ pub(super) fn apply(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut scheduled: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut zones: BTreeMap<&str, Option<String>> = BTreeMap::new();
     for (name, group) in groups {
         let place = main.tables.get(["groups".to_owned(), name.clone()].as_slice());
         let mut wrong = |wrong: Wrong| {
@@ -81,6 +82,17 @@ pub(super) fn apply(
                 continue;
             }
             let Some(profile) = profiles.iter_mut().find(|profile| profile.name == *member) else { continue };
+            let zone = zones.entry(name).or_insert_with(|| profile.timing.zone.clone());
+            if *zone != profile.timing.zone {
+                wrong(
+                    Wrong::new(format!(
+                        "the profiles of the group {} have different time zones",
+                        quote(name)
+                    ))
+                    .hint("its schedule would be another time for each; give all the same time-zone"),
+                );
+                continue;
+            }
             profile.timing.after = earlier.to_vec();
             match &mut profile.timing.rhythm {
                 Rhythm::Schedule(own) => *own = own.clone().and(schedule),
@@ -142,6 +154,11 @@ mod tests {
                 "in two groups with a schedule",
             ),
             ("[groups.n]\nprofiles = 'a'\nschedule = '* * *'\n".into(), "", "3 fields"),
+            (
+                format!("[groups.n]\nprofiles = ['a', 'b']\n{night}"),
+                "time-zone = 'UTC'",
+                "different time zones",
+            ),
         ] {
             let loaded = with(&main, more);
             assert!(rendered(&loaded).contains(said), "{main}: {}", rendered(&loaded));

@@ -64,6 +64,8 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
     };
     let rhythm = match (file.schedule, file.every) {
         // Both together are refused by the check; until then the lines count.
+        // An empty list takes back what a default says.
+        (Some(lines), None) if lines.0.is_empty() => Rhythm::None,
         (Some(lines), _) => Rhythm::Schedule(schedule(lines)),
         (None, Some(length)) => Rhythm::Every(length.0),
         (None, None) => Rhythm::None,

@@ -291,7 +291,7 @@ value!(
         }
         // A report names files, and the address itself may hold a token.
         if plain && !is_loopback(name) {
-            return Err(Wrong::new("a report goes to another machine only over https").hint("write https://"));
+            return Err(Wrong::new("to another machine this goes only over https").hint("write https://"));
         }
         Ok(hook)
     }

@@ -1,7 +1,7 @@
 //! The sentences: how it ended, and what to do.
 
 use super::{Facts, clean, failures, numbers, when};
-use crate::run::{Counts, Outcome, Status};
+use crate::run::{Counts, Outcome, Status, Trigger};
 
 /// How many steps are named.
 const STEPS: usize = 8;
@@ -198,10 +198,13 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
     }
     // One that could say why it was cut short said what comes next, too.
     if outcome.status == Status::Cancelled || without_a_word(outcome) {
-        steps.push(Step {
-            text: "Run it again; it goes on with what is missing:".into(),
-            command: Some(format!("postkeep run {profile}")),
-        });
+        // What the agent started it starts again.
+        let by_itself = outcome.status == Status::Interrupted && facts.run.trigger != Trigger::Manual;
+        let text = match by_itself {
+            true => "It runs again by itself when the agent is at work. To have it at once:",
+            false => "Run it again; it goes on with what is missing:",
+        };
+        steps.push(Step { text: text.into(), command: Some(format!("postkeep run {profile}")) });
     }
     for (hint, entries) in failures::hints(outcome) {
         let entries = numbers::of(entries, "entry", "entries");

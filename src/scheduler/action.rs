@@ -1,6 +1,6 @@
 //! What comes to the scheduler, and what it wants done.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Alarm, Memory, Pause, Pending};
 use crate::run::Trigger;
@@ -14,14 +14,12 @@ pub enum Event {
     Woke,
     /// Something changed in the source of this profile.
     Changed(String),
-    /// A person wants this profile to run.
-    Asked(String),
+    /// A person wants these profiles to run, one after the other.
+    Asked(Vec<String>),
     /// A start was refused by the profile's condition, for this reason.
     Skipped(String, String),
     /// A run came to its end, or could not begin.
     Ended(String, Ended),
-    /// A run was cut off when the agent was down: it is run again.
-    Interrupted(String),
     /// A person wants no runs: of this profile, or of all.
     Paused(Option<String>, Pause),
     /// A person wants runs again.
@@ -100,6 +98,8 @@ pub struct Late {
     pub profile: String,
     /// The due time that passed.
     pub due: Timestamp,
+    /// It counts from the last success, and not by the schedule: so long is too long.
+    pub after: Option<SignedDuration>,
     /// How often that was told before.
     pub told: u32,
     /// Why, as far as it is known.

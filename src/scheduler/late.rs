@@ -26,8 +26,9 @@ pub fn alarm(
     match rules.timing.overdue {
         OverdueAfter::Never => None,
         OverdueAfter::Success(length) => {
-            // Before the first success it counts from the first sight.
-            let due = past.last_success.unwrap_or(memory.served).checked_add(length).ok()?;
+            // Before the first success it counts from the first run, or from the first sight.
+            let since = past.last_success.or(past.first_run).unwrap_or(memory.served);
+            let due = since.checked_add(length).ok()?;
             let chance = ready.checked_add(rules.timing.grace.unwrap_or(HOUR)).ok()?;
             Some((due, due.max(chance)))
         }
@@ -36,7 +37,9 @@ pub fn alarm(
             let heard = past.last_run.map_or(memory.served, |last| last.max(memory.served));
             let due = rules.next(memory.served, heard)?;
             let (jitter, grace) = (rules.jitter(due), rules.grace(due));
-            let at = due.checked_add(jitter).ok()?.max(ready).checked_add(grace).ok()?;
+            // What came due during a run has its chance when that is over.
+            let chance = due.checked_add(jitter).ok()?.max(ready).max(past.ended.unwrap_or(ready));
+            let at = chance.checked_add(grace).ok()?;
             Some((due, at))
         }
     }

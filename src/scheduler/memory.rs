@@ -78,8 +78,12 @@ pub struct Alarm {
 /// What the history says about a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
+    /// When the first run began that is known.
+    pub first_run: Option<Timestamp>,
     /// When the last run began that has ended, however it ended.
     pub last_run: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
     /// When the last success began.
     pub last_success: Option<Timestamp>,
 }

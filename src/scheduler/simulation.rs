@@ -106,7 +106,7 @@ impl Machine {
             // It is reported, so there was no silence.
             self.past.entry(name.clone()).or_default().last_run = Some(work.began);
             self.scheduler.ran_elsewhere(&name, self.past[&name]);
-            self.event(Event::Interrupted(name));
+            self.scheduler.interrupted(&name);
         }
         self.event(Event::Woke);
     }
@@ -167,7 +167,9 @@ impl Machine {
                 .collect();
             for name in done {
                 let work = self.work.remove(&name).unwrap();
-                let past = Past { last_run: Some(work.began), last_success: Some(work.began) };
+                let began = Some(work.began);
+                let past =
+                    Past { first_run: began, last_run: began, ended: Some(self.now), last_success: began };
                 self.past.insert(name.clone(), past);
                 let ended = Ended::Ran { began: work.began, success: true, retry: None };
                 self.event(Event::Ended(name, ended));

@@ -63,7 +63,8 @@ pub(super) struct Slot {
     not_before: Timestamp,
     /// Since when it could run.
     awake: Timestamp,
-    asked: bool,
+    /// A person wants it, after these of the same wish.
+    pub asked: Option<Vec<String>>,
     on_start: bool,
     again: bool,
     unrest: Option<Unrest>,
@@ -90,7 +91,7 @@ impl Slot {
             refused: None,
             not_before: Timestamp::MIN,
             awake: now,
-            asked: false,
+            asked: None,
             on_start: false,
             again: false,
             unrest: None,
@@ -130,9 +131,11 @@ impl Slot {
     pub(super) fn correct(&mut self, now: Timestamp) -> bool {
         let end = later(now, CORRECTION);
         let ahead = |past: &Option<Timestamp>| past.is_some_and(|past| past > end);
-        if ahead(&self.past.last_run) || ahead(&self.past.last_success) {
-            self.past.last_run = self.past.last_run.map(|past| past.min(now));
-            self.past.last_success = self.past.last_success.map(|past| past.min(now));
+        if ahead(&self.past.last_run) || ahead(&self.past.last_success) || ahead(&self.past.ended) {
+            let Past { first_run, last_run, ended, last_success } = &mut self.past;
+            for past in [first_run, last_run, ended, last_success] {
+                *past = past.map(|past| past.min(now));
+            }
             self.look_ahead();
         }
         if self.not_before > later(now, LOST) {
@@ -162,8 +165,8 @@ impl Slot {
         }
     }
 
-    pub(super) fn ask(&mut self) {
-        self.asked = true;
+    pub(super) fn ask(&mut self, after: Vec<String>) {
+        self.asked = Some(after);
         self.not_before = Timestamp::MIN;
     }
 
@@ -206,7 +209,7 @@ impl Slot {
     /// A run begins for `start`: what was wished is fulfilled by it.
     pub(super) fn begin(&mut self, start: Start, now: Timestamp) {
         self.at_work = Some(AtWork { start, since: now, stuck: false });
-        self.asked = false;
+        self.asked = None;
         self.on_start = false;
         self.again = false;
         // What changes from now on may come too late for this run.
@@ -221,7 +224,7 @@ impl Slot {
     /// The start that could not be, put back among the wishes.
     pub(super) fn take_back(&mut self, start: &Start, now: Timestamp) {
         match start.trigger {
-            Trigger::Manual => self.asked = true,
+            Trigger::Manual => self.asked = Some(Vec::new()),
             Trigger::Start => self.on_start = true,
             Trigger::CatchUp if start.due.is_none() => self.again = true,
             Trigger::Change => self.changed(now),
@@ -255,7 +258,7 @@ impl Slot {
         }
         let start =
             |trigger, due, missed, number| Start { profile: String::new(), trigger, due, missed, number };
-        if self.asked {
+        if self.asked.is_some() {
             return Some(Wish { start: start(Trigger::Manual, None, 0, 1), since: Timestamp::MIN });
         }
         if paused {
@@ -316,8 +319,8 @@ impl Slot {
 
     /// The due time that passed without a run, if that is to be told now. Who `waits` for his turn is given an hour.
     pub(super) fn alarm(&self, now: Timestamp, paused: bool, waits: bool) -> Option<Timestamp> {
-        // Its time was up, and it was told so.
-        let at_work = self.at_work.as_ref().is_some_and(|work| !work.stuck);
+        // One that does not react was told as that.
+        let at_work = self.at_work.is_some();
         let excused = self.memory.skipped.is_some() && self.rules.timing.overdue == OverdueAfter::DueAndGrace;
         if at_work || paused || excused || self.memory.retry.is_some() {
             return None;
@@ -325,6 +328,14 @@ impl Slot {
         let (due, at) = self.silence?;
         let at = if waits { later(at, QUEUE) } else { at };
         (now >= at && late::is_told(self.memory.alarm.as_ref(), due, now)).then_some(due)
+    }
+
+    /// How long its last success may be ago, if an alarm is raised by that.
+    pub(super) fn after(&self) -> Option<SignedDuration> {
+        match self.rules.timing.overdue {
+            OverdueAfter::Success(length) => Some(length),
+            OverdueAfter::DueAndGrace | OverdueAfter::Never => None,
+        }
     }
 
     /// Whether its run has just been found not to react.
@@ -340,14 +351,18 @@ impl Slot {
         let settle = self.rules.timing.on_change.unwrap_or_default();
         let quiet = self.unrest.map(|unrest| later(unrest.last, settle));
         let retry = self.memory.retry.map(|retry| retry.at);
-        [self.next, quiet, retry].into_iter().flatten().filter(|at| *at > now).min()
+        let again = (self.not_before > now).then_some(self.not_before);
+        [self.next, quiet, retry, again].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// How it stands.
     pub(super) fn view(&self, now: Timestamp, paused: Option<Pause>) -> View {
         let excused = paused.is_some() || self.memory.skipped.is_some();
         View {
-            next: self.rules.next_run(&self.memory, now),
+            next: match self.rules.next_run(&self.memory, now) {
+                next if self.again => next.into_iter().chain([self.ready().max(now)]).min(),
+                next => next,
+            },
             at_work: self.at_work.as_ref().map(|work| work.since),
             stuck: self.at_work.as_ref().is_some_and(|work| work.stuck),
             waits: self.refused.clone(),
@@ -355,6 +370,7 @@ impl Slot {
                 .silence
                 .filter(|(_, at)| now >= *at && !excused && self.at_work.is_none())
                 .map(|(due, _)| due),
+            after: self.after(),
             paused,
             skipped: self.memory.skipped.clone(),
         }
@@ -374,6 +390,8 @@ pub struct View {
     pub waits: Option<String>,
     /// The due time that passed without a run.
     pub overdue: Option<Timestamp>,
+    /// It counts from the last success, and not by the schedule: so long is too long.
+    pub after: Option<SignedDuration>,
     /// It is paused.
     pub paused: Option<Pause>,
     /// A condition is not met.

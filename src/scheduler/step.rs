@@ -91,8 +91,8 @@ impl Scheduler {
 
     fn take(&mut self, now: Timestamp, event: Event, actions: &mut Vec<Action>) {
         let name = match &event {
-            Event::Changed(name) | Event::Asked(name) | Event::Skipped(name, _) => Some(name.clone()),
-            Event::Ended(name, _) | Event::Interrupted(name) => Some(name.clone()),
+            Event::Changed(name) | Event::Skipped(name, _) => Some(name.clone()),
+            Event::Ended(name, _) => Some(name.clone()),
             _ => None,
         };
         let mut slot = name.as_ref().and_then(|name| self.slots.get_mut(name));
@@ -102,8 +102,13 @@ impl Scheduler {
                 self.slots.values_mut().for_each(|slot| slot.wake(now, false));
             }
             (Event::Changed(_), Some(slot)) => slot.changed(now),
-            (Event::Asked(_), Some(slot)) => slot.ask(),
-            (Event::Interrupted(_), Some(slot)) => slot.run_again(),
+            (Event::Asked(names), _) => {
+                for (at, name) in names.iter().enumerate() {
+                    if let Some(slot) = self.slots.get_mut(name) {
+                        slot.ask(names[..at].to_vec());
+                    }
+                }
+            }
             (Event::Skipped(name, reason), Some(slot)) => {
                 let passes = slot.rules.timing.catch_up == CatchUp::Skip;
                 if slot.skip(reason, now) {
@@ -186,7 +191,7 @@ impl Scheduler {
             let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
             slot.memory.alarm = Some(Alarm { due, told: now, times: told + 1 });
             let why = slot.refused.clone().or_else(|| waits.then(|| "it waits for other runs to end".into()));
-            late.push(Late { profile: name.clone(), due, told, why, before });
+            late.push(Late { profile: name.clone(), due, after: slot.after(), told, why, before });
         }
         if !late.is_empty() {
             actions.push(Action::Alarm(late));
@@ -211,8 +216,8 @@ impl Scheduler {
         // Those who go before others may be later in the list: as long as one starts, another may follow.
         loop {
             let next = wishes.iter().position(|(name, wish)| {
-                let first = wish.start.trigger == crate::run::Trigger::Manual;
-                !started.contains(name) && (first || self.may_go(name, &waiting, &started))
+                let asked = wish.start.trigger == crate::run::Trigger::Manual;
+                !started.contains(name) && self.may_go(name, asked, &waiting, &started)
             });
             let Some(at) = next.filter(|_| room > 0) else {
                 return wishes.into_iter().map(|(name, _)| name).collect();
@@ -227,10 +232,19 @@ impl Scheduler {
         }
     }
 
-    /// Whether nobody of its group has to go before it: those are neither at work nor about to be.
-    fn may_go(&self, name: &str, waiting: &BTreeSet<String>, started: &BTreeSet<String>) -> bool {
+    /// Whether nobody has to go before it: those of its group, or of the wish that it was `asked` with, are neither at
+    /// work nor about to be.
+    fn may_go(
+        &self,
+        name: &str,
+        asked: bool,
+        waiting: &BTreeSet<String>,
+        started: &BTreeSet<String>,
+    ) -> bool {
         let Some(slot) = self.slots.get(name) else { return false };
-        slot.rules.timing.after.iter().all(|before| {
+        let group = &slot.rules.timing.after;
+        let before = if asked { slot.asked.as_ref().unwrap_or(group) } else { group };
+        before.iter().all(|before| {
             let at_work =
                 self.slots.get(before).is_some_and(|slot| slot.at_work.is_some() || slot.refused.is_some());
             !at_work && !waiting.contains(before) && !started.contains(before)
@@ -269,7 +283,7 @@ impl Scheduler {
             let due = slot.alarm(now, paused, false)?;
             let before = slot.memory.alarm;
             let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
-            Some(Late { profile: name.clone(), due, told, why: None, before })
+            Some(Late { profile: name.clone(), due, after: slot.after(), told, why: None, before })
         });
         late.collect()
     }
@@ -278,6 +292,13 @@ impl Scheduler {
     fn save(&self, name: &str, served: bool) -> Option<Action> {
         let memory = self.slots.get(name)?.memory.clone();
         Some(Action::Save(Save { profile: name.to_owned(), memory, served }))
+    }
+
+    /// The last run of this profile was cut short when no agent was there: it is run again.
+    pub fn interrupted(&mut self, profile: &str) {
+        if let Some(slot) = self.slots.get_mut(profile) {
+            slot.run_again();
+        }
     }
 
     /// Says that the agent has just started: profiles that want to run then do.
@@ -346,7 +367,9 @@ impl Slot {
                     self.serve(due);
                 }
                 self.refused = None;
+                self.past.first_run = self.past.first_run.or(Some(began));
                 self.past.last_run = self.past.last_run.max(Some(began));
+                self.past.ended = Some(now);
                 if success {
                     self.past.last_success = self.past.last_success.max(Some(began));
                 }

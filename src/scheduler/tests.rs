@@ -227,7 +227,7 @@ fn a_pause_ends_by_itself_and_what_was_missed_is_caught_up_at_once() {
             assert!(starts(&actions).is_empty() && alarms(&actions).is_empty(), "{minute}");
         }
         // A person may still ask.
-        assert_eq!(starts(&scheduler.step(at(250), Event::Asked("p".into()))).len(), 1);
+        assert_eq!(starts(&scheduler.step(at(250), Event::Asked(vec!["p".into()]))).len(), 1);
         scheduler.step(at(251), ran(at(250), true));
         let actions = scheduler.step(at(300), Event::Tick);
         assert_eq!(starts(&actions), [(Trigger::Schedule, Some(at(300)), 5, 1)], "{which:?}");
@@ -259,6 +259,12 @@ fn a_group_goes_in_order_and_two_at_a_time() {
     assert_eq!(names(&scheduler.step(at(181), ended("m"))), ["z"]);
     assert_eq!(names(&scheduler.step(at(182), ended("n"))), Vec::<String>::new());
     assert_eq!(names(&scheduler.step(at(183), ended("z"))), ["a"]);
+    scheduler.step(at(184), ended("a"));
+    // A person's wish has an order too, whatever the group's.
+    let wish = ["n", "a", "m"].map(str::to_owned).to_vec();
+    assert_eq!(names(&scheduler.step(at(190), Event::Asked(wish))), ["n"]);
+    assert_eq!(names(&scheduler.step(at(191), ended("n"))), ["a"]);
+    assert_eq!(names(&scheduler.step(at(192), ended("a"))), ["m"]);
 }
 
 #[test]
@@ -317,13 +323,25 @@ fn silence_is_told_once_on_day_three_and_then_weekly() {
 #[test]
 fn when_an_alarm_is_raised() {
     let daily = "schedule = '0 3 * * *'";
-    let ran_at = |minutes: i64| Past { last_run: Some(at(minutes)), last_success: Some(at(minutes)) };
+    let ran_at = |minutes: i64| {
+        let began = Some(at(minutes));
+        Past { first_run: began, last_run: began, ended: began, last_success: began }
+    };
     for (keys, past, ready, expected) in [
         // Never run: from the first sight.
         (daily, Past::default(), 0, Some((3 * HOUR, 4 * HOUR))),
         (daily, ran_at(3 * HOUR), 0, Some((DAY + 3 * HOUR, DAY + 4 * HOUR))),
         // A failure was told: silence begins after it.
-        (daily, Past { last_run: Some(at(3 * HOUR)), last_success: None }, 0, Some((27 * HOUR, 28 * HOUR))),
+        (daily, Past { last_success: None, ..ran_at(3 * HOUR) }, 0, Some((27 * HOUR, 28 * HOUR))),
+        // A run that took longer than the period: what came due meanwhile has its chance after it.
+        ("every = '20m'", Past { ended: Some(at(95)), ..ran_at(0) }, 0, Some((20, 105))),
+        // Never a success, but failures that were told.
+        (
+            "schedule = '0 3 * * *'\noverdue-after = '2d'",
+            Past { last_success: None, ..ran_at(60) },
+            0,
+            Some((2 * DAY + 60, 2 * DAY + 60)),
+        ),
         // The machine slept until noon: what is caught up has its chance.
         (daily, Past::default(), 12 * HOUR, Some((3 * HOUR, 13 * HOUR))),
         // A free weekend: after Friday comes Monday.

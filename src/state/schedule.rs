@@ -221,8 +221,14 @@ impl History<'_> {
                 );
                 db.prepare_cached(&sql)?.query_row([profile], |row| row.get(0).map(time)).optional()
             };
+            let ends = "SELECT (SELECT started FROM run WHERE profile = ?1 ORDER BY id LIMIT 1),
+                (SELECT ended FROM run WHERE profile = ?1 AND status <> 'running' ORDER BY id DESC LIMIT 1)";
+            let (first, ended): (Option<i64>, Option<i64>) =
+                db.prepare_cached(ends)?.query_row([profile], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Past {
+                first_run: first.map(time),
                 last_run: newest("status <> 'running'")?,
+                ended: ended.map(time),
                 last_success: newest(super::history::SUCCESS)?,
             })
         })
@@ -404,7 +410,13 @@ mod tests {
         let kept = memories.get("docs").unwrap().unwrap();
         assert_eq!((kept.served, kept.retry), (at(5), None));
         let past = history.past("docs").unwrap();
-        assert_eq!(past, Past { last_run: Some(at(20)), last_success: Some(at(20)) });
+        let expected = Past {
+            first_run: Some(at(10)),
+            last_run: Some(at(20)),
+            ended: Some(at(20)),
+            last_success: Some(at(20)),
+        };
+        assert_eq!(past, expected);
     }
 
     #[test]
@@ -460,7 +472,7 @@ mod tests {
         let letter =
             NewLetter { kind: "overdue".into(), account: "a".into(), sender: "s".into(), recipients: vec![] };
         let report = Report { message_id: "<1@x>", subject: "late", mail: b"\r\n" };
-        let late = Late { profile: "docs".into(), due: at(5), told: 0, why: None, before: None };
+        let late = Late { profile: "docs".into(), due: at(5), after: None, told: 0, why: None, before: None };
         memories.tell_late(&[(id(9), report, letter)], std::slice::from_ref(&late), at(9)).unwrap();
         let alarm = memories.get("docs").unwrap().unwrap().alarm;
         assert_eq!(alarm, Some(Alarm { due: at(5), told: at(9), times: 1 }));

@@ -239,3 +239,28 @@ fn a_new_version_is_taken_up_when_nothing_runs() {
     let (status, _) = agent.stop();
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn a_run_longer_than_its_period_is_no_silence_and_the_next_follows_at_once() {
+    let sandbox = Sandbox::with_mirror();
+    // Half a minute of real time is an hour and a half of the agent's.
+    sandbox.profile(
+        "docs",
+        "mode = \"mirror\"\nschedule = \"* * * * *\"\nrun-before = \"sleep 3\"\ntimeout = false",
+    );
+    let agent = Agent::start(&sandbox, 120);
+    until("three runs", || runs(&sandbox).len() >= 3);
+    agent.stop();
+    assert!(
+        subjects(&sandbox).iter().all(|subject| !subject.contains("OVERDUE")),
+        "{:?}",
+        subjects(&sandbox)
+    );
+    let runs = runs(&sandbox);
+    let time =
+        |run: &serde_json::Value, key: &str| run[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    for pair in runs.windows(2) {
+        let between = time(&pair[1], "started").duration_since(time(&pair[0], "ended"));
+        assert!(between < jiff::SignedDuration::from_mins(1), "{between:?}");
+    }
+}

@@ -59,8 +59,8 @@ pub(super) fn run(_: &StatusArgs, ctx: &Context) -> Result<ExitCode> {
     });
     if !agent.problems.is_empty() {
         text.push_str("\nwhat is wrong with the configuration (postkeep config check):\n");
-        let lines = agent.problems.iter().map(|problem| format!("  {}\n", show(problem.as_bytes())));
-        text.extend(lines);
+        let lines = agent.problems.iter().flat_map(|problem| problem.lines());
+        text.extend(lines.map(|line| format!("  {}\n", show(line.as_bytes()))));
     }
     text.push_str(&status::below(&standings, &outlook, &mut Pace::default(), None));
     out::print(&text)?;

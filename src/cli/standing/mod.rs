@@ -50,6 +50,8 @@ pub struct Standing {
     pub broken: bool,
     /// The agent goes on with the last good version of its file.
     pub kept: bool,
+    /// When that runs next by the clock.
+    pub next_of_kept: Option<Timestamp>,
     /// By what it runs.
     pub runs: Runs,
     /// What the scheduler knows; None for one that is broken.
@@ -131,6 +133,7 @@ impl Standings {
             profiles.push(Standing {
                 broken: broken.contains(name),
                 kept: kept.iter().any(|kept| kept == name),
+                next_of_kept: agent.and_then(|agent| agent.next_of_kept.get(name).copied()),
                 runs: profile.map(Runs::of).unwrap_or_default(),
                 view: views.get(name).cloned(),
                 ..Standing::look(state, name, agent)?
@@ -178,6 +181,7 @@ impl Standing {
             acknowledged,
             broken: false,
             kept: false,
+            next_of_kept: None,
             runs: Runs::default(),
             view: None,
             progress: progress.cloned(),
@@ -199,7 +203,7 @@ impl Standing {
 
     /// When it runs next by the clock.
     pub fn next(&self) -> Option<Timestamp> {
-        self.view.as_ref().and_then(|view| view.next)
+        self.view.as_ref().and_then(|view| view.next).or(self.next_of_kept)
     }
 }
 

@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The size of a terminal that does not tell it: columns and rows.
 const USUAL: (usize, usize) = (80, 24);
 
+/// How many lines of the table are left, however much there is to say below it.
+const LEAST_TABLE: usize = 4;
+
 /// What is taken away from the cursor on.
 const CLEAR: &str = "\x1b[J";
 const CLEAR_ALL: &str = "\x1b[2J\x1b[H";
@@ -101,8 +104,16 @@ impl Drawn {
         // The table is cut; what is told below it goes on in the next line.
         let table = page.lines().take_while(|line| !line.is_empty()).count();
         let mut lines: Vec<String> = page.lines().take(table).map(|line| fit(line, room)).collect();
-        lines.extend(page.lines().skip(table).flat_map(|line| wrap(line, room)));
+        let below: Vec<String> = page.lines().skip(table).flat_map(|line| wrap(line, room)).collect();
         let most = rows.saturating_sub(1).max(1);
+        // What runs and what is wrong stands below the table: of a long one it is the table that is cut.
+        let for_table = most.saturating_sub(below.len()).max(LEAST_TABLE);
+        if lines.len() > for_table {
+            let hidden = lines.len() - for_table + 1;
+            lines.truncate(for_table - 1);
+            lines.push(fit(&format!("({hidden} more profiles)"), room));
+        }
+        lines.extend(below);
         if lines.len() > most {
             let hidden = lines.len() - most + 1;
             lines.truncate(most - 1);
@@ -196,6 +207,14 @@ mod tests {
         let (fourth, drawn) = drawn.frame("a line\nb\nc\nd\n", 5, 4);
         assert_eq!(fourth, "\x1b[2J\x1b[Ha li\x1b[K\r\nb\x1b[K\r\n(2 m\x1b[J");
         assert_eq!(drawn, Drawn { lines: 3, size: Some((5, 4)) });
+    }
+
+    #[test]
+    fn a_long_table_is_cut_before_what_is_told_below_it() {
+        let table: String = (0..30).map(|n| format!("profile {n}\n")).collect();
+        let (frame, _) = Drawn::default().frame(&format!("{table}\ndocs: copying\n"), 80, 12);
+        assert!(frame.contains("profile 7") && !frame.contains("profile 8"), "{frame:?}");
+        assert!(frame.contains("(22 more profiles)") && frame.contains("docs: copying"), "{frame:?}");
     }
 
     #[test]

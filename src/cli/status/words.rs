@@ -7,7 +7,7 @@ use super::super::{table, when};
 use crate::agent::EMBEDDED;
 use crate::cli::standing::{Post, Standing, Standings};
 use crate::entry::show;
-use crate::figures::{ago, of};
+use crate::figures::{ago, duration, of};
 use crate::scheduler::{Pause, Skipped};
 
 /// All that is worth a line, in paragraphs with an empty line before each. `columns` is how wide a line may be that
@@ -107,7 +107,10 @@ pub(in crate::cli) fn overdue(standing: &Standing, due: Timestamp, now: Timestam
         Some(ended) => format!("last success {}", when::full(ended)),
         None => "no success yet".into(),
     };
-    format!("due {}, {}; {success}", when::full(due), ago(now.duration_since(due)))
+    match standing.view.as_ref().and_then(|view| view.after) {
+        Some(after) => format!("no success for {}; {success}", duration(after)),
+        None => format!("due {}, {}; {success}", when::full(due), ago(now.duration_since(due))),
+    }
 }
 
 /// `paused since Mon 09:00 until Wed 09:00`.

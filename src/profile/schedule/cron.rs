@@ -90,9 +90,10 @@ impl Cron {
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             let wrong = wrong(format!("it has {} fields and not five", fields.len()));
             return Err(match fields.len() {
-                6 | 7 => {
-                    wrong.hint("minute hour day month weekday, as in crontab: there are no seconds and years")
-                }
+                _ if line.contains('=') => wrong.hint("a zone has a key of its own: time-zone = \"Europe/Berlin\""),
+                6 | 7 => wrong.hint(
+                    "minute hour day month weekday, as in crontab: there are no seconds, years, users or commands",
+                ),
                 _ => wrong
                     .hint("minute hour day month weekday, as in crontab: \"30 3 * * *\" is 3:30 every day"),
             });
@@ -155,6 +156,12 @@ fn nickname(text: &str) -> Result<&'static str, Wrong> {
         return Ok(line);
     }
     let wrong = Wrong::new(format!("{} is no schedule", quote(text)));
+    if lower == "@reboot" {
+        return Err(wrong.hint("on-start = true runs a profile when the agent starts"));
+    }
+    if lower.starts_with("@every") {
+        return Err(wrong.hint("that has a key of its own: every = \"15m\""));
+    }
     Err(match nearest(&lower, NICKNAMES.iter().map(|(name, _)| *name)) {
         Some(name) => wrong.hint(format!("did you mean {}?", quote(name))),
         None => wrong.hint("@hourly, @daily, @weekly, @monthly or @yearly"),

@@ -75,7 +75,9 @@ fn what_is_no_schedule_is_refused_with_a_hint() {
         ("+5 * * * *", "\"+5\" is no minute"),
         ("0 0 31 2 *", "no such day in any year"),
         ("@dayly", "did you mean \"@daily\"?"),
-        ("@reboot", "@hourly, @daily"),
+        ("@reboot", "on-start"),
+        ("@every 5m", "every = "),
+        ("CRON_TZ=UTC 0 7 * * *", "time-zone"),
         ("99999999999 * * * *", "is no minute"),
     ] {
         let wrong = Cron::parse(line).unwrap_err();

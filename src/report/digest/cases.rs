@@ -94,6 +94,7 @@ impl One {
             target: "/mnt/nas/backup",
             broken: false,
             overdue: None,
+            after: None,
             paused: None,
             skipped: None,
             last: runs.last().cloned(),

@@ -31,7 +31,10 @@ impl Look {
         }
         if let Some(due) = standing.overdue {
             let ago = numbers::ago(digest.now.duration_since(due));
-            sentences.push(format!("It was due {}, {ago}, and did not run.", when(due, digest.origin.zone)));
+            sentences.push(match standing.after {
+                Some(after) => format!("It has had no success for {}.", numbers::duration(after)),
+                None => format!("It was due {}, {ago}, and did not run.", when(due, digest.origin.zone)),
+            });
         }
         sentences.extend(last(digest, standing));
         if let Some((since, runs)) = standing.failing_since.filter(|(_, runs)| *runs > 1) {

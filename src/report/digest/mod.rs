@@ -15,7 +15,7 @@ mod cases;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::letter::{Body, Letter, Origin};
 use super::{PastRun, Rendered, clean, fit, html};
@@ -58,6 +58,8 @@ pub struct Standing<'a> {
     pub broken: bool,
     /// The due time that passed without a run.
     pub overdue: Option<Timestamp>,
+    /// That counts from the last success, and not by the schedule: so long is too long.
+    pub after: Option<SignedDuration>,
     /// It is paused.
     pub paused: Option<Pause>,
     /// What it needs in order to run has not been there since.

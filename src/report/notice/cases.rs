@@ -48,6 +48,7 @@ pub fn late(profile: &str, minutes: i64) -> Late<'_> {
     let due = now() - minutes.minutes();
     Late {
         profile,
+        after: None,
         due,
         last_run: Some((due - 1433.minutes(), Status::Unchanged)),
         last_success: Some(due - 1433.minutes()),

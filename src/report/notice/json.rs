@@ -48,6 +48,7 @@ fn profile(notice: &Notice<'_>, late: &Late<'_>) -> Value {
         "late-ms": numbers::millis(notice.now.duration_since(late.due)),
         "last-run": late.last_run.map(|(ended, status)| json!({ "ended": ended.to_string(), "status": status })),
         "last-success": late.last_success.map(|time| time.to_string()),
+        "no-success-for-ms": late.after.map(numbers::millis),
         "why": late.why.map(|why| clean::line(why, 500)),
         "told": late.told,
         "next": late.next.map(|time| time.to_string()),

@@ -9,7 +9,7 @@ mod cases;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::letter::{Body, Letter, Origin};
 use super::{Rendered, clean, fit, html, numbers};
@@ -64,6 +64,8 @@ pub struct Late<'a> {
     pub profile: &'a str,
     /// The due time that passed.
     pub due: Timestamp,
+    /// It counts from the last success, and not by the schedule: so long is too long.
+    pub after: Option<SignedDuration>,
     /// The last run that ended: when it did, and how.
     pub last_run: Option<(Timestamp, Status)>,
     /// When the last success ended.

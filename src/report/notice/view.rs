@@ -119,9 +119,12 @@ fn one_late(notice: &Notice<'_>, late: &Late<'_>) -> View {
         vec![("Last run", last_run), ("Last success", late.last_success.map_or("none so far".into(), ago))];
     state.extend(late.next.map(|next| ("Next run", when(next, notice.origin.zone))));
     View {
-        sentence: format!("{name} did not run: it was due {}.", due(notice, late)),
+        sentence: match late.after {
+            Some(after) => format!("{name} has had no success for {}.", numbers::duration(after)),
+            None => format!("{name} did not run: it was due {}.", due(notice, late)),
+        },
         more,
-        steps: steps("Run it now:", &name),
+        steps: steps(late.why, "Run it now:", &name),
         state,
         ..View::default()
     }
@@ -129,7 +132,10 @@ fn one_late(notice: &Notice<'_>, late: &Late<'_>) -> View {
 
 fn many_late(notice: &Notice<'_>, all: &[Late<'_>], named: usize) -> View {
     let item = |late: &Late<'_>| {
-        let mut sentences = vec![format!("It was due {}.", due(notice, late))];
+        let mut sentences = vec![match late.after {
+            Some(after) => format!("It has had no success for {}.", numbers::duration(after)),
+            None => format!("It was due {}.", due(notice, late)),
+        }];
         sentences.extend(why(late));
         sentences.push(match late.last_success {
             Some(time) => format!("The last success was {}.", when(time, notice.origin.zone)),
@@ -143,7 +149,7 @@ fn many_late(notice: &Notice<'_>, all: &[Late<'_>], named: usize) -> View {
     let first = all.first().map(|late| clean::header(late.profile, 64)).unwrap_or_default();
     View {
         sentence: format!("{profiles} did not run when they were due."),
-        steps: steps("Run one of them now:", &first),
+        steps: steps(all.first().and_then(|late| late.why), "Run one of them now:", &first),
         title: "Which",
         items: all.iter().take(named).map(item).collect(),
         more_items: more(all.len().saturating_sub(named), "postkeep status"),
@@ -186,10 +192,15 @@ fn config(problems: &[String], kept: &[String], stopped: &[String], named: usize
     }
 }
 
-fn steps(run: &str, name: &str) -> Vec<Step> {
+fn steps(why: Option<&str>, run: &str, name: &str) -> Vec<Step> {
+    // The words of `postkeep overdue`, which looks from outside.
+    let agent = match why.is_some_and(|why| why.contains("no agent")) {
+        true => step("Start the agent; its log says why it ended:", "postkeep agent install".into()),
+        false => step("See whether the agent is at work:", "postkeep agent status".into()),
+    };
     vec![
         step("See what runs and what waits:", "postkeep status".into()),
-        step("See whether the agent is at work:", "postkeep agent status".into()),
+        agent,
         step(run, format!("postkeep run {name}")),
     ]
 }
