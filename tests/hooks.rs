@@ -274,7 +274,7 @@ fn the_end_of_the_agent_interrupts_a_run_and_says_so() {
             }
             meter.cancel(Reason::Shutdown);
         });
-        agent.run(&config.profiles[0], Trigger::Schedule, &Order::default(), &meter, &Silent).unwrap()
+        agent.run(&config.profiles[0], Trigger::Schedule, &Order::default(), &meter, &Silent).unwrap().run
     });
     let error = run.outcome.error.unwrap();
     assert_eq!((run.outcome.status, error.text.as_str()), (Status::Interrupted, "the agent was stopped"));

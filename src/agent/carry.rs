@@ -60,6 +60,16 @@ impl<'a> Carriers<'a> {
         Self { agent, secrets: BTreeMap::new(), closed: BTreeMap::new(), wires: BTreeMap::new() }
     }
 
+    /// Why a webhook is not asked again in this round, if it is not.
+    pub(super) fn hook_is_closed(&self, host: &str) -> Option<String> {
+        self.closed.get(&format!("webhook {host}")).cloned()
+    }
+
+    /// A webhook did not take a letter: the next ones do not wait for it too.
+    pub(super) fn close_hook(&mut self, host: &str, reason: &str) {
+        self.closed.insert(format!("webhook {host}"), reason.to_owned());
+    }
+
     /// Hands a letter to an account and remembers how the account is. `Err` is a fault of the account, in words:
     /// nobody has the letter.
     pub(super) fn carry(&mut self, name: &str, load: &Load<'_>) -> Result<Carried, String> {

@@ -1,6 +1,10 @@
 //! The configuration as it lies on this machine: read, and checked against the disk.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::profile::{self, Env, Loaded, Seen};
@@ -27,7 +31,7 @@ pub fn configuration(dir: &Path, state: &Path) -> Result<Loaded> {
     }
     let mut loaded = profile::load(dir, &environment()?);
     let state = std::path::absolute(state).context(|| "cannot tell where the state folder is".into())?;
-    loaded.add(profile::check(&loaded, &state, &look_at));
+    loaded.add(profile::check(&loaded, &state, &look_in_time));
     Ok(loaded)
 }
 
@@ -41,6 +45,58 @@ pub fn environment() -> Result<Env<'static>> {
         cwd: std::env::current_dir().context(|| "cannot tell the current folder".into())?,
         var: &|name| std::env::var_os(name),
     })
+}
+
+/// How long a look at a path may take. A dead network file system does not even say that it is dead.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A thread that looks at paths, and may never come back.
+struct Looker {
+    ask: Sender<PathBuf>,
+    seen: Receiver<Seen>,
+}
+
+/// The one that looks, and the paths at which others before it still do.
+#[derive(Default)]
+struct Looking {
+    looker: Option<Looker>,
+    lost: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+/// What this machine has at a path, as [`look_at`] says it; unknown if that takes too long, or took too long for a
+/// folder above it and is not over yet.
+pub fn look_in_time(path: &Path) -> Seen {
+    static LOOKING: LazyLock<Mutex<Looking>> = LazyLock::new(Mutex::default);
+    let mut looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let lost = Arc::clone(&looking.lost);
+    if lost.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|lost| path.starts_with(lost)) {
+        return Seen::Unknown;
+    }
+    let looker = looking.looker.get_or_insert_with(|| Looker::start(Arc::clone(&lost)));
+    let answer = looker.ask.send(path.to_owned()).ok().and_then(|()| looker.seen.recv_timeout(PATIENCE).ok());
+    answer.unwrap_or_else(|| {
+        // It takes the path off the list if it ever comes back; somebody else looks from now on.
+        lost.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        looking.looker = None;
+        Seen::Unknown
+    })
+}
+
+impl Looker {
+    fn start(lost: Arc<Mutex<BTreeSet<PathBuf>>>) -> Self {
+        let (ask, asked) = mpsc::channel::<PathBuf>();
+        let (tell, seen) = mpsc::channel();
+        std::thread::spawn(move || {
+            while let Ok(path) = asked.recv() {
+                let found = look_at(&path);
+                lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
+                if tell.send(found).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { ask, seen }
+    }
 }
 
 /// What this machine has at a path.

@@ -21,6 +21,17 @@ pub const EMBEDDED: &str = "(embedded)";
 /// The name under which a webhook stands among a letter's recipients that hears of it beside them. It is no address.
 pub(super) const BESIDE: &str = "(webhook)";
 
+/// Adds the webhook that hears of every letter to its recipients, if there is one.
+pub(super) fn beside(recipients: &mut Vec<String>, account: &str, rules: &ReportRules) {
+    if rules.webhook_beside().is_some() {
+        // A letter without a reader is for whoever reads the account.
+        if recipients.is_empty() {
+            recipients.push(account.to_owned());
+        }
+        recipients.push(BESIDE.into());
+    }
+}
+
 /// How often, and how long, we wait for another process that empties the outbox: it may have looked before our
 /// letter was in it.
 const TRIES: u32 = 100;
@@ -138,12 +149,18 @@ impl Agent<'_> {
         carriers: &mut Carriers<'_>,
         told: &mut Vec<Delivery>,
     ) -> Result<()> {
-        self.tell_beside(&letter, told)?;
+        let everybody = letter.recipients.len();
         letter.recipients.retain(|recipient| recipient.address != BESIDE);
         let letter = &letter;
-        if letter.recipients.is_empty() {
-            return Ok(());
+        if !letter.recipients.is_empty() {
+            self.mail_one(letter, carriers, told)?;
         }
+        // After the mail: a webhook that does not answer holds nobody else up.
+        if letter.recipients.len() < everybody { self.tell_beside(letter, carriers, told) } else { Ok(()) }
+    }
+
+    /// Hands a letter to its account, or to another way.
+    fn mail_one(&self, letter: &Letter, carriers: &mut Carriers<'_>, told: &mut Vec<Delivery>) -> Result<()> {
         let out = Out::new(letter, self.now());
         // A letter to nobody by name is for whoever reads a Maildir; no server can carry it.
         let nobody = out.recipients.is_empty() && !self.account(&letter.account).is_maildir();
@@ -164,31 +181,32 @@ impl Agent<'_> {
         Ok(())
     }
 
-    /// Tells the webhook that stands among the recipients. It waits and is tried again like any of them; where the
-    /// profile has none any more, it has gone.
-    fn tell_beside(&self, letter: &Letter, told: &mut Vec<Delivery>) -> Result<()> {
-        if !letter.recipients.iter().any(|recipient| recipient.address == BESIDE) {
-            return Ok(());
-        }
+    /// Tells the webhook that stands among the recipients. It waits and is tried again like any of them, but once in a
+    /// round only where it does not answer; where the profile has none any more, it is forgotten.
+    fn tell_beside(
+        &self,
+        letter: &Letter,
+        carriers: &mut Carriers<'_>,
+        told: &mut Vec<Delivery>,
+    ) -> Result<()> {
         let id = letter.id;
         let rules = self.rules_of(letter);
-        let posted = match (&rules.webhook, report::json_of(&letter.mail)) {
-            (None, _) => Settled::Refused("there is no webhook any more".into()),
-            (_, None) => Settled::Refused("the letter has no report for programs".into()),
-            (Some(hook), Some(json)) => match webhook::post(hook, &json, WEBHOOK) {
-                Ok(()) => Settled::Delivered,
-                Err(error) => Settled::Later(error.one_line()),
-            },
+        let (Some(hook), Some(json)) = (&rules.webhook, report::json_of(&letter.mail)) else {
+            return self.state.outbox().forget_recipient(id, BESIDE);
         };
-        self.state.outbox().settle(id, BESIDE, &posted, self.now())?;
-        match posted {
-            Settled::Later(reason) => told.push(Delivery::Waits { id, reason }),
-            Settled::Refused(reason) => {
-                told.push(Delivery::Refused { id, to: vec!["the webhook".into()], reason })
+        let posted = match carriers.hook_is_closed(hook.host()) {
+            Some(reason) => Err(reason),
+            None => webhook::post(hook, &json, WEBHOOK).map_err(|error| error.one_line()),
+        };
+        let settled = match posted {
+            Ok(()) => Settled::Delivered,
+            Err(reason) => {
+                carriers.close_hook(hook.host(), &reason);
+                told.push(Delivery::Waits { id, reason: reason.clone() });
+                Settled::Later(reason)
             }
-            Settled::Delivered | Settled::DeliveredBy(_) => {}
-        }
-        Ok(())
+        };
+        self.state.outbox().settle(id, BESIDE, &settled, self.now())
     }
 
     /// Settles each recipient as the server answered for him.

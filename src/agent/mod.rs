@@ -31,7 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::account::Tested;
-pub use self::configuration::{configuration, environment, look_at};
+pub use self::configuration::{configuration, environment, look_at, look_in_time};
 pub use self::deliver::{Delivery, EMBEDDED};
 pub use self::digest::Outlook;
 use self::hooks::Around;
@@ -45,6 +45,7 @@ use crate::figures;
 use crate::profile::{Account, Config, Job, Profile, ReportRules};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
+use crate::scheduler::Pending;
 use crate::state::{Access, Begun, Guard, Query, Root, State};
 use crate::sync::journal::Forgetful;
 use crate::sync::plan::{Line, Plan};
@@ -77,6 +78,15 @@ pub struct Order<'a> {
     pub missed: u64,
     /// The number of the try: 1, or more after failures.
     pub number: u32,
+}
+
+/// A run that was recorded.
+#[derive(Debug)]
+pub struct Ran {
+    /// The run.
+    pub run: Run,
+    /// The try that follows. The run is told only if that cannot come.
+    pub retry: Option<Pending>,
 }
 
 impl Default for Order<'_> {
@@ -153,7 +163,7 @@ impl<'a> Agent<'a> {
         order: &Order<'_>,
         meter: &Meter,
         listener: &dyn Listener,
-    ) -> Result<Run> {
+    ) -> Result<Ran> {
         let _lock = self.lock_profile(&profile.name)?;
         for begun in self.state.history().stale()? {
             if begun.profile == profile.name {

@@ -62,7 +62,9 @@ impl Agent<'_> {
                     next: view(&one.profile).and_then(|view| view.next),
                 })
                 .collect();
-            written.push(self.write(What::Overdue(&told), "overdue", rules)?);
+            let mut one = self.write(What::Overdue(&told), "overdue", rules)?;
+            one.letter.profile = members.first().map(|late| late.profile.clone());
+            written.push(one);
         }
         let letters: Vec<_> = written.iter().map(|one| (one.id, one.report(), one.letter.clone())).collect();
         self.with_room(|| self.state.memories().tell_late(&letters, late, now))
@@ -116,7 +118,8 @@ impl Agent<'_> {
     /// The state cannot be written.
     pub fn tell_stuck(&self, profile: &str, run: RunId, started: Timestamp) -> Result<()> {
         let rules = self.rules(self.profiles.iter().find(|known| known.name == profile));
-        let written = self.write(What::Stuck { profile, run, started }, "stuck", rules)?;
+        let mut written = self.write(What::Stuck { profile, run, started }, "stuck", rules)?;
+        written.letter.profile = Some(profile.to_owned());
         self.state.outbox().put(written.id, &written.report(), &written.letter, self.now())
     }
 

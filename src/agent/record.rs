@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
-use super::Agent;
-use super::deliver::{BESIDE, EMBEDDED};
+use super::deliver::{EMBEDDED, beside};
+use super::{Agent, Ran};
 use crate::error::Result;
 use crate::profile::{Profile, ReportRules};
 use crate::report::{LogText, Rendered};
@@ -31,7 +31,7 @@ impl Agent<'_> {
         profile: Option<&Profile>,
         marks: Option<&RootMarks>,
         number: u32,
-    ) -> Result<Run> {
+    ) -> Result<Ran> {
         self.mark_known(&mut run)?;
         let log = spooled.as_ref().map(|spooled| SpooledLog(spooled.path().to_owned()));
         let log_text = log.as_ref().map(|log| log as &dyn LogText);
@@ -66,20 +66,15 @@ impl Agent<'_> {
         }
         // The run is recorded: that old ones could not be tidied away is told by the next that fails for want of room.
         let _ = history.prune(run.ended, KEEP, MIN_PER_PROFILE);
-        Ok(run)
+        Ok(Ran { run, retry })
     }
 
     /// The letter that a rendered report makes: to its readers, and to the webhook that hears of every letter.
     pub(super) fn letter(&self, kind: &str, rendered: &Rendered, rules: &ReportRules) -> NewLetter {
         let account = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
         let mut recipients = rendered.readers.clone();
-        if rules.webhook_beside().is_some() {
-            if recipients.is_empty() {
-                recipients.push(account.clone());
-            }
-            recipients.push(BESIDE.into());
-        }
-        NewLetter { kind: kind.into(), account, sender: rendered.sender.clone(), recipients }
+        beside(&mut recipients, &account, rules);
+        NewLetter { kind: kind.into(), account, sender: rendered.sender.clone(), recipients, profile: None }
     }
 
     /// Records a run that ended without a word. The caller holds its profile's lock.
@@ -103,7 +98,7 @@ impl Agent<'_> {
             outcome,
         };
         let profile = self.profiles.iter().find(|profile| profile.name == begun.profile);
-        self.record(run, &begun.fingerprint, spooled, profile, None, u32::MAX).map(Some)
+        self.record(run, &begun.fingerprint, spooled, profile, None, u32::MAX).map(|ran| Some(ran.run))
     }
 }
 

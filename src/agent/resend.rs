@@ -2,7 +2,7 @@
 
 use super::Agent;
 use super::carry::Carrier;
-use super::deliver::{Delivery, EMBEDDED};
+use super::deliver::{Delivery, EMBEDDED, beside};
 use crate::error::Result;
 use crate::report;
 use crate::run::RunId;
@@ -35,11 +35,14 @@ impl Agent<'_> {
             Carrier::Maildir(_) => None,
         };
         let sender = rules.from.as_deref().and_then(report::bare);
+        let mut recipients: Vec<String> = rules.to.iter().filter_map(|to| report::bare(to)).collect();
+        beside(&mut recipients, &account, rules);
         let letter = NewLetter {
             kind: "run".into(),
             sender: sender.or_else(|| own.map(str::to_owned)).unwrap_or_default(),
-            recipients: rules.to.iter().filter_map(|to| report::bare(to)).collect(),
+            recipients,
             account,
+            profile: None,
         };
         self.state.outbox().send_again(id, &letter, self.now())
     }

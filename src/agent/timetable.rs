@@ -36,6 +36,9 @@ pub fn timetable(
             scheduler.interrupted(&profile.name);
         }
     }
+    // A failure that was kept back for a try of a profile that is gone.
+    let gone = known.into_iter().filter_map(|(name, memory)| Some(Action::Tell(name, memory.retry?)));
+    actions.extend(gone);
     scheduler.set_digest(digest(state, config, now)?);
     Ok((scheduler, actions))
 }

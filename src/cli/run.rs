@@ -13,7 +13,7 @@ use self::summary::summary;
 use super::deliveries::Deliveries;
 use super::progress::Shown;
 use super::{Context, config, out, plan, table, usage};
-use crate::agent::{self, Agent, Delivery, Order};
+use crate::agent::{self, Agent, Delivery, Order, Ran};
 use crate::clock::System;
 use crate::error::{Error, Kind, Result};
 use crate::figures::count;
@@ -188,7 +188,7 @@ impl Session<'_> {
         let result = agent.run(profile, Trigger::Manual, order, meter, &shown);
         shown.clear();
         match result {
-            Ok(run) => {
+            Ok(Ran { run, .. }) => {
                 self.ended(&run, profile);
                 if let Err(error) = agent.ping_end(profile, &run) {
                     out::warn(&format!("{}: {}", profile.name, error.one_line()));

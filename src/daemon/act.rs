@@ -9,8 +9,10 @@ use super::event::Done;
 use super::{Daemon, monitor, tell_systemd, work};
 use crate::agent::{self, Outlook, condition};
 use crate::error::{Error, Result};
+use crate::profile::Seen;
 use crate::run::{Run, Trigger};
 use crate::scheduler::{self, Action, Ended, Late, Start};
+use crate::state::Setting;
 
 impl Daemon {
     /// Takes an event to the scheduler, and does what it says.
@@ -29,20 +31,48 @@ impl Daemon {
                         todo.extend(self.scheduler.step(self.now(), event));
                     }
                 }
-                Action::Save(save) => self.try_to(|daemon| daemon.state.memories().save(&save)),
-                Action::SavePause(pause) => self.try_to(|daemon| daemon.state.memories().pause(pause)),
+                Action::Save(save) => {
+                    self.unkept.saves.insert(save.profile.clone(), save);
+                    self.keep();
+                }
+                Action::SavePause(pause) => {
+                    self.unkept.pause = Some(pause);
+                    self.keep();
+                }
                 Action::Alarm(late) => self.alarm(&late),
                 Action::Tell(profile, pending) => {
                     self.say(&format!(
                         "{profile}: the failure of {} is told: no other try can come",
                         pending.run
                     ));
-                    self.try_to(|daemon| daemon.agent(|agent| agent.tell_after_all(pending.run, &profile)));
-                    self.ring();
+                    self.unkept.tells.push((profile, pending.run));
+                    self.keep();
                 }
                 Action::Stuck(profile) => self.stuck(&profile),
                 Action::Digest(due) => self.digest(due),
             }
+        }
+    }
+
+    /// Keeps what is to be kept. What cannot be is tried again each minute.
+    pub(super) fn keep(&mut self) {
+        let mut unkept = std::mem::take(&mut self.unkept);
+        let mut failed = None;
+        let memories = self.state.memories();
+        unkept.saves.retain(|_, save| memories.save(save).map_err(|error| failed = Some(error)).is_err());
+        unkept.pause.take_if(|pause| memories.pause(*pause).map_err(|error| failed = Some(error)).is_ok());
+        let tells = unkept.tells.len();
+        unkept.tells.retain(|(profile, run)| {
+            let told = self.agent(|agent| agent.tell_after_all(*run, profile));
+            told.map_err(|error| failed = Some(error)).is_err()
+        });
+        if unkept.tells.len() < tells {
+            self.ring();
+        }
+        self.unkept = unkept;
+        match failed {
+            Some(error) => self.say_trouble(&error),
+            None => self.trouble = None,
         }
     }
 
@@ -84,7 +114,7 @@ impl Daemon {
         let Done { profile, ended, run } = done;
         match (&run, &ended) {
             (Some(run), _) => self.say(&in_words(run)),
-            (None, Ended::Locked(reason)) => {
+            (None, Ended::Locked(reason) | Ended::Elsewhere(reason)) => {
                 let waits =
                     self.scheduler.views(self.now()).get(&profile).and_then(|view| view.waits.clone());
                 if waits.as_ref() != Some(reason) {
@@ -114,13 +144,14 @@ impl Daemon {
 
     fn alarm(&mut self, late: &[Late]) {
         let views = self.scheduler.views(self.now());
-        let told = self.agent(|agent| agent.tell_late(late, &|name| views.get(name).cloned()));
-        for one in late {
-            let why = one.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            self.say(&format!("{}: overdue since {}{why}", one.profile, one.due));
-        }
-        match told {
-            Ok(()) => self.ring(),
+        match self.agent(|agent| agent.tell_late(late, &|name| views.get(name).cloned())) {
+            Ok(()) => {
+                for one in late {
+                    let why = one.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                    self.say(&format!("{}: overdue since {}{why}", one.profile, one.due));
+                }
+                self.ring();
+            }
             Err(error) => {
                 self.scheduler.untold(late);
                 self.say_trouble(&error);
@@ -158,8 +189,10 @@ impl Daemon {
                 // The next minute tries again: it is still due by what is kept.
                 self.say_trouble(&error);
                 let before = due.checked_sub(jiff::SignedDuration::from_secs(1)).unwrap_or(due);
-                let digest = agent::digest_times(&self.state, &self.settings.config, before);
-                self.scheduler.set_digest(digest.ok().flatten());
+                if let Ok(digest @ Some(_)) = agent::digest_times(&self.state, &self.settings.config, before)
+                {
+                    self.scheduler.set_digest(digest);
+                }
             }
         }
     }
@@ -169,19 +202,15 @@ impl Daemon {
         self.reload_at = None;
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         let before = self.settings.problems.clone();
-        match self.settings.reload(self.now()) {
-            Ok(()) => {
-                self.shared.config = Arc::clone(&self.settings.config);
-                self.follow();
-                self.watch.set(&self.settings.config.profiles);
-                self.say("the configuration was read again");
-                if before != self.settings.problems {
-                    self.say_problems();
-                }
-                self.tell_problems();
-            }
-            Err(error) => self.say_trouble(&error),
+        self.settings.reload(self.now());
+        self.shared.config = Arc::clone(&self.settings.config);
+        self.follow();
+        self.watch.set(&self.settings.config.profiles);
+        self.say("the configuration was read again");
+        if before != self.settings.problems {
+            self.say_problems();
         }
+        self.tell_problems();
         tell_systemd(&[sd_notify::NotifyState::Ready]);
     }
 
@@ -211,10 +240,25 @@ impl Daemon {
             }
         }
         self.scheduler.set_parallel(config.agent.parallel);
+        self.anchor_digest();
         if let Ok(digest) = agent::digest_times(&self.state, &config, now) {
             self.scheduler.set_digest(digest);
         }
         self.act(actions);
+    }
+
+    /// Digests count from the moment at which they were asked for first, whatever starts come in between.
+    pub(super) fn anchor_digest(&mut self) {
+        if self.settings.config.report.digest.is_none() {
+            return;
+        }
+        self.try_to(|daemon| {
+            let memories = daemon.state.memories();
+            match memories.time(Setting::Digest)? {
+                Some(_) => Ok(()),
+                None => memories.set_time(Setting::Digest, daemon.now()),
+            }
+        });
     }
 
     /// Mails what is wrong with the configuration, when it has been so for a minute.
@@ -240,7 +284,10 @@ impl Daemon {
             problem.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(line));
         }
         if let Ok(made_for) = std::env::var(super::unit::VARIABLE) {
-            let real = |path: &std::path::Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            let real = |path: &std::path::Path| match agent::look_in_time(path) {
+                Seen::Folder(real) | Seen::Other(real) => real,
+                Seen::Missing | Seen::Unknown => path.to_owned(),
+            };
             let needs = super::unit::Needs::of(&self.settings.config, &self.options.state_dir, &real);
             for need in needs.beyond(&made_for) {
                 self.say(&format!("{need}: install the service again (postkeep agent install)"));

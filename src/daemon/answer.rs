@@ -17,11 +17,11 @@ impl Daemon {
             Ask::Pause { profile, until } => self.all_known(profile.as_slice()).unwrap_or_else(|| {
                 let pause = Pause { since: self.now(), until };
                 self.step(scheduler::Event::Paused(profile, pause));
-                Answer::Done
+                self.kept()
             }),
             Ask::Resume(profile) => self.all_known(profile.as_slice()).unwrap_or_else(|| {
                 self.step(scheduler::Event::Resumed(profile));
-                Answer::Done
+                self.kept()
             }),
             Ask::Cancel(profile) => match self.works.get(&profile).filter(|work| !work.over) {
                 Some(work) => {
@@ -34,6 +34,17 @@ impl Daemon {
                 self.reload();
                 Answer::Done
             }
+        }
+    }
+
+    /// Done, if it could be written down. Until then the agent follows it, and a restart would not.
+    fn kept(&self) -> Answer {
+        match (self.unkept.is_empty(), &self.trouble) {
+            (true, _) => Answer::Done,
+            (false, trouble) => Answer::Refused(format!(
+                "it holds until the agent ends, but could not be written down: {}",
+                trouble.as_deref().unwrap_or("the state cannot be written")
+            )),
         }
     }
 

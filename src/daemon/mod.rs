@@ -84,9 +84,25 @@ struct Daemon {
     generation: i64,
     /// When the configuration is to be read again.
     reload_at: Option<Instant>,
+    /// What could not be kept so far.
+    unkept: Unkept,
     /// What went wrong with keeping things, so that it is said once.
     trouble: Option<String>,
     ending: bool,
+}
+
+/// What is to be written down, or told.
+#[derive(Default)]
+struct Unkept {
+    saves: BTreeMap<String, scheduler::Save>,
+    pause: Option<Option<scheduler::Pause>>,
+    tells: Vec<(String, crate::run::RunId)>,
+}
+
+impl Unkept {
+    fn is_empty(&self) -> bool {
+        self.saves.is_empty() && self.pause.is_none() && self.tells.is_empty()
+    }
 }
 
 /// Runs until a signal ends it.
@@ -139,6 +155,7 @@ pub fn run(options: Options) -> Result<()> {
         started: now,
         awake: now,
         reload_at: None,
+        unkept: Unkept::default(),
         trouble: None,
         ending: false,
     };
@@ -168,6 +185,7 @@ impl Daemon {
         let profiles = crate::figures::of(self.settings.config.profiles.len() as u64, "profile", "profiles");
         self.say(&format!("postkeep {version} starts, pid {}, with {profiles}", std::process::id()));
         self.say_problems();
+        self.anchor_digest();
         self.act(actions);
         self.scheduler.started(self.now());
         self.watch.set(&self.settings.config.profiles);
@@ -260,6 +278,9 @@ impl Daemon {
             self.reload();
         }
         self.look_at_zone();
+        if !self.unkept.is_empty() {
+            self.keep();
+        }
         if let Err(error) = self.look_at_state() {
             self.say_trouble(&error);
         }
@@ -289,7 +310,8 @@ impl Daemon {
             let names: Vec<String> = self.scheduler.names().map(str::to_owned).collect();
             for name in names {
                 let past = self.state.history().past(&name)?;
-                self.scheduler.ran_elsewhere(&name, past);
+                let retry = self.state.memories().get(&name)?.and_then(|memory| memory.retry);
+                self.scheduler.ran_elsewhere(&name, past, retry);
             }
         }
         let locks = self.state.locks();

@@ -62,25 +62,30 @@ impl Settings {
     }
 
     /// Reads it again. Sound profiles are taken up; one that cannot be used any more goes on as it was.
-    ///
-    /// # Errors
-    /// The folder cannot be read: everything goes on as it was.
-    pub fn reload(&mut self, now: Timestamp) -> Result<()> {
+    pub fn reload(&mut self, now: Timestamp) {
         let stamp = Stamp::take(&self.dir);
-        let loaded = agent::configuration(&self.dir, &self.state_dir)?;
+        let loaded = match agent::configuration(&self.dir, &self.state_dir) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // All of it is gone: nothing changes but the mail.
+                let kept = self.config.profiles.iter().map(|profile| profile.name.clone()).collect();
+                self.judged(vec![error.one_line()], kept, Vec::new(), now);
+                self.stamp = stamp;
+                return;
+            }
+        };
         self.stamp = stamp;
         self.judge(&loaded, now);
         let errors = || loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
         // An error that is of no profile is of the main file: what it says of accounts and readers is not to be trusted.
         if errors().any(|problem| problem.profiles.is_none()) {
-            return Ok(());
+            return;
         }
         let mut config = loaded.config;
         let old = self.config.profiles.iter().filter(|profile| self.kept.contains(&profile.name));
         config.profiles.extend(old.cloned());
         config.profiles.sort_by(|a, b| a.name.cmp(&b.name));
         self.config = Arc::new(config);
-        Ok(())
     }
 
     fn judge(&mut self, loaded: &crate::profile::Loaded, now: Timestamp) {
@@ -93,6 +98,10 @@ impl Settings {
         let broken = loaded.names.iter().filter(|name| !sound.contains(name.as_str()));
         let (kept, stopped): (Vec<String>, Vec<String>) =
             broken.cloned().partition(|name| known.contains(name.as_str()));
+        self.judged(problems, kept, stopped, now);
+    }
+
+    fn judged(&mut self, problems: Vec<String>, kept: Vec<String>, stopped: Vec<String>, now: Timestamp) {
         if problems != self.problems || stopped != self.stopped {
             let patience = if problems.is_empty() { SignedDuration::ZERO } else { PATIENCE };
             self.tell_at = now.checked_add(patience).ok();
@@ -174,27 +183,31 @@ mod tests {
         write("a", &plain("a", "evry = '2h'"));
         write("c", &plain("c", "source = 5"));
         assert!(settings.is_stale());
-        settings.reload(at(1)).unwrap();
+        settings.reload(at(1));
         assert_eq!(names(&settings), ["a", "b"]);
         assert_eq!((settings.kept.clone(), settings.stopped.clone()), (vec!["a".into()], vec!["c".into()]));
         assert!(settings.config.profiles[0].timing.is_automatic());
         assert!(!settings.is_to_be_told(at(1)) && settings.is_to_be_told(at(2)));
         settings.told(at(2));
-        settings.reload(at(3)).unwrap();
+        settings.reload(at(3));
         assert!(!settings.is_to_be_told(at(9)), "the same problems are told once");
         assert!(settings.is_to_be_told(at(62)), "but not forgotten");
 
         // The main file is broken: nothing is believed, everything goes on.
         fs::write(dir.join("postkeep.toml"), "x = 1").unwrap();
         write("b", &plain("other", ""));
-        settings.reload(at(10)).unwrap();
+        settings.reload(at(10));
         assert_eq!(names(&settings), ["a", "b"]);
         fs::remove_file(dir.join("postkeep.toml")).unwrap();
         write("a", &plain("a", ""));
         fs::remove_file(dir.join("profiles/b.toml")).unwrap();
         fs::remove_file(dir.join("profiles/c.toml")).unwrap();
-        settings.reload(at(11)).unwrap();
+        settings.reload(at(11));
         assert_eq!((names(&settings), settings.kept.len()), (vec!["a".to_owned()], 0));
         assert!(settings.is_to_be_told(at(11)), "that all is well again is remembered at once");
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(settings.is_stale());
+        settings.reload(at(12));
+        assert_eq!((names(&settings), settings.problems.len()), (vec!["a".to_owned()], 1));
     }
 }

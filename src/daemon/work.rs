@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::event::{Done, Event};
 use super::journal::Journal;
-use crate::agent::{self, Agent, Order};
+use crate::agent::{self, Agent, Order, Ran};
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::profile::{Config, Profile};
 use crate::progress::{self, Listener, Meter, Phase};
 use crate::run::Run;
@@ -111,27 +111,24 @@ impl Job<'_> {
             number: self.start.number,
         };
         match agent.run(self.profile, self.start.trigger, &order, meter, phase) {
-            Ok(run) => {
-                let retried = self.recorded(&agent, &run);
-                if retried {
+            Ok(Ran { run, retry }) => {
+                let success = run.outcome.status.is_success();
+                self.ended(Ended::Ran { began: run.started, success, retry }, Some(run.clone()));
+                if retry.is_some() {
                     return;
                 }
                 if let Err(error) = agent.ping_end(self.profile, &run) {
                     journal.say(clock.now(), &format!("{}: {}", self.profile.name, error.one_line()));
                 }
             }
-            Err(error) if error.kind() == Kind::Locked => self.ended(Ended::Locked(error.one_line()), None),
+            Err(error) if error.kind() == Kind::Locked => {
+                let reason = error.one_line();
+                // A run of its own in another process is no silence; one in its folders may be.
+                let elsewhere = agent.state().locks().is_held(&self.profile.name).unwrap_or(false);
+                self.ended(if elsewhere { Ended::Elsewhere(reason) } else { Ended::Locked(reason) }, None);
+            }
             Err(error) => self.ended(Ended::Lost(in_words(&error)), None),
         }
-    }
-
-    /// Tells of a run that was recorded; whether another try follows.
-    fn recorded(&self, agent: &Agent<'_>, run: &Run) -> bool {
-        let memory: Result<_> = agent.state().memories().get(&self.profile.name);
-        let retry = memory.ok().flatten().and_then(|memory| memory.retry).filter(|retry| retry.run == run.id);
-        let success = run.outcome.status.is_success();
-        self.ended(Ended::Ran { began: run.started, success, retry }, Some(run.clone()));
-        retry.is_some()
     }
 
     fn ended(&self, ended: Ended, run: Option<Run>) {

@@ -38,8 +38,10 @@ pub enum Ended {
         /// The try that follows, if it failed and is tried again.
         retry: Option<Pending>,
     },
-    /// Somebody else has the profile or its folders: it was not recorded.
+    /// Somebody else has its folders: it was not recorded.
     Locked(String),
+    /// A run of the profile is at work already, but not here.
+    Elsewhere(String),
     /// It could not be recorded, which was told.
     Lost(String),
 }
@@ -72,7 +74,8 @@ pub struct Save {
     /// What is remembered.
     pub memory: Memory,
     /// Whether the due time that was served last is to be kept too. Mostly it is not: a run that begins writes it down
-    /// itself, and may have done so since this memory was made.
+    /// itself, and may have done so since this memory was made. Tries are never kept by this: the end of a run writes
+    /// them down, and the letter that tells of it takes them away.
     pub served: bool,
 }
 

@@ -8,8 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Alarm, Memory, Past, Rules};
 use crate::profile::OverdueAfter;
 
-/// The grace of an alarm that hangs on no due time.
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// How long a machine that has just come back is given to make up for what it missed. Not a whole grace: one that is
+/// never on for so long would never raise an alarm.
+const CHANCE: SignedDuration = SignedDuration::from_mins(15);
+
+/// What was told further in the future than this was told by a clock that was wrong.
+const FUTURE: SignedDuration = SignedDuration::from_hours(3);
 
 /// After how long a state that stays as it is is told again: then, and after that every week.
 pub(super) const AGAIN: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -29,8 +33,8 @@ pub fn alarm(
             // Before the first success it counts from the first run, or from the first sight.
             let since = past.last_success.or(past.first_run).unwrap_or(memory.served);
             let due = since.checked_add(length).ok()?;
-            let chance = ready.checked_add(rules.timing.grace.unwrap_or(HOUR)).ok()?;
-            Some((due, due.max(chance)))
+            let grace = rules.timing.grace.unwrap_or(CHANCE);
+            Some((due, due.max(ready.checked_add(grace.min(CHANCE)).ok()?)))
         }
         OverdueAfter::DueAndGrace => {
             // A served due time was run, or passed over because the profile says so.
@@ -38,9 +42,9 @@ pub fn alarm(
             let due = rules.next(memory.served, heard)?;
             let (jitter, grace) = (rules.jitter(due), rules.grace(due));
             // What came due during a run has its chance when that is over.
-            let chance = due.checked_add(jitter).ok()?.max(ready).max(past.ended.unwrap_or(ready));
-            let at = chance.checked_add(grace).ok()?;
-            Some((due, at))
+            let chance = due.checked_add(jitter).ok()?;
+            let at = chance.max(past.ended.unwrap_or(chance)).checked_add(grace).ok()?;
+            Some((due, at.max(ready.checked_add(grace.min(CHANCE)).ok()?)))
         }
     }
 }
@@ -48,7 +52,11 @@ pub fn alarm(
 /// Whether something that began at `since`, and was told last at `told`, is to be told again: after three days, and
 /// then every week.
 pub fn retell(since: Timestamp, told: Timestamp, now: Timestamp) -> bool {
-    let day_three = since + AGAIN;
+    let end = |time: Timestamp, length| time.checked_add(length).unwrap_or(Timestamp::MAX);
+    if told > end(now, FUTURE) {
+        return true;
+    }
+    let day_three = end(since, AGAIN);
     if told < day_three { now >= day_three } else { now.duration_since(told) >= WEEKLY }
 }
 

@@ -105,7 +105,7 @@ impl Machine {
         for (name, work) in cut {
             // It is reported, so there was no silence.
             self.past.entry(name.clone()).or_default().last_run = Some(work.began);
-            self.scheduler.ran_elsewhere(&name, self.past[&name]);
+            self.scheduler.ran_elsewhere(&name, self.past[&name], None);
             self.scheduler.interrupted(&name);
         }
         self.event(Event::Woke);

@@ -23,6 +23,9 @@ const STUCK: SignedDuration = SignedDuration::from_mins(15);
 /// How much longer silence is no alarm where a profile merely waits for others to end.
 const QUEUE: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long a run in another process is no silence, where its profile has no timeout.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// How long a try may be late before the failure is told without it.
 const RETRY_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -59,6 +62,10 @@ pub(super) struct Slot {
     pub at_work: Option<AtWork>,
     /// Why it could not begin, where it should have.
     pub refused: Option<String>,
+    /// Its due time is too late to be made up for: it waits for the next one, and nobody waits for it.
+    pub gave_up: bool,
+    /// Since when a run of it is at work in another process, as far as that was met.
+    pub elsewhere: Option<Timestamp>,
     /// Before this it is not tried again.
     not_before: Timestamp,
     /// Since when it could run.
@@ -89,6 +96,8 @@ impl Slot {
             past,
             at_work: None,
             refused: None,
+            gave_up: false,
+            elsewhere: None,
             not_before: Timestamp::MIN,
             awake: now,
             asked: None,
@@ -151,6 +160,10 @@ impl Slot {
 
     pub(super) fn wake(&mut self, now: Timestamp, started: bool) {
         self.awake = now;
+        // A run that slept along has its time yet.
+        if let Some(work) = &mut self.at_work {
+            work.since = work.since.max(now);
+        }
         self.on_start |= started && self.rules.timing.on_start;
         if started {
             self.look_first(now);
@@ -187,6 +200,7 @@ impl Slot {
 
     pub(super) fn refuse(&mut self, reason: String, until: Timestamp) {
         self.refused = Some(reason);
+        self.gave_up = false;
         self.not_before = until;
     }
 
@@ -194,6 +208,7 @@ impl Slot {
     /// is something to be kept of that.
     pub(super) fn skip(&mut self, reason: String, now: Timestamp) -> bool {
         let Some(work) = self.at_work.take() else { return false };
+        self.refused = None;
         self.not_before = later(now, AGAIN);
         match self.rules.timing.catch_up {
             CatchUp::Once => self.take_back(&work.start, now),
@@ -217,6 +232,7 @@ impl Slot {
     }
 
     pub(super) fn serve(&mut self, due: Timestamp) {
+        self.refused = None;
         self.memory.served = self.memory.served.max(due);
         self.look_ahead();
     }
@@ -283,8 +299,12 @@ impl Slot {
                 });
             }
             if self.rules.timing.catch_up == CatchUp::Skip {
-                self.serve(due);
-                *passed = true;
+                // What came and went while nothing could run is passed over. What could have run is told.
+                self.gave_up = true;
+                if later(planned, self.rules.grace(due)) <= self.ready() {
+                    self.serve(due);
+                    *passed = true;
+                }
             } else if now >= self.ready() {
                 return Some(Wish {
                     start: start(Trigger::CatchUp, Some(due), missed.times, 1),
@@ -322,7 +342,11 @@ impl Slot {
         // One that does not react was told as that.
         let at_work = self.at_work.is_some();
         let excused = self.memory.skipped.is_some() && self.rules.timing.overdue == OverdueAfter::DueAndGrace;
-        if at_work || paused || excused || self.memory.retry.is_some() {
+        // A try that is long overdue comes no more.
+        let retry = self.memory.retry.is_some_and(|retry| now < later(retry.at, RETRY_PATIENCE));
+        let timeout = self.rules.timing.timeout.unwrap_or(DAY);
+        let elsewhere = self.elsewhere.is_some_and(|since| now < later(since, timeout));
+        if at_work || paused || excused || retry || elsewhere {
             return None;
         }
         let (due, at) = self.silence?;

@@ -115,9 +115,16 @@ impl Scheduler {
                     actions.extend(self.save(&name, passes));
                 }
             }
-            (Event::Ended(name, ended), Some(slot)) => {
+            (Event::Ended(name, ended), Some(slot)) if slot.at_work.is_some() => {
                 slot.ended(ended, now);
                 actions.extend(self.save(&name, false));
+            }
+            // The profile was taken away meanwhile, or came back as another: nobody awaits its next try.
+            (Event::Ended(name, Ended::Ran { retry: Some(retry), .. }), _) => {
+                if let Some(slot) = slot {
+                    slot.memory.retry = None;
+                }
+                actions.push(Action::Tell(name, retry));
             }
             (Event::Paused(None, pause), _) => {
                 self.paused = Some(pause);
@@ -141,7 +148,7 @@ impl Scheduler {
                     actions.extend(self.save(&name, false));
                 }
             }
-            (Event::Tick, _) | (_, None) => {}
+            (Event::Tick | Event::Ended(..), _) | (_, None) => {}
         }
     }
 
@@ -245,8 +252,10 @@ impl Scheduler {
         let group = &slot.rules.timing.after;
         let before = if asked { slot.asked.as_ref().unwrap_or(group) } else { group };
         before.iter().all(|before| {
-            let at_work =
-                self.slots.get(before).is_some_and(|slot| slot.at_work.is_some() || slot.refused.is_some());
+            let at_work = self
+                .slots
+                .get(before)
+                .is_some_and(|slot| slot.at_work.is_some() || (slot.refused.is_some() && !slot.gave_up));
             !at_work && !waiting.contains(before) && !started.contains(before)
         })
     }
@@ -288,6 +297,13 @@ impl Scheduler {
         late.collect()
     }
 
+    /// The condition of this profile is met: that it was skipped once is no excuse.
+    pub fn unskip(&mut self, profile: &str) {
+        if let Some(slot) = self.slots.get_mut(profile) {
+            slot.memory.skipped = None;
+        }
+    }
+
     /// The memory of a profile, to be kept.
     fn save(&self, name: &str, served: bool) -> Option<Action> {
         let memory = self.slots.get(name)?.memory.clone();
@@ -307,14 +323,13 @@ impl Scheduler {
         self.slots.values_mut().for_each(|slot| slot.wake(now, true));
     }
 
-    /// What the history says about a profile now: a run beside the agent may have ended. A try that was to come is not
-    /// needed any more then.
-    pub fn ran_elsewhere(&mut self, profile: &str, past: Past) {
+    /// What the history says about a profile now, and the try that is kept: a run beside the agent may have ended.
+    pub fn ran_elsewhere(&mut self, profile: &str, past: Past, retry: Option<super::Pending>) {
         let Some(slot) = self.slots.get_mut(profile).filter(|slot| slot.at_work.is_none()) else { return };
         if past.last_run > slot.past.last_run {
             slot.past = past;
             slot.memory.alarm = None;
-            slot.memory.retry = None;
+            slot.memory.retry = retry;
             slot.look_ahead();
         }
     }
@@ -367,6 +382,7 @@ impl Slot {
                     self.serve(due);
                 }
                 self.refused = None;
+                self.elsewhere = None;
                 self.past.first_run = self.past.first_run.or(Some(began));
                 self.past.last_run = self.past.last_run.max(Some(began));
                 self.past.ended = Some(now);
@@ -380,6 +396,12 @@ impl Slot {
             }
             Ended::Locked(reason) => {
                 self.take_back(&work.start, now);
+                self.elsewhere = None;
+                self.refuse(reason, later(now, AGAIN));
+            }
+            Ended::Elsewhere(reason) => {
+                self.take_back(&work.start, now);
+                self.elsewhere = self.elsewhere.or(Some(now));
                 self.refuse(reason, later(now, AGAIN));
             }
             // It was told. The due time stays open, and is tried again: the disk may have room by then.

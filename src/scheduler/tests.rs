@@ -343,7 +343,7 @@ fn when_an_alarm_is_raised() {
             Some((2 * DAY + 60, 2 * DAY + 60)),
         ),
         // The machine slept until noon: what is caught up has its chance.
-        (daily, Past::default(), 12 * HOUR, Some((3 * HOUR, 13 * HOUR))),
+        (daily, Past::default(), 12 * HOUR, Some((3 * HOUR, 12 * HOUR + 15))),
         // A free weekend: after Friday comes Monday.
         (
             "schedule = '0 3 * * Mon-Fri'",
@@ -434,4 +434,128 @@ fn a_digest_comes_once_however_many_were_missed() {
     assert!(!due(scheduler.step(at(now + 14), Event::Tick)));
     assert!(due(scheduler.step(at(now + 15), Event::Tick)));
     assert!(!due(scheduler.step(at(now + 16), Event::Tick)));
+}
+
+/// Alarms in so many days of a profile whose starts are all refused, on a machine that is on for `on` minutes and then
+/// sleeps for `asleep`.
+fn refused_for(days: i64, keys: &str, on: i64, asleep: i64) -> usize {
+    let mut scheduler = one(keys, at(0));
+    let (mut now, mut told) = (0, 0);
+    let mut step = |now: i64, event| {
+        let mut actions = scheduler.step(at(now), event);
+        if !starts(&actions).is_empty() {
+            actions.extend(scheduler.step(at(now), Event::Ended("p".into(), Ended::Locked("x".into()))));
+        }
+        alarms(&actions).len()
+    };
+    while now < days * DAY {
+        for _ in 0..on {
+            told += step(now, Event::Tick);
+            now += 1;
+        }
+        now += asleep;
+        told += step(now, Event::Woke);
+    }
+    told
+}
+
+#[test]
+fn silence_is_told_whatever_the_machine_does() {
+    let daily = "schedule = '0 3 * * *'";
+    for (keys, on, asleep) in [
+        (daily.to_owned(), 7 * DAY, 1),
+        // Nothing is caught up, but it never ran either.
+        (format!("{daily}\ncatch-up = 'skip'"), 7 * DAY, 1),
+        // Never on for a whole grace.
+        (daily.to_owned(), 50, DAY - 50),
+        (daily.to_owned(), 55, 1),
+        ("overdue-after = '2d'".to_owned(), 50, DAY - 50),
+    ] {
+        let told = refused_for(12, &keys, on, asleep);
+        assert!(told >= 2, "{keys} {on} {asleep}: {told}");
+    }
+    // Passed over while the machine was off: nobody wants to hear of it.
+    let mut scheduler = one(&format!("{daily}\ncatch-up = 'skip'"), at(0));
+    for day in 1..30 {
+        let noon = day * DAY + 12 * HOUR;
+        scheduler.step(at(noon), Event::Woke);
+        for minute in 0..(6 * HOUR) {
+            assert_eq!(
+                scheduler
+                    .step(at(noon + minute), Event::Tick)
+                    .iter()
+                    .filter(|a| matches!(a, Action::Alarm(_)))
+                    .count(),
+                0
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_wrong_clock_told_is_told_again() {
+    assert!(retell(at(0), at(400 * DAY), at(DAY)));
+    assert!(!retell(at(0), at(60), at(59)));
+}
+
+#[test]
+fn the_failure_of_a_profile_that_is_gone_meanwhile_is_told() {
+    let retry = Pending { number: 2, at: at(99), run: RunId::new(at(0), 1) };
+    let failed =
+        || Event::Ended("p".into(), Ended::Ran { began: at(60), success: false, retry: Some(retry) });
+    let keys = "every = '1h'\nretry = { times = 1 }";
+    let mut gone = one(keys, at(0));
+    gone.step(at(60), Event::Tick);
+    gone.remove("p");
+    assert_eq!(gone.step(at(61), failed()), [Action::Tell("p".into(), retry)]);
+    // It was away for a moment, as in a checkout.
+    let mut back = one(keys, at(0));
+    back.step(at(60), Event::Tick);
+    back.remove("p");
+    back.put(at(61), "p", rules(keys), None, Past::default());
+    assert!(back.step(at(62), failed()).contains(&Action::Tell("p".into(), retry)));
+}
+
+#[test]
+fn a_run_that_slept_along_is_not_stuck_and_one_elsewhere_no_silence() {
+    let mut scheduler = one("every = '1h'\ntimeout = '2h'", at(0));
+    scheduler.step(at(60), Event::Tick);
+    let woke = scheduler.step(at(3 * DAY), Event::Woke);
+    assert!(!woke.contains(&Action::Stuck("p".into())));
+    assert!(scheduler.step(at(3 * DAY + 136), Event::Tick).contains(&Action::Stuck("p".into())));
+    // A run in a terminal: no alarm before it had the time that a run may take.
+    let mut scheduler = one("every = '1h'\ntimeout = '5h'\ngrace = '5m'", at(0));
+    let mut told = None;
+    for minute in 60..(10 * HOUR) {
+        let mut actions = scheduler.step(at(minute), Event::Tick);
+        if !starts(&actions).is_empty() {
+            let elsewhere = Ended::Elsewhere("p is running already".into());
+            actions.extend(scheduler.step(at(minute), Event::Ended("p".into(), elsewhere)));
+        }
+        told = told.or((!alarms(&actions).is_empty()).then_some(minute));
+    }
+    assert_eq!(told, Some(6 * HOUR));
+}
+
+#[test]
+fn who_is_passed_over_holds_his_group_up_no_more() {
+    let mut scheduler = Scheduler::new(at(0), 2, None);
+    scheduler.put(at(0), "a", rules("schedule = '0 3 * * *'\ncatch-up = 'skip'"), None, Past::default());
+    let mut second = rules("schedule = '0 3 * * *'");
+    second.timing.after = vec!["a".into()];
+    scheduler.put(at(0), "b", second, None, Past::default());
+    scheduler.step(at(180), Event::Tick);
+    let held = scheduler.step(at(180), Event::Ended("a".into(), Ended::Locked("x".into())));
+    assert_eq!(starts(&held), []);
+    // Past its grace nobody waits for it.
+    let late = (240..300).find(|minute| {
+        let actions = scheduler.step(at(*minute), Event::Tick);
+        let of =
+            |action: &Action, name: &str| matches!(action, Action::Start(start) if start.profile == name);
+        if actions.iter().any(|action| of(action, "a")) {
+            scheduler.step(at(*minute), Event::Ended("a".into(), Ended::Locked("x".into())));
+        }
+        actions.iter().any(|action| of(action, "b"))
+    });
+    assert!(late.is_some());
 }

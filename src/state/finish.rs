@@ -52,6 +52,8 @@ pub struct NewLetter {
     /// The recipients' addresses. Where there is none the letter is for whoever reads the account, and its only
     /// recipient bears the account's name.
     pub recipients: Vec<String>,
+    /// The profile by whose rules it goes, where it tells of no run.
+    pub profile: Option<String>,
 }
 
 /// Everything that is recorded of a run that has ended.
@@ -208,6 +210,7 @@ mod tests {
             account: "local".into(),
             sender: "postkeep@nas1".into(),
             recipients: vec!["ann@example.org".into(), "ann@example.org".into(), "bob@example.org".into()],
+            profile: None,
         };
         let mark = RootMark { path: "/t".into(), file_system: "ext4-7".into(), inode: u64::MAX, entries: 12 };
         let marks = RootMarks { source: None, target: Some(mark) };

@@ -50,7 +50,7 @@ pub struct Letter {
     pub recipients: Vec<Recipient>,
     /// When it was written.
     pub created: Timestamp,
-    /// The profile of the run that it tells of.
+    /// The profile of the run that it tells of, or by whose rules it goes.
     pub profile: Option<String>,
     /// When a webhook told of it.
     pub told: Option<Timestamp>,
@@ -182,7 +182,8 @@ impl Outbox<'_> {
             if recipients.is_empty() {
                 return Ok(None);
             }
-            let sql = "SELECT kind, account, sender, letter.created, message_id, mail, profile, told
+            let sql = "SELECT kind, account, sender, letter.created, message_id, mail,
+                       coalesce(run.profile, letter.profile), told
                        FROM letter JOIN message USING (id) LEFT JOIN run USING (id) WHERE id = ?1";
             let mut select = db.prepare_cached(sql)?;
             let mut found = select.query([id.to_string()])?;
@@ -202,6 +203,20 @@ impl Outbox<'_> {
                 told: row.get::<_, Option<i64>>(7)?.map(time),
                 recipients,
             }))
+        })
+    }
+
+    /// Takes a recipient off a letter: there is nobody any more whom it could reach.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_recipient(&self, id: RunId, address: &str) -> Result<()> {
+        self.db.write("take a recipient off a letter", |tx| {
+            tx.execute(
+                "DELETE FROM recipient WHERE letter = ?1 AND address = ?2",
+                [&id.to_string(), address],
+            )?;
+            Ok(())
         })
     }
 
@@ -297,8 +312,10 @@ pub(super) fn insert_letter(
     letter: &NewLetter,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let sql = "INSERT INTO letter (id, kind, account, sender, created) VALUES (?1, ?2, ?3, ?4, ?5)";
-    tx.execute(sql, (id.to_string(), &letter.kind, &letter.account, &letter.sender, micros(now)))?;
+    let sql =
+        "INSERT INTO letter (id, kind, account, sender, created, profile) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let NewLetter { kind, account, sender, profile, .. } = letter;
+    tx.execute(sql, (id.to_string(), kind, account, sender, micros(now), profile))?;
     insert_recipients(tx, id, letter, now)
 }
 

@@ -121,6 +121,7 @@ mod tests {
             account: "local".into(),
             sender: "a@x".into(),
             recipients: vec!["b@x".into()],
+            profile: None,
         }
     }
 

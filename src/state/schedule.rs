@@ -260,13 +260,16 @@ impl History<'_> {
         })
     }
 
-    /// A failure that was kept back for a try counts as one that was told.
+    /// A failure that was kept back for a try counts as one that was told, and the try is not awaited any more.
     ///
     /// # Errors
     /// The database cannot be written.
     pub fn not_retried(&self, id: RunId) -> Result<()> {
         self.db.write("record that a run was told", |tx| {
-            tx.execute("UPDATE run SET retried = 0 WHERE id = ?1", [id.to_string()])?;
+            let id = id.to_string();
+            tx.execute("UPDATE run SET retried = 0 WHERE id = ?1", [&id])?;
+            let sql = "UPDATE schedule SET retry_number = NULL, retry_at = NULL, retry_run = NULL WHERE retry_run = ?1";
+            tx.execute(sql, [&id])?;
             Ok(())
         })
     }
@@ -318,8 +321,7 @@ fn save_in(tx: &Transaction<'_>, save: &Save) -> Result<(), Fault> {
                    skipped_reason, paused_since, paused_until, alarm_due, alarm_told, alarm_times)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                ON CONFLICT (profile) DO UPDATE SET served = CASE WHEN ?14 THEN ?2 ELSE served END, rhythm = ?3,
-                   retry_number = ?4, retry_at = ?5, retry_run = ?6, skipped_since = ?7, skipped_reason = ?8,
-                   paused_since = ?9, paused_until = ?10, alarm_due = ?11, alarm_told = ?12, alarm_times = ?13";
+                   skipped_since = ?7, skipped_reason = ?8, paused_since = ?9, paused_until = ?10, alarm_due = ?11, alarm_told = ?12, alarm_times = ?13";
     let Memory { served: due, rhythm, retry, skipped, paused, alarm } = memory;
     tx.prepare_cached(sql)?.execute((
         profile,
@@ -380,8 +382,12 @@ mod tests {
         assert_eq!(memories.all().unwrap()["docs"], full);
         // The due time that was served is written by the run that serves it.
         save(&memory(7), false);
-        assert_eq!(memories.get("docs").unwrap(), Some(memory(1)));
+        let retry = full.retry;
+        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, ..memory(1) }));
         save(&memory(7), true);
+        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, ..memory(7) }));
+        // A try is awaited until its run is told.
+        fixture.state.history().not_retried(id(3)).unwrap();
         assert_eq!(memories.get("docs").unwrap(), Some(memory(7)));
     }
 
@@ -446,6 +452,7 @@ mod tests {
             account: "a".into(),
             sender: "s@x".into(),
             recipients: vec!["r@x".into()],
+            profile: None,
         };
         let record = |n: i64, status, mailed: bool| {
             history.begin(&begun("docs", n)).unwrap();
@@ -469,8 +476,13 @@ mod tests {
         let fixture = Fixture::new();
         let memories = fixture.state.memories();
         memories.save(&Save { profile: "docs".into(), memory: memory(1), served: true }).unwrap();
-        let letter =
-            NewLetter { kind: "overdue".into(), account: "a".into(), sender: "s".into(), recipients: vec![] };
+        let letter = NewLetter {
+            kind: "overdue".into(),
+            account: "a".into(),
+            sender: "s".into(),
+            recipients: vec![],
+            profile: None,
+        };
         let report = Report { message_id: "<1@x>", subject: "late", mail: b"\r\n" };
         let late = Late { profile: "docs".into(), due: at(5), after: None, told: 0, why: None, before: None };
         memories.tell_late(&[(id(9), report, letter)], std::slice::from_ref(&late), at(9)).unwrap();

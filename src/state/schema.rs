@@ -85,6 +85,9 @@ pub(super) const MIGRATIONS: &[&str] = &["
 
     -- A run that failed, was to be tried again, and was not told for that.
     ALTER TABLE run ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+
+    -- The profile by whose rules a letter goes that tells of no run.
+    ALTER TABLE letter ADD COLUMN profile TEXT;
 "];
 
 /// What a look at an existing file finds.

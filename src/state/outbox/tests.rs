@@ -14,6 +14,7 @@ fn letter(recipients: &[&str]) -> NewLetter {
         account: "local".into(),
         sender: "postkeep@nas1".into(),
         recipients: recipients.iter().map(|r| (*r).into()).collect(),
+        profile: None,
     }
 }
 
