@@ -9,14 +9,18 @@ use serde_json::{Value, json};
 use super::deliveries::Deliveries;
 use super::outlook::Outlook;
 use super::{Context, out, status, table};
-use crate::agent::Agent;
+use crate::agent::{self, Agent, condition};
 use crate::cli::standing::Standing;
 use crate::clock::{self, System};
+use crate::daemon::client;
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::roughly;
-use crate::profile::{OverdueAfter, Rhythm};
+use crate::profile::{OverdueAfter, Rhythm, Severity};
 use crate::scheduler::{Action, Late};
+
+/// How late a try may be before the failure is told without it.
+const RETRY: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long after the start of the machine nothing is judged: the agent is about to make good what was missed.
 const EARLY: SignedDuration = SignedDuration::from_mins(10);
@@ -44,7 +48,24 @@ pub(crate) struct OverdueArgs {
 }
 
 pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
-    let mut outlook = Outlook::look(ctx, &[])?;
+    let mut outlook = match Outlook::look(ctx, &[]) {
+        Ok(outlook) => outlook,
+        Err(error) => {
+            // Without an agent nobody else would tell that nothing can run.
+            if args.mail && !matches!(client::status(&ctx.state_dir), Ok(Some(_))) {
+                mail_problems(ctx)?;
+            }
+            return Err(error);
+        }
+    };
+    if outlook.status().is_none() {
+        // What an agent that is gone waited for may be there now.
+        for profile in &outlook.config.profiles {
+            if condition::unmet(&profile.timing.only_if, &condition::Machine).is_none() {
+                outlook.scheduler.unskip(&profile.name);
+            }
+        }
+    }
     if matches!(outlook.agent, Ok(None)) && tidy(&outlook, ctx)? {
         outlook = Outlook::look(ctx, &[])?;
     }
@@ -115,6 +136,17 @@ fn mail(outlook: &Outlook, standings: &[Standing], told: &mut Deliveries, ctx: &
         one.why = Some(why.into());
     }
     let agent = Agent::open(&ctx.state_dir, &outlook.config, &System)?;
+    // Failures that were kept back for a try which does not come.
+    for (name, memory) in agent.state().memories().all()? {
+        let retry = memory.retry.filter(|retry| outlook.now.duration_since(retry.at) >= RETRY);
+        if let Some(retry) = retry {
+            agent.tell_after_all(retry.run, &name)?;
+        }
+    }
+    let problems: Vec<String> = outlook.problems.iter().map(|problem| problem.render(false)).collect();
+    let stopped: Vec<String> =
+        standings.iter().filter(|one| one.broken).map(|one| one.profile.clone()).collect();
+    agent.tell_problems(&problems, &[], &stopped)?;
     if !late.is_empty() {
         let views = outlook.scheduler.views(outlook.now);
         agent.tell_late(&late, &|name| views.get(name).cloned())?;
@@ -122,6 +154,16 @@ fn mail(outlook: &Outlook, standings: &[Standing], told: &mut Deliveries, ctx: &
     // Nobody else tries again what could not be delivered, the report of an interrupted run among it.
     told.tell(&agent.deliver(true)?, ctx);
     Ok(())
+}
+
+/// Mails that the configuration cannot be used at all, by what it says of accounts.
+fn mail_problems(ctx: &Context) -> Result<()> {
+    let loaded = agent::configuration(&ctx.config_dir, &ctx.state_dir)?;
+    let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let problems: Vec<String> = errors.map(|problem| problem.render(false)).collect();
+    let agent = Agent::open(&ctx.state_dir, &loaded.config, &System)?;
+    agent.tell_problems(&problems, &[], &loaded.names)?;
+    agent.deliver(true).map(drop)
 }
 
 /// Says it, and what it comes to.

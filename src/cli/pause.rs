@@ -1,6 +1,7 @@
 //! `postkeep pause` and `postkeep resume`: no runs by themselves, for a while.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -115,14 +116,29 @@ fn after(now: Timestamp, text: &str) -> Result<Timestamp> {
     now.checked_add(length).map_err(|_| usage("--for: that is after the end of the calendar"))
 }
 
+/// How often an agent that is starting is asked again.
+const STARTING: u32 = 100;
+
 /// Through the agent if there is one, else in the state.
 fn change(ctx: &Context, profile: &Option<String>, ask: Ask, pause: Option<Pause>) -> Result<()> {
     // Before anybody is asked: so that an unknown name is told with the nearest one that is known.
     let outlook = Outlook::look(ctx, profile.as_slice())?;
-    if client::ask(&ctx.state_dir, ask)?.is_some() {
-        return Ok(());
-    }
     let state = State::open(&ctx.state_dir)?;
+    let mut tries = 0;
+    // An agent that is just starting has read what is kept, and does not listen yet. While the lock is ours none starts.
+    let _lock = loop {
+        if client::ask(&ctx.state_dir, ask.clone())?.is_some() {
+            return Ok(());
+        }
+        if let Some(lock) = state.locks().agent()? {
+            break lock;
+        }
+        tries += 1;
+        if tries > STARTING {
+            return Err(Error::other("an agent is starting, and does not listen yet").hint("try again"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
     let memories = state.memories();
     let Some(name) = profile else { return memories.pause(pause) };
     // Of a new profile, and of one with another rhythm, what an agent would keep is kept along with it.

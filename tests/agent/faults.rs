@@ -1,7 +1,7 @@
 //! Ends, kills and silence.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
@@ -65,29 +65,34 @@ fn silence_is_told_with_its_reason_and_its_end_too() {
     let sandbox = Sandbox::with_mirror();
     sandbox.write("source/a", "x");
     sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"*/10 * * * *\"\ngrace = \"2m\"");
-    fs::create_dir_all(sandbox.path("state/locks")).unwrap();
-    fs::set_permissions(sandbox.path("state"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let lock = sandbox.path("state/locks/profile-docs");
-    let mut holder = Command::new("flock");
-    // Without a child, so that the lock goes with the process.
-    let script = ["sh", "-c", "echo held; exec sleep 300"];
-    holder.arg("--no-fork").arg(&lock).args(script).stdout(Stdio::piped());
-    let mut holder = holder.spawn().unwrap();
-    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
+    // A run by hand that writes into the source, for hours.
+    let feed = format!(
+        "kind = \"sync\"\nsource = {:?}\ntarget = {:?}\nmode = \"copy\"\nrun-before = \"touch {}; sleep 300\"\n",
+        sandbox.path("feed"),
+        sandbox.path("source"),
+        sandbox.path("begun").display()
+    );
+    sandbox.write("config/profiles/feed.toml", &feed);
+    fs::create_dir(sandbox.path("feed")).unwrap();
+    let mut holder = sandbox.command(&["run", "feed"]);
+    let mut holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("it is at work", || sandbox.path("begun").exists());
     let agent = Agent::start(&sandbox, 600);
     until("the alarm", || !sandbox.letters().is_empty());
     let letter = &sandbox.letters()[0];
     assert!(subject(letter).starts_with("[OVERDUE] docs on "), "{}", subject(letter));
-    assert!(text(letter).contains("profile docs is running already"), "{}", text(letter));
+    assert!(text(letter).contains("is in use: profile feed writes"), "{}", text(letter));
     assert_eq!(agent.status()["waiting"][0]["profile"], "docs");
     // An hour of its time: told once.
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(subjects(&sandbox).len(), 1);
-    holder.kill().unwrap();
+    // Ctrl-C, so that the command that it runs ends too.
+    let pid = rustix::process::Pid::from_raw(holder.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     holder.wait().unwrap();
-    until("it runs again", || subjects(&sandbox).len() == 2);
+    let again = || subjects(&sandbox).iter().any(|subject| subject.starts_with("[OK runs again] docs on "));
+    until("it runs again", again);
     agent.stop();
-    assert!(subjects(&sandbox)[1].starts_with("[OK runs again] docs on "), "{:?}", subjects(&sandbox));
 }
 
 #[test]
@@ -147,4 +152,40 @@ fn a_series_of_failures_is_told_on_its_first_and_third_day_and_when_it_is_over()
     {
         assert!(subject.starts_with(expected), "{subjects:?}");
     }
+}
+
+#[test]
+fn a_failure_that_waits_for_its_next_try_is_told_when_the_profile_goes() {
+    let sandbox = Sandbox::with_mirror();
+    fs::remove_dir(sandbox.path("source")).unwrap();
+    sandbox.profile("docs", "mode = \"mirror\"\non-start = true\nretry = { times = 3, wait = \"10h\" }");
+    let agent = Agent::start(&sandbox, 60);
+    until("it has failed", || runs(&sandbox).len() == 1);
+    agent.kill();
+    assert!(sandbox.letters().is_empty());
+    fs::remove_file(sandbox.path("config/profiles/docs.toml")).unwrap();
+    let agent = Agent::start(&sandbox, 60);
+    until("it is told", || !sandbox.letters().is_empty());
+    agent.stop();
+    assert!(subjects(&sandbox)[0].starts_with("[FAILED] docs on "), "{:?}", subjects(&sandbox));
+}
+
+#[test]
+fn a_webhook_that_does_not_answer_holds_no_mail_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let sandbox = Sandbox::with_mirror();
+    let port = silent.local_addr().unwrap().port();
+    sandbox.write(
+        "config/postkeep.toml",
+        &format!(
+            "[report]\nto = \"ann@example.org\"\non = [\"unchanged\", \"success\", \"failure\"]\n\
+             webhook = \"http://127.0.0.1:{port}/\"\n"
+        ),
+    );
+    sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"* * * * *\"");
+    let agent = Agent::start(&sandbox, 60);
+    let begun = std::time::Instant::now();
+    until("the first letter", || !sandbox.letters().is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    agent.kill();
 }

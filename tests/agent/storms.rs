@@ -143,3 +143,22 @@ fn more_folders_than_may_be_watched_are_polled_and_the_status_says_so() {
     until("the target is equal all the same", || equal(&sandbox));
     agent.stop();
 }
+
+#[test]
+fn sources_in_each_other_are_watched_each_for_itself() {
+    let sandbox = live("");
+    fs::create_dir_all(sandbox.path("source/sub")).unwrap();
+    let inner = format!(
+        "kind = \"sync\"\nsource = {:?}\ntarget = {:?}\nmode = \"mirror\"\non-change = true\n",
+        sandbox.path("source/sub"),
+        sandbox.path("inner")
+    );
+    sandbox.write("config/profiles/inner.toml", &inner);
+    let agent = Agent::start(&sandbox, 30);
+    until("both are watched", || agent.status()["watched"].as_array().unwrap().len() == 2);
+    fs::remove_file(sandbox.path("config/profiles/inner.toml")).unwrap();
+    until("one is gone", || agent.status()["watched"].as_array().unwrap().len() == 1);
+    fs::write(sandbox.path("source/sub/a"), "1").unwrap();
+    until("the other one still hears", || equal(&sandbox));
+    agent.stop();
+}

@@ -24,7 +24,8 @@ fn what_is_due_runs_each_time_once_and_a_second_agent_is_refused() {
     assert!(minutes.windows(2).all(|pair| pair[0] < pair[1]), "{minutes:?}");
     assert!(runs(&sandbox).iter().all(|run| run["trigger"] == "schedule"));
     // The first did something, the others found nothing to do: that is no news.
-    assert_eq!(subjects(&sandbox).len(), 1);
+    let told = subjects(&sandbox);
+    assert_eq!(told.iter().filter(|subject| !subject.contains("INTERRUPTED")).count(), 1, "{told:?}");
     let report = text(&sandbox.letters()[0]);
     assert!(report.contains("Started by") && report.contains("its schedule"), "{report}");
     assert!(report.contains("Next run"), "{report}");
@@ -150,7 +151,11 @@ fn successes_wait_for_the_digest() {
     assert!(subject(digest).starts_with("[1 OK] backup digest of "), "{}", subject(digest));
     assert!(text(digest).contains("docs"), "{}", text(digest));
     // The first success of a profile is always told, the others wait.
-    assert_eq!(letters.len() - digests(), 1, "{:?}", subjects(&sandbox));
+    // And the end of the agent may have cut one short.
+    let others = subjects(&sandbox);
+    let others =
+        others.iter().filter(|subject| !subject.contains("digest") && !subject.contains("INTERRUPTED"));
+    assert_eq!(others.count(), 1, "{:?}", subjects(&sandbox));
     if let Some(judge) = judge("mailcheck.py") {
         for (number, letter) in letters.iter().enumerate() {
             let file = sandbox.path(&format!("{number}.eml"));
@@ -263,4 +268,17 @@ fn a_run_longer_than_its_period_is_no_silence_and_the_next_follows_at_once() {
         let between = time(&pair[1], "started").duration_since(time(&pair[0], "ended"));
         assert!(between < jiff::SignedDuration::from_mins(1), "{between:?}");
     }
+}
+
+#[test]
+fn a_digest_whose_hour_the_machine_was_off_comes_when_it_is_on_again() {
+    let sandbox = Sandbox::with_mirror();
+    sandbox.write("config/postkeep.toml", "[report]\nto = \"ann@example.org\"\ndigest = \"0 */12 * * *\"\n");
+    sandbox.profile("docs", "mode = \"mirror\"\nevery = \"1h\"");
+    // A minute of its time and it is off, for more than half a day.
+    Agent::start(&sandbox, 3_600).stop();
+    std::thread::sleep(std::time::Duration::from_secs(13));
+    let agent = Agent::start(&sandbox, 3_600);
+    until("the digest", || subjects(&sandbox).iter().any(|subject| subject.contains("backup digest")));
+    agent.stop();
 }

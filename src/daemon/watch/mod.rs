@@ -132,6 +132,7 @@ impl Keeper {
         }
         let gone: Vec<_> =
             self.roots.keys().filter(|source| !wanted.contains_key(*source)).cloned().collect();
+        let mut let_go = !gone.is_empty();
         for source in gone {
             if let Some(mut root) = self.roots.remove(&source) {
                 root.unwatch(self.watcher.as_mut());
@@ -140,7 +141,10 @@ impl Keeper {
         for (source, names) in wanted {
             let root = self.roots.entry(source.clone()).or_insert_with(|| Root::new(source));
             root.profiles = names;
-            root.look(self.watcher.as_mut());
+            let_go |= root.look(self.watcher.as_mut());
+        }
+        if let_go {
+            self.again();
         }
         self.route(profiles);
     }
@@ -171,6 +175,9 @@ impl Keeper {
                 changed.extend(root.profiles.iter().cloned());
             }
         }
+        if moved || limit {
+            self.again();
+        }
         let mut routes = self.lock();
         if moved {
             for root in self.roots.values() {
@@ -180,6 +187,13 @@ impl Keeper {
             }
         }
         changed.iter().for_each(|profile| routes.tell(profile));
+    }
+
+    /// Sources may lie in each other: to let one go lets parts of others go.
+    fn again(&mut self) {
+        for root in self.roots.values_mut() {
+            root.again(self.watcher.as_mut());
+        }
     }
 
     fn tell(&self) {

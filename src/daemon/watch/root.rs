@@ -81,12 +81,19 @@ impl Root {
         }
     }
 
-    /// Stops watching.
+    /// Stops watching. What others watch in it, or around it, is gone with that: [`Root::again`].
     pub fn unwatch(&mut self, watcher: Option<&mut RecommendedWatcher>) {
         if let (true, Some(watcher), Some((_, real))) = (self.heard, watcher, &self.there) {
             let _ = watcher.unwatch(real);
         }
         self.heard = false;
+    }
+
+    /// Watches once more what is watched already, after another root let folders go that may be ours too.
+    pub fn again(&mut self, watcher: Option<&mut RecommendedWatcher>) {
+        if self.heard {
+            self.polled = self.watch(watcher);
+        }
     }
 
     /// There are more folders than may be watched: new ones would go unnoticed.
