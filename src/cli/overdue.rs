@@ -148,8 +148,8 @@ fn mail(outlook: &Outlook, standings: &[Standing], told: &mut Deliveries, ctx: &
         standings.iter().filter(|one| one.broken).map(|one| one.profile.clone()).collect();
     agent.tell_problems(&problems, &[], &stopped)?;
     if !late.is_empty() {
-        let views = outlook.scheduler.views(outlook.now);
-        agent.tell_late(&late, &|name| views.get(name).cloned())?;
+        // As long as no agent is there, no next run comes.
+        agent.tell_late(&late, &|_| None)?;
     }
     // Nobody else tries again what could not be delivered, the report of an interrupted run among it.
     told.tell(&agent.deliver(true)?, ctx);
