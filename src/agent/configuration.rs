@@ -86,7 +86,7 @@ impl Looker {
     fn start(lost: Arc<Mutex<BTreeSet<PathBuf>>>) -> Self {
         let (ask, asked) = mpsc::channel::<PathBuf>();
         let (tell, seen) = mpsc::channel();
-        std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("look".into()).spawn(move || {
             while let Ok(path) = asked.recv() {
                 let found = look_at(&path);
                 lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
@@ -95,6 +95,8 @@ impl Looker {
                 }
             }
         });
+        // Without a thread nobody answers, and all is unknown.
+        drop(thread);
         Self { ask, seen }
     }
 }
