@@ -54,6 +54,10 @@ fn awake() -> bool {
 
 #[test]
 fn the_next_runs_in_order_of_time() {
+    // What is caught up waits for a while after a start.
+    if !awake() {
+        return;
+    }
     let sandbox = Sandbox::new();
     assert!(sandbox.run(&["next"]).expect(0).stdout.starts_with("no profiles yet"));
     let sandbox = with(&[
@@ -69,9 +73,9 @@ fn the_next_runs_in_order_of_time() {
     // Nothing is recorded by a look.
     sandbox.run(&["next"]).expect(0);
     assert!(!sandbox.path("state").exists());
-    served(&sandbox, "failed", "every 30h", 60);
-    served(&sandbox, "late", "every 40h", 4_000);
-    served(&sandbox, "skipped", "every 20h", 2 * 1_200 + 1);
+    served(&sandbox, "failed", "every PT30H", 60);
+    served(&sandbox, "late", "every PT40H", 4_000);
+    served(&sandbox, "skipped", "every PT20H", 2 * 1_200 + 1);
     sandbox.run(&["pause", "off"]).expect(0);
     let run = RunId::new(jiff::Timestamp::now(), 1);
     sandbox.sql(&format!(

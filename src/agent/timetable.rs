@@ -30,8 +30,11 @@ pub fn timetable(
         let memory = known.remove(&profile.name);
         let past = state.history().past(&profile.name)?;
         // Of a profile that is new nothing was due before now; one that is known could have run since `awake`.
-        let since = if memory.is_some() { awake } else { now };
-        actions.extend(scheduler.put(since, &profile.name, rules(state, profile)?, memory, past));
+        let is_known = memory.is_some();
+        actions.extend(scheduler.put(now, &profile.name, rules(state, profile)?, memory, past));
+        if is_known {
+            scheduler.awake_since(&profile.name, awake);
+        }
         if is_to_be_made_up_for(state, &profile.name)? {
             scheduler.interrupted(&profile.name);
         }

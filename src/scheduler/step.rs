@@ -310,6 +310,13 @@ impl Scheduler {
         Some(Action::Save(Save { profile: name.to_owned(), memory, served }))
     }
 
+    /// Since when this profile could run, as far as the machine goes.
+    pub fn awake_since(&mut self, profile: &str, awake: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(profile) {
+            slot.wake(awake, false);
+        }
+    }
+
     /// The last run of this profile was cut short when no agent was there: it is run again.
     pub fn interrupted(&mut self, profile: &str) {
         if let Some(slot) = self.slots.get_mut(profile) {
