@@ -45,9 +45,8 @@ fn gate(to: u16) -> (u16, Arc<AtomicBool>) {
     (port, open)
 }
 
-#[test]
-fn every_run_has_its_report_whatever_happens_to_the_server_and_the_agent() {
-    let Some(lab) = lab::get() else { return };
+/// A profile whose every run is mailed to `reader`, over a gate.
+fn mailed(lab: &lab::Lab, reader: &str, schedule: &str) -> (Sandbox, Arc<AtomicBool>) {
     let sandbox = Sandbox::with_mirror();
     sandbox.write("source/a", "x");
     let (port, open) = gate(lab.implicit);
@@ -56,9 +55,39 @@ fn every_run_has_its_report_whatever_happens_to_the_server_and_the_agent() {
     let on = "on = [\"success\", \"unchanged\", \"warning\", \"failure\", \"recovery\"]";
     sandbox.write(
         "config/postkeep.toml",
-        &format!("{account}[report]\naccount = \"lab\"\nto = [\"user5@localhost\"]\n{on}\n"),
+        &format!("{account}[report]\naccount = \"lab\"\nto = [\"{reader}@localhost\"]\n{on}\n"),
     );
-    sandbox.profile("docs", "mode = \"mirror\"\nschedule = \"* * * * *\"");
+    sandbox.profile("docs", &format!("mode = \"mirror\"\nschedule = \"{schedule}\""));
+    (sandbox, open)
+}
+
+#[test]
+fn after_days_without_a_net_everything_arrives_in_order_and_says_that_it_is_late() {
+    let Some(lab) = lab::get() else { return };
+    let (sandbox, open) = mailed(lab, "user22", "0 */3 * * *");
+    open.store(false, Relaxed);
+    // Three days are fifteen seconds.
+    let agent = Agent::start(&sandbox, 17_280);
+    until("three days of runs", || runs(&sandbox).len() >= 24);
+    assert!(lab.inbox("user22").is_empty());
+    open.store(true, Relaxed);
+    until("everything has arrived", || lab.inbox("user22").len() >= 24);
+    agent.stop();
+    let letters = lab.inbox("user22");
+    let parsed: Vec<_> =
+        letters.iter().map(|letter| MessageParser::default().parse(letter).unwrap()).collect();
+    let ids: Vec<_> = parsed.iter().map(|letter| letter.message_id().unwrap().to_owned()).collect();
+    let mut sorted = ids.clone();
+    sorted.sort();
+    assert_eq!(ids, sorted, "in the order of the runs");
+    let late = parsed.iter().filter(|letter| letter.header("X-Postkeep-Delayed").is_some()).count();
+    assert!(late >= 20, "{late} of {} say that they are late", parsed.len());
+}
+
+#[test]
+fn every_run_has_its_report_whatever_happens_to_the_server_and_the_agent() {
+    let Some(lab) = lab::get() else { return };
+    let (sandbox, open) = mailed(lab, "user21", "* * * * *");
     let (rounds, pace) = if long() { (60, 60) } else { (10, 90) };
     let mut agent = Agent::start(&sandbox, pace);
     for round in 0..rounds {
@@ -88,7 +117,7 @@ fn every_run_has_its_report_whatever_happens_to_the_server_and_the_agent() {
     let patience = Instant::now() + Duration::from_secs(30);
     loop {
         told.clear();
-        for letter in lab.inbox("user5") {
+        for letter in lab.inbox("user21") {
             let id = MessageParser::default().parse(&letter).unwrap().message_id().unwrap().to_owned();
             *told.entry(id.split('.').next().unwrap().to_owned()).or_default() += 1;
         }
