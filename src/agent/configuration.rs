@@ -1,6 +1,7 @@
 //! The configuration as it lies on this machine: read, and checked against the disk.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -31,7 +32,13 @@ pub fn configuration(dir: &Path, state: &Path) -> Result<Loaded> {
     }
     let mut loaded = profile::load(dir, &environment()?);
     let state = std::path::absolute(state).context(|| "cannot tell where the state folder is".into())?;
-    loaded.add(profile::check(&loaded, &state, &look_in_time));
+    // Of a thousand profiles many look at the same folders.
+    let known = RefCell::new(BTreeMap::new());
+    let look = |path: &Path| -> Seen {
+        let mut known = known.borrow_mut();
+        known.entry(path.to_owned()).or_insert_with(|| look_in_time(path)).clone()
+    };
+    loaded.add(profile::check(&loaded, &state, &look));
     Ok(loaded)
 }
 

@@ -26,12 +26,14 @@ pub fn timetable(
     let mut scheduler = Scheduler::new(awake, config.agent.parallel, memories.paused()?);
     let mut known = memories.all()?;
     let mut actions = Vec::new();
+    let (machine, zone) = (state.install_id()?, TimeZone::system());
     for profile in &config.profiles {
         let memory = known.remove(&profile.name);
         let past = state.history().past(&profile.name)?;
         // Of a profile that is new nothing was due before now; one that is known could have run since `awake`.
         let is_known = memory.is_some();
-        actions.extend(scheduler.put(now, &profile.name, rules(state, profile)?, memory, past));
+        let rules = Rules::new(&profile.name, &profile.timing, &zone, &machine);
+        actions.extend(scheduler.put(now, &profile.name, rules, memory, past));
         if is_known {
             scheduler.awake_since(&profile.name, awake);
         }
