@@ -41,6 +41,7 @@ fn a_long_history_is_read_page_by_page() {
             roots: None,
             forget_ack: false,
             retry: None,
+            keeps_alarm: false,
         };
         state.history().finish(&finish).unwrap();
     }

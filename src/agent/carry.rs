@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::mail::maildir::{Maildir, Postman};
 use crate::mail::secret::{self, Secret};
 use crate::mail::{Answer, Fault, FaultKind, Parcel, sendmail, smtp};
-use crate::profile::{Account, Login, Smtp};
+use crate::profile::{Account, Login, Smtp, Webhook};
 use crate::report;
 use crate::run::RunId;
 
@@ -55,19 +55,24 @@ pub(super) struct Carriers<'a> {
     wires: BTreeMap<String, smtp::Wire>,
 }
 
+/// By its whole address: many hooks of one host may be somebody else's.
+fn key(hook: &Webhook) -> String {
+    format!("webhook {}", hook.0)
+}
+
 impl<'a> Carriers<'a> {
     pub(super) fn new(agent: &'a Agent<'a>) -> Self {
         Self { agent, secrets: BTreeMap::new(), closed: BTreeMap::new(), wires: BTreeMap::new() }
     }
 
     /// Why a webhook is not asked again in this round, if it is not.
-    pub(super) fn hook_is_closed(&self, host: &str) -> Option<String> {
-        self.closed.get(&format!("webhook {host}")).cloned()
+    pub(super) fn hook_is_closed(&self, hook: &Webhook) -> Option<String> {
+        self.closed.get(&key(hook)).cloned()
     }
 
     /// A webhook did not take a letter: the next ones do not wait for it too.
-    pub(super) fn close_hook(&mut self, host: &str, reason: &str) {
-        self.closed.insert(format!("webhook {host}"), reason.to_owned());
+    pub(super) fn close_hook(&mut self, hook: &Webhook, reason: &str) {
+        self.closed.insert(key(hook), reason.to_owned());
     }
 
     /// Hands a letter to an account and remembers how the account is. `Err` is a fault of the account, in words:

@@ -80,10 +80,15 @@ pub fn look_in_time(path: &Path) -> Seen {
         return Seen::Unknown;
     }
     let looker = looking.looker.get_or_insert_with(|| Looker::start(Arc::clone(&lost)));
-    let answer = looker.ask.send(path.to_owned()).ok().and_then(|()| looker.seen.recv_timeout(PATIENCE).ok());
+    // It takes the path off the list when it has looked, however late that is.
+    lost.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    let asked = looker.ask.send(path.to_owned());
+    if asked.is_err() {
+        lost.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+    let answer = asked.ok().and_then(|()| looker.seen.recv_timeout(PATIENCE).ok());
     answer.unwrap_or_else(|| {
-        // It takes the path off the list if it ever comes back; somebody else looks from now on.
-        lost.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        // Somebody else looks from now on.
         looking.looker = None;
         Seen::Unknown
     })

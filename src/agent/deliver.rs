@@ -194,14 +194,14 @@ impl Agent<'_> {
         let (Some(hook), Some(json)) = (&rules.webhook, report::json_of(&letter.mail)) else {
             return self.state.outbox().forget_recipient(id, BESIDE);
         };
-        let posted = match carriers.hook_is_closed(hook.host()) {
+        let posted = match carriers.hook_is_closed(hook) {
             Some(reason) => Err(reason),
             None => webhook::post(hook, &json, WEBHOOK).map_err(|error| error.one_line()),
         };
         let settled = match posted {
             Ok(()) => Settled::Delivered,
             Err(reason) => {
-                carriers.close_hook(hook.host(), &reason);
+                carriers.close_hook(hook, &reason);
                 told.push(Delivery::Waits { id, reason: reason.clone() });
                 Settled::Later(reason)
             }

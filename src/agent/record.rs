@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::deliver::{EMBEDDED, beside};
 use super::{Agent, Ran};
 use crate::error::Result;
-use crate::profile::{Profile, ReportRules};
+use crate::profile::{OverdueAfter, Profile, ReportRules};
 use crate::report::{LogText, Rendered};
 use crate::run::{Counts, Outcome, RootMarks, Run, Status, Trigger};
 use crate::scheduler::Pending;
@@ -55,6 +55,8 @@ impl Agent<'_> {
             roots: marks,
             forget_ack: silence == Silence::Over,
             retry,
+            keeps_alarm: !run.outcome.status.is_success()
+                && profile.is_some_and(|known| matches!(known.timing.overdue, OverdueAfter::Success(_))),
         };
         // Without its log the run may still find room.
         let finished = self.with_room(|| history.finish(&finish)).or_else(|error| match finish.log {

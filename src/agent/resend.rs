@@ -14,7 +14,7 @@ impl Agent<'_> {
     /// # Errors
     /// The report is not kept any more, or the state cannot be written.
     pub fn send_again(&self, id: RunId, profile: &str) -> Result<Vec<Delivery>> {
-        self.queue_again(id, profile)?;
+        self.queue_again(id, profile, false)?;
         self.deliver_these(&[id])
     }
 
@@ -23,11 +23,10 @@ impl Agent<'_> {
     /// # Errors
     /// As [`Agent::send_again`].
     pub fn tell_after_all(&self, id: RunId, profile: &str) -> Result<()> {
-        self.queue_again(id, profile)?;
-        self.state.history().not_retried(id)
+        self.queue_again(id, profile, true)
     }
 
-    fn queue_again(&self, id: RunId, profile: &str) -> Result<()> {
+    fn queue_again(&self, id: RunId, profile: &str, gives_up: bool) -> Result<()> {
         let rules = self.rules(self.profiles.iter().find(|known| known.name == profile));
         let account = rules.account.clone().unwrap_or_else(|| EMBEDDED.into());
         let own = match self.account(&account) {
@@ -44,6 +43,6 @@ impl Agent<'_> {
             account,
             profile: None,
         };
-        self.state.outbox().send_again(id, &letter, self.now())
+        self.state.outbox().send_again(id, &letter, gives_up, self.now())
     }
 }

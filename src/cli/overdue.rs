@@ -58,6 +58,9 @@ pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
             return Err(error);
         }
     };
+    if matches!(outlook.agent, Ok(None)) && tidy(&outlook, ctx)? {
+        outlook = Outlook::look(ctx, &[])?;
+    }
     if outlook.status().is_none() {
         // What an agent that is gone waited for may be there now.
         for profile in &outlook.config.profiles {
@@ -66,15 +69,15 @@ pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
             }
         }
     }
-    if matches!(outlook.agent, Ok(None)) && tidy(&outlook, ctx)? {
-        outlook = Outlook::look(ctx, &[])?;
-    }
     let judged = |profile: &crate::profile::Profile| {
         profile.timing.rhythm != Rhythm::None || matches!(profile.timing.overdue, OverdueAfter::Success(_))
     };
-    if !outlook.config.profiles.iter().any(judged) {
-        let said = "no profile has a schedule or overdue-after: nothing can be overdue";
-        return tell(ctx, &outlook, &[], Some(said), Vec::new());
+    // Where no agent runs there may be something else to be mailed.
+    let mails = args.mail && outlook.status().is_none();
+    let none = "no profile has a schedule or overdue-after: nothing can be overdue";
+    let none = (!outlook.config.profiles.iter().any(judged)).then_some(none);
+    if !mails && none.is_some() {
+        return tell(ctx, &outlook, &[], none, Vec::new());
     }
     let up = outlook.now.duration_since(clock::booted(outlook.now));
     if up < EARLY {
@@ -98,13 +101,14 @@ pub(crate) fn run(args: &OverdueArgs, ctx: &Context) -> Result<ExitCode> {
         // It was mailed, now or before: who lets cron run this wants no second mail.
         return Ok(code(&overdue));
     }
-    tell(ctx, &outlook, &overdue, None, deliveries.json)
+    tell(ctx, &outlook, &overdue, none, deliveries.json)
 }
 
 /// Does what an agent does when it starts: runs that ended without a word are recorded, and profiles that are new
 /// count from now on. Whether something changed.
 fn tidy(outlook: &Outlook, ctx: &Context) -> Result<bool> {
-    if !outlook.recorded && outlook.unkept.is_empty() {
+    let saves = outlook.unkept.iter().any(|action| matches!(action, Action::Save(_)));
+    if !outlook.recorded && !saves {
         return Ok(false);
     }
     let agent = Agent::open(&ctx.state_dir, &outlook.config, &System)?;
@@ -120,7 +124,7 @@ fn tidy(outlook: &Outlook, ctx: &Context) -> Result<bool> {
             agent.state().memories().save(save)?;
         }
     }
-    Ok(!interrupted.is_empty() || !outlook.unkept.is_empty())
+    Ok(!interrupted.is_empty() || saves)
 }
 
 /// Mails what is overdue and was not told yet.

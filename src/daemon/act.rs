@@ -31,7 +31,9 @@ impl Daemon {
                         todo.extend(self.scheduler.step(self.now(), event));
                     }
                 }
-                Action::Save(save) => {
+                Action::Save(mut save) => {
+                    // A due time that was passed over stays passed over.
+                    save.served |= self.unkept.saves.get(&save.profile).is_some_and(|older| older.served);
                     self.unkept.saves.insert(save.profile.clone(), save);
                     self.keep();
                 }

@@ -16,12 +16,12 @@ impl Daemon {
             }),
             Ask::Pause { profile, until } => self.all_known(profile.as_slice()).unwrap_or_else(|| {
                 let pause = Pause { since: self.now(), until };
-                self.step(scheduler::Event::Paused(profile, pause));
-                self.kept()
+                self.step(scheduler::Event::Paused(profile.clone(), pause));
+                self.kept(profile.as_deref())
             }),
             Ask::Resume(profile) => self.all_known(profile.as_slice()).unwrap_or_else(|| {
-                self.step(scheduler::Event::Resumed(profile));
-                self.kept()
+                self.step(scheduler::Event::Resumed(profile.clone()));
+                self.kept(profile.as_deref())
             }),
             Ask::Cancel(profile) => match self.works.get(&profile).filter(|work| !work.over) {
                 Some(work) => {
@@ -38,8 +38,9 @@ impl Daemon {
     }
 
     /// Done, if it could be written down. Until then the agent follows it, and a restart would not.
-    fn kept(&self) -> Answer {
-        match (self.unkept.is_empty(), &self.trouble) {
+    fn kept(&self, profile: Option<&str>) -> Answer {
+        let open = profile.map_or(self.unkept.pause.is_some(), |name| self.unkept.saves.contains_key(name));
+        match (!open, &self.trouble) {
             (true, _) => Answer::Done,
             (false, trouble) => Answer::Refused(format!(
                 "it holds until the agent ends, but could not be written down: {}",

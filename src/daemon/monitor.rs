@@ -109,7 +109,15 @@ pub(super) fn write_status(shared: &Shared, path: &Path, config_dir: &Path, writ
     let (shared, path, config_dir) = (shared.clone(), path.to_owned(), config_dir.to_owned());
     let mine = Arc::clone(writer);
     let thread = std::thread::Builder::new().name("status".into()).spawn(move || {
-        while mine.again.swap(false, SeqCst) {
+        loop {
+            if !mine.again.swap(false, SeqCst) {
+                mine.busy.store(false, SeqCst);
+                // Somebody may have asked just before that, and have found this one busy.
+                if !mine.again.load(SeqCst) || mine.busy.swap(true, SeqCst) {
+                    return;
+                }
+                continue;
+            }
             let said = ask_ourselves(&shared, &path, &config_dir).err().map(|error| error.one_line());
             let mut before = mine.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(said) = said.as_ref().filter(|said| before.as_ref() != Some(said)) {
@@ -117,7 +125,6 @@ pub(super) fn write_status(shared: &Shared, path: &Path, config_dir: &Path, writ
             }
             *before = said;
         }
-        mine.busy.store(false, SeqCst);
     });
     if thread.is_err() {
         writer.busy.store(false, SeqCst);

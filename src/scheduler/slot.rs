@@ -158,11 +158,12 @@ impl Slot {
         wrong
     }
 
-    pub(super) fn wake(&mut self, now: Timestamp, started: bool) {
+    /// The machine `slept` for so long, or its clock was set by that.
+    pub(super) fn wake(&mut self, now: Timestamp, slept: SignedDuration, started: bool) {
         self.awake = now;
-        // A run that slept along has its time yet.
+        // A run that slept along has as much of its time left as before.
         if let Some(work) = &mut self.at_work {
-            work.since = work.since.max(now);
+            work.since = later(work.since, slept).min(now);
         }
         self.on_start |= started && self.rules.timing.on_start;
         if started {
@@ -301,7 +302,8 @@ impl Slot {
             if self.rules.timing.catch_up == CatchUp::Skip {
                 // What came and went while nothing could run is passed over. What could have run is told.
                 self.gave_up = true;
-                if later(planned, self.rules.grace(due)) <= self.ready() {
+                let free = self.ready().max(self.past.ended.unwrap_or(Timestamp::MIN));
+                if later(planned, self.rules.grace(due)) <= free {
                     self.serve(due);
                     *passed = true;
                 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::slot::{AGAIN, CORRECTION, LOST, Slot, View, Wish, later};
 use super::{Action, Alarm, Ended, Event, Late, Memory, Past, Pause, Rules, Save};
@@ -19,6 +19,8 @@ pub struct Scheduler {
     parallel: usize,
     paused: Option<Pause>,
     awake: Timestamp,
+    /// When the last event came.
+    last: Timestamp,
     digest: Option<Digest>,
 }
 
@@ -32,7 +34,7 @@ struct Digest {
 impl Scheduler {
     /// One without profiles.
     pub fn new(now: Timestamp, parallel: usize, paused: Option<Pause>) -> Self {
-        Self { slots: BTreeMap::new(), parallel, paused, awake: now, digest: None }
+        Self { slots: BTreeMap::new(), parallel, paused, awake: now, last: now, digest: None }
     }
 
     /// How many runs may be at work at once.
@@ -85,6 +87,7 @@ impl Scheduler {
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         self.take(now, event, &mut actions);
+        self.last = now;
         self.advance(now, &mut actions);
         actions
     }
@@ -99,7 +102,8 @@ impl Scheduler {
         match (event, &mut slot) {
             (Event::Woke, _) => {
                 self.awake = now;
-                self.slots.values_mut().for_each(|slot| slot.wake(now, false));
+                let slept = now.duration_since(self.last);
+                self.slots.values_mut().for_each(|slot| slot.wake(now, slept, false));
             }
             (Event::Changed(_), Some(slot)) => slot.changed(now),
             (Event::Asked(names), _) => {
@@ -249,9 +253,20 @@ impl Scheduler {
         started: &BTreeSet<String>,
     ) -> bool {
         let Some(slot) = self.slots.get(name) else { return false };
-        let group = &slot.rules.timing.after;
-        let before = if asked { slot.asked.as_ref().unwrap_or(group) } else { group };
-        before.iter().all(|before| {
+        let manual = crate::run::Trigger::Manual;
+        if let Some(before) = slot.asked.as_ref().filter(|_| asked) {
+            // Only what was asked for goes before it: of other wishes the group says another order perhaps, and each
+            // would wait for the other.
+            return before
+                .iter()
+                .filter(|before| *before != name)
+                .filter_map(|name| self.slots.get(name))
+                .all(|slot| {
+                    let runs = slot.at_work.as_ref().is_some_and(|work| work.start.trigger == manual);
+                    slot.asked.is_none() && !runs
+                });
+        }
+        slot.rules.timing.after.iter().all(|before| {
             let at_work = self
                 .slots
                 .get(before)
@@ -313,7 +328,7 @@ impl Scheduler {
     /// Since when this profile could run, as far as the machine goes.
     pub fn awake_since(&mut self, profile: &str, awake: Timestamp) {
         if let Some(slot) = self.slots.get_mut(profile) {
-            slot.wake(awake, false);
+            slot.wake(awake, SignedDuration::ZERO, false);
         }
     }
 
@@ -327,16 +342,22 @@ impl Scheduler {
     /// Says that the agent has just started: profiles that want to run then do.
     pub fn started(&mut self, now: Timestamp) {
         self.awake = now;
-        self.slots.values_mut().for_each(|slot| slot.wake(now, true));
+        self.slots.values_mut().for_each(|slot| slot.wake(now, SignedDuration::ZERO, true));
     }
 
     /// What the history says about a profile now, and the try that is kept: a run beside the agent may have ended.
     pub fn ran_elsewhere(&mut self, profile: &str, past: Past, retry: Option<super::Pending>) {
         let Some(slot) = self.slots.get_mut(profile).filter(|slot| slot.at_work.is_none()) else { return };
         if past.last_run > slot.past.last_run {
+            if past.last_success > slot.past.last_success || slot.after().is_none() {
+                slot.memory.alarm = None;
+            }
             slot.past = past;
-            slot.memory.alarm = None;
             slot.memory.retry = retry;
+            slot.elsewhere = None;
+            if retry.is_none() {
+                slot.refused = None;
+            }
             slot.look_ahead();
         }
     }
@@ -398,7 +419,10 @@ impl Slot {
                 }
                 self.memory.retry = retry;
                 self.memory.skipped = None;
-                self.memory.alarm = None;
+                // Where the age of the last success is what counts, a failure ends no alarm.
+                if success || self.after().is_none() {
+                    self.memory.alarm = None;
+                }
                 self.look_ahead();
             }
             Ended::Locked(reason) => {

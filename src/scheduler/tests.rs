@@ -559,3 +559,68 @@ fn who_is_passed_over_holds_his_group_up_no_more() {
     });
     assert!(late.is_some());
 }
+
+#[test]
+fn profiles_that_are_asked_for_against_the_order_of_their_group_do_not_wait_for_each_other() {
+    let mut scheduler = Scheduler::new(at(0), 2, None);
+    let mut grouped = rules("every = '30m'");
+    grouped.timing.after = vec!["x".into()];
+    scheduler.put(at(0), "x", rules(""), None, Past::default());
+    scheduler.put(at(0), "y", grouped, None, Past::default());
+    let asked = scheduler.step(at(1), Event::Asked(vec!["y".into(), "x".into()]));
+    assert!(matches!(&asked[..], [Action::Start(start)] if start.profile == "y"), "{asked:?}");
+    // While it runs its next due time comes.
+    scheduler.step(at(40), Event::Tick);
+    let success = |began| Ended::Ran { began: at(began), success: true, retry: None };
+    let after = scheduler.step(at(41), Event::Ended("y".into(), success(1)));
+    let started = |actions: &[Action], name: &str| {
+        actions.iter().any(|action| matches!(action, Action::Start(start) if start.profile == name))
+    };
+    assert!(started(&after, "x") && !started(&after, "y"), "{after:?}");
+    let after = scheduler.step(at(42), Event::Ended("x".into(), success(41)));
+    assert!(started(&after, "y"), "{after:?}");
+}
+
+#[test]
+fn a_run_that_hangs_is_told_although_the_machine_sleeps_every_night() {
+    let mut scheduler = one("every = '30m'\ntimeout = '2d'", at(0));
+    scheduler.step(at(30), Event::Tick);
+    let mut told = 0;
+    for minute in 31..10 * DAY {
+        let asleep = minute % DAY < 8 * HOUR;
+        let woke = minute % DAY == 8 * HOUR;
+        if !asleep {
+            let actions = scheduler.step(at(minute), if woke { Event::Woke } else { Event::Tick });
+            told += actions.iter().filter(|action| matches!(action, Action::Stuck(_))).count();
+        }
+    }
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn failures_do_not_repeat_the_alarm_about_the_last_success() {
+    let mut scheduler = one("every = '1h'\noverdue-after = '3h'", at(0));
+    let mut told = 0;
+    for minute in 1..DAY {
+        let actions = scheduler.step(at(minute), Event::Tick);
+        told += alarms(&actions).len();
+        if !starts(&actions).is_empty() {
+            told += alarms(&scheduler.step(at(minute), ran(at(minute), false))).len();
+        }
+    }
+    assert_eq!(told, 1);
+    scheduler.step(at(DAY), Event::Tick);
+    scheduler.step(at(DAY), ran(at(DAY), true));
+    assert_eq!(scheduler.memory("p").unwrap().alarm, None);
+}
+
+#[test]
+fn what_came_due_during_a_long_run_of_its_own_is_passed_over_and_not_told() {
+    let mut scheduler = one("schedule = '0 3 * * *'\ncatch-up = 'skip'", at(0));
+    let asked = scheduler.step(at(2 * HOUR + 50), Event::Asked(vec!["p".into()]));
+    assert_eq!(starts(&asked).len(), 1);
+    scheduler.step(at(3 * HOUR), Event::Tick);
+    scheduler.step(at(4 * HOUR + 1), ran(at(2 * HOUR + 50), true));
+    let told: usize = (242..DAY).map(|minute| alarms(&scheduler.step(at(minute), Event::Tick)).len()).sum();
+    assert_eq!(told, 0);
+}

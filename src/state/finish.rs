@@ -73,6 +73,8 @@ pub struct Finish<'a> {
     pub forget_ack: bool,
     /// The try that follows; the run is not told as long as that is to come.
     pub retry: Option<Pending>,
+    /// Whether an alarm that was raised stays, because it is about the last success and this run is none.
+    pub keeps_alarm: bool,
 }
 
 impl History<'_> {
@@ -118,7 +120,7 @@ impl History<'_> {
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
                 tx.execute(sql, (&end.run.profile, side, &mark.path, &mark.file_system, inode, entries))?;
             }
-            schedule::ended(tx, &end.run.profile, end.retry)?;
+            schedule::ended(tx, &end.run.profile, end.retry, end.keeps_alarm)?;
             if end.retry.is_some() {
                 tx.execute("UPDATE run SET retried = 1 WHERE id = ?1", [id.to_string()])?;
             }
@@ -226,6 +228,7 @@ mod tests {
             roots: Some(&marks),
             forget_ack: false,
             retry: None,
+            keeps_alarm: false,
         };
 
         // The recipients come last: all that was inserted before them has to go again.

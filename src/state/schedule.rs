@@ -265,13 +265,7 @@ impl History<'_> {
     /// # Errors
     /// The database cannot be written.
     pub fn not_retried(&self, id: RunId) -> Result<()> {
-        self.db.write("record that a run was told", |tx| {
-            let id = id.to_string();
-            tx.execute("UPDATE run SET retried = 0 WHERE id = ?1", [&id])?;
-            let sql = "UPDATE schedule SET retry_number = NULL, retry_at = NULL, retry_run = NULL WHERE retry_run = ?1";
-            tx.execute(sql, [&id])?;
-            Ok(())
-        })
+        self.db.write("record that a run was told", |tx| not_retried(tx, id))
     }
 }
 
@@ -302,9 +296,13 @@ pub(super) fn serve(tx: &Transaction<'_>, profile: &str, due: Option<Timestamp>)
 }
 
 /// Keeps what follows from a run that has ended: the next try, and that there is no silence.
-pub(super) fn ended(tx: &Transaction<'_>, profile: &str, retry: Option<Pending>) -> Result<(), Fault> {
-    let sql = "UPDATE schedule SET retry_number = ?2, retry_at = ?3, retry_run = ?4,
-               alarm_due = NULL, alarm_told = NULL, alarm_times = NULL WHERE profile = ?1";
+pub(super) fn ended(
+    tx: &Transaction<'_>,
+    profile: &str,
+    retry: Option<Pending>,
+    keeps_alarm: bool,
+) -> Result<(), Fault> {
+    let sql = "UPDATE schedule SET retry_number = ?2, retry_at = ?3, retry_run = ?4 WHERE profile = ?1";
     let run = retry.map(|retry| retry.run.to_string());
     tx.prepare_cached(sql)?.execute((
         profile,
@@ -312,6 +310,20 @@ pub(super) fn ended(tx: &Transaction<'_>, profile: &str, retry: Option<Pending>)
         retry.map(|retry| micros(retry.at)),
         run,
     ))?;
+    if !keeps_alarm {
+        let sql =
+            "UPDATE schedule SET alarm_due = NULL, alarm_told = NULL, alarm_times = NULL WHERE profile = ?1";
+        tx.prepare_cached(sql)?.execute([profile])?;
+    }
+    Ok(())
+}
+
+pub(super) fn not_retried(tx: &Transaction<'_>, id: RunId) -> Result<(), Fault> {
+    let id = id.to_string();
+    tx.execute("UPDATE run SET retried = 0 WHERE id = ?1", [&id])?;
+    let sql =
+        "UPDATE schedule SET retry_number = NULL, retry_at = NULL, retry_run = NULL WHERE retry_run = ?1";
+    tx.execute(sql, [&id])?;
     Ok(())
 }
 

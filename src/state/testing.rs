@@ -79,7 +79,7 @@ pub(super) fn run(profile: &str, n: i64, status: Status) -> Run {
 
 pub(super) fn end<'a>(run: &'a Run, log: Option<&'a Spooled>) -> Finish<'a> {
     let report = Report { message_id: "<run@test>", subject: "a run", mail: b"Subject: a run\r\n\r\n" };
-    Finish { run, log, report, letter: None, roots: None, forget_ack: false, retry: None }
+    Finish { run, log, report, letter: None, roots: None, forget_ack: false, retry: None, keeps_alarm: false }
 }
 
 pub(super) fn failure(path: &str) -> Failure {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 
-use super::super::NewLetter;
 use super::super::db::{Fault, micros, time};
+use super::super::{NewLetter, schedule};
 use super::{COLUMNS, Outbox, Recipient, insert_letter, insert_recipients};
 use crate::error::Result;
 use crate::run::RunId;
@@ -149,12 +149,15 @@ impl Outbox<'_> {
     }
 
     /// Queues a mail that is kept, whether it was ever a letter or not, for these recipients: for those too who have
-    /// it already.
+    /// it already. `gives_up` on the try that was to follow, at once.
     ///
     /// # Errors
     /// The database cannot be written, or the mail is not kept (any more).
-    pub fn send_again(&self, id: RunId, letter: &NewLetter, now: Timestamp) -> Result<()> {
+    pub fn send_again(&self, id: RunId, letter: &NewLetter, gives_up: bool, now: Timestamp) -> Result<()> {
         self.db.write("queue a letter again", |tx| {
+            if gives_up {
+                schedule::not_retried(tx, id)?;
+            }
             let sql = "UPDATE letter SET account = ?2, sender = ?3 WHERE id = ?1";
             if tx.execute(sql, (id.to_string(), &letter.account, &letter.sender))? == 0 {
                 return insert_letter(tx, id, letter, now);

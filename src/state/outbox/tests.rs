@@ -127,10 +127,10 @@ fn a_letter_is_sent_again_to_whoever_is_named_now() {
     let waiting = outbox.letter(id(1), Which::Due(at(2))).unwrap().unwrap().recipients;
     assert_eq!(waiting.iter().map(|to| to.address.as_str()).collect::<Vec<_>>(), ["b@x"]);
 
-    outbox.send_again(id(1), &letter(&["a@x", "c@x"]), at(3)).unwrap();
+    outbox.send_again(id(1), &letter(&["a@x", "c@x"]), false, at(3)).unwrap();
     let waiting = outbox.letter(id(1), Which::Due(at(3))).unwrap().unwrap().recipients;
     assert_eq!(waiting.iter().map(|to| to.address.as_str()).collect::<Vec<_>>(), ["a@x", "b@x", "c@x"]);
-    assert!(outbox.send_again(id(9), &letter(&["a@x"]), at(3)).is_err(), "there is no such mail");
+    assert!(outbox.send_again(id(9), &letter(&["a@x"]), false, at(3)).is_err(), "there is no such mail");
     assert_eq!(outbox.ids(&id(1).to_string()[..20], 9).unwrap(), [id(1)]);
     assert_eq!(outbox.envelope(id(9)).unwrap(), None);
 
