@@ -21,6 +21,12 @@ pub enum Kind {
     Cancelled,
     /// A server refuses our user or his secret.
     Login,
+    /// There is no vault where one should be.
+    NoVault,
+    /// The vault's password is not the right one.
+    WrongPassword,
+    /// A provider's budget is spent: the work goes on later.
+    Paused,
     /// Everything else: disk, database, mail.
     Other,
 }
@@ -73,13 +79,17 @@ impl Error {
         &self.0.hints
     }
 
-    /// The process's exit code: 2 usage, 4 stopped by a brake, 11 locked, 130 cancelled, 1 the rest.
+    /// The process's exit code: 2 usage, 4 stopped by a brake, 11 locked, 130 cancelled,
+    /// 10 no vault, 12 wrong password of a vault, 3 paused, 1 the rest.
     pub fn exit_code(&self) -> u8 {
         match self.0.kind {
             Kind::Usage => 2,
             Kind::Stopped => 4,
             Kind::Locked => 11,
             Kind::Cancelled => 130,
+            Kind::NoVault => 10,
+            Kind::WrongPassword => 12,
+            Kind::Paused => 3,
             Kind::Config | Kind::Login | Kind::Other => 1,
         }
     }

@@ -21,6 +21,7 @@
 //! daemon
 //! agent
 //! sync
+//! vault
 //! folder  report  mail  state
 //! scheduler
 //! run  profile
@@ -50,3 +51,4 @@ pub mod run;
 pub mod scheduler;
 pub mod state;
 pub mod sync;
+pub mod vault;

@@ -39,6 +39,38 @@ pub struct Smtp {
     pub login: Option<Login>,
 }
 
+/// A mail server that keeps messages (RFC 9051), as the same account's side for reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imap {
+    /// The provider whose values were taken, for what to say when it refuses something.
+    pub preset: Option<Preset>,
+    /// The server's name, in ASCII, or its address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Who we are there.
+    pub login: Login,
+    /// What the provider allows.
+    pub limits: Limits,
+}
+
+/// What a provider allows of a mailbox. None: nothing is known, and what the server says for itself counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that may be sent to it in 24 hours.
+    pub upload_per_day: Option<u64>,
+    /// Bytes that may be fetched from it in 24 hours.
+    pub download_per_day: Option<u64>,
+    /// Bytes of the largest message that it takes.
+    pub message: Option<u64>,
+    /// Connections at once.
+    pub connections: Option<u8>,
+}
+
 /// How a connection is protected. The certificate is verified always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -110,12 +142,23 @@ impl Account {
     }
 }
 
+impl Imap {
+    /// Server and port, as in messages: `imap.gmail.com:993`.
+    pub fn server(&self) -> String {
+        server(&self.host, self.port)
+    }
+}
+
 impl Smtp {
     /// Server and port, as in messages: `smtp.gmail.com:465`.
     pub fn server(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        }
+        server(&self.host, self.port)
+    }
+}
+
+fn server(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
 }

@@ -30,7 +30,7 @@ mod units;
 mod value;
 mod wrong;
 
-pub use account::{Account, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
+pub use account::{Account, Imap, Limits, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
 pub use address::mailbox;
 pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
@@ -132,6 +132,76 @@ pub struct SyncJob {
     pub allow_empty_source: bool,
     /// Whether a run ends only when the target's file system has written everything to disk.
     pub flush: bool,
+}
+
+/// A backup, as meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupJob {
+    /// The folders, or single files, that are saved; absolute, at least one, none inside another.
+    pub sources: Vec<PathBuf>,
+    /// Where to: each vault gets a snapshot of its own. At least one.
+    pub vaults: Vec<VaultPlace>,
+    /// Where the vaults' password comes from.
+    pub password: SecretSource,
+    /// What is left out, of each source by its own paths.
+    pub filter: FilterRules,
+    /// Leave out what is mounted below a source.
+    pub one_file_system: bool,
+    /// Whether a source without anything in it is saved as such. Off: an empty source is an unmounted disk.
+    pub allow_empty_source: bool,
+    /// Which snapshots stay; None: all, nothing is ever forgotten.
+    pub keep: Option<Keep>,
+    /// How many bytes of new files are saved before what was done so far is secured with a checkpoint.
+    pub checkpoint: u64,
+    /// How much zstd compresses: 1 to 22, negative ones are faster.
+    pub compression: i32,
+}
+
+/// Where a vault is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VaultPlace {
+    /// A folder with restic's own layout; absolute.
+    Folder(PathBuf),
+    /// A Maildir whose messages are the vault's objects; absolute.
+    Maildir(PathBuf),
+    /// A folder of a mailbox.
+    Mailbox {
+        /// The account's name.
+        account: String,
+        /// The folder, its parts separated by `/`.
+        folder: String,
+    },
+}
+
+impl std::fmt::Display for VaultPlace {
+    /// As in a profile.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = |path: &PathBuf| crate::entry::show(path.as_os_str().as_encoded_bytes());
+        match self {
+            Self::Folder(folder) => f.write_str(&path(folder)),
+            Self::Maildir(folder) => write!(f, "maildir:{}", path(folder)),
+            Self::Mailbox { account, folder } => write!(f, "imap:{account}/{folder}"),
+        }
+    }
+}
+
+/// Which snapshots stay when the others are forgotten: a snapshot that one rule keeps is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// The newest so many.
+    pub last: Option<u32>,
+    /// The newest of each of so many hours that have one; likewise the next four.
+    pub hourly: Option<u32>,
+    /// Of days.
+    pub daily: Option<u32>,
+    /// Of weeks.
+    pub weekly: Option<u32>,
+    /// Of months.
+    pub monthly: Option<u32>,
+    /// Of years.
+    pub yearly: Option<u32>,
+    /// All that are younger than this, counted from the newest.
+    pub within: Option<SignedDuration>,
 }
 
 /// How a sync treats the target.

@@ -1,0 +1,197 @@
+//! What a vault is kept on: restic's objects as whole values, wherever they lie.
+//!
+//! A [`Store`] knows neither encryption nor chunks. It keeps objects under names, and promises one thing that the
+//! rest is built on: **what it says is stored, is stored**. One suite of tests proves that of every store.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+
+/// restic's kinds of object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// The repository's parameters. There is one, and its id is [`Id::NONE`].
+    Config,
+    /// The master key, encrypted with a password.
+    Key,
+    /// Says that somebody is at work.
+    Lock,
+    /// Which blobs are in which packs.
+    Index,
+    /// A snapshot.
+    Snapshot,
+    /// Blobs of data or trees.
+    Pack,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Config, Self::Key, Self::Lock, Self::Index, Self::Snapshot, Self::Pack];
+
+    /// The word in names of messages, and for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Key => "key",
+            Self::Lock => "lock",
+            Self::Index => "index",
+            Self::Snapshot => "snapshot",
+            Self::Pack => "pack",
+        }
+    }
+}
+
+/// The name of an object: the SHA-256 of its content, but for the config, which is always [`Id::NONE`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(pub [u8; 32]);
+
+impl Id {
+    /// The config's.
+    pub const NONE: Self = Self([0; 32]);
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = ();
+
+    /// Reads 64 lower-case hexadecimal digits, and nothing else: names come from outside.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Ok(byte - b'0'),
+            b'a'..=b'f' => Ok(byte - b'a' + 10),
+            _ => Err(()),
+        };
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| ())?;
+        let mut id = [0; 32];
+        for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Ok(Self(id))
+    }
+}
+
+/// An object in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// Its name.
+    pub id: Id,
+    /// Its size in bytes, exactly.
+    pub size: u64,
+}
+
+/// What a store has carried since it was opened, in bytes on the wire or disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// To it.
+    pub up: u64,
+    /// From it.
+    pub down: u64,
+}
+
+/// The room of a store, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Used, by whatever.
+    pub used: u64,
+    /// In all.
+    pub limit: u64,
+}
+
+/// A place for the objects of one repository.
+///
+/// An object is never changed but for the config. Methods are called from several threads at once.
+///
+/// `write` of a pack may return before the pack is stored; how many bytes wait is bounded. Everything else is stored
+/// when `write` returns, and before it is begun, all packs that were given earlier are. A failure to store is sticky:
+/// each later `write`, and each `flush`, fails with it. So no index can name a pack that is not there.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The place, for people.
+    fn place(&self) -> String;
+
+    /// The largest pack that it likes to take, in bytes; None: it does not care.
+    fn largest_pack(&self) -> Option<u64> {
+        None
+    }
+
+    /// Makes the place, if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or holds something that is no vault's.
+    fn create(&self) -> Result<()>;
+
+    /// All objects of a kind, in no order. A place that is not there has none.
+    ///
+    /// # Errors
+    /// The place cannot be listed.
+    fn list(&self, kind: Kind) -> Result<Vec<Found>>;
+
+    /// A whole object. Whether it fits its name is for the caller to see.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be read.
+    fn read(&self, kind: Kind, id: &Id) -> Result<Bytes>;
+
+    /// Bytes of an object: exactly those of `range`.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is shorter.
+    fn read_range(&self, kind: Kind, id: &Id, range: Range<u64>) -> Result<Bytes>;
+
+    /// Keeps an object. One that is there already is left as it is; the config takes the place of the one before it.
+    ///
+    /// # Errors
+    /// It, or one given earlier, cannot be stored.
+    fn write(&self, kind: Kind, id: &Id, object: Bytes) -> Result<()>;
+
+    /// Waits until everything is stored.
+    ///
+    /// # Errors
+    /// Something given earlier cannot be stored.
+    fn flush(&self) -> Result<()>;
+
+    /// Removes objects; those that are not there are none to remove.
+    ///
+    /// # Errors
+    /// One of them is still there.
+    fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()>;
+
+    /// What it carried so far.
+    fn traffic(&self) -> Traffic;
+
+    /// Its room; None: it does not say.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    fn room(&self) -> Result<Option<Room>> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_64_lower_case_digits_and_nothing_else() {
+        let id = Id([0xab; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "ab", &"AB".repeat(32), &"g0".repeat(32), &"ab".repeat(33), &"ä".repeat(32)] {
+            assert_eq!(bad.parse::<Id>(), Err(()), "{bad}");
+        }
+    }
+}
