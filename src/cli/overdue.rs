@@ -17,10 +17,7 @@ use crate::entry::show;
 use crate::error::Result;
 use crate::figures::roughly;
 use crate::profile::{OverdueAfter, Rhythm, Severity};
-use crate::scheduler::{Action, Late};
-
-/// How late a try may be before the failure is told without it.
-const RETRY: SignedDuration = SignedDuration::from_hours(1);
+use crate::scheduler::{Action, Late, RETRY_PATIENCE};
 
 /// How long after the start of the machine nothing is judged: the agent is about to make good what was missed.
 const EARLY: SignedDuration = SignedDuration::from_mins(10);
@@ -142,7 +139,7 @@ fn mail(outlook: &Outlook, standings: &[Standing], told: &mut Deliveries, ctx: &
     let agent = Agent::open(&ctx.state_dir, &outlook.config, &System)?;
     // Failures that were kept back for a try which does not come.
     for (name, memory) in agent.state().memories().all()? {
-        let retry = memory.retry.filter(|retry| outlook.now.duration_since(retry.at) >= RETRY);
+        let retry = memory.retry.filter(|retry| outlook.now.duration_since(retry.at) >= RETRY_PATIENCE);
         if let Some(retry) = retry {
             agent.tell_after_all(retry.run, &name)?;
         }

@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::late;
-use super::{Memory, Skipped};
-use super::{Missed, Past, Pause, Rules, Start};
+use super::{Late, Memory, Missed, Past, Pause, Rules, Skipped, Start};
 use crate::profile::{CatchUp, OverdueAfter};
 use crate::run::Trigger;
 
@@ -27,7 +26,7 @@ const QUEUE: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a try may be late before the failure is told without it.
-const RETRY_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+pub const RETRY_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A clock that was put back by more than this was wrong before: due times count from now.
 pub(super) const CORRECTION: SignedDuration = SignedDuration::from_hours(3);
@@ -354,6 +353,13 @@ impl Slot {
         let (due, at) = self.silence?;
         let at = if waits { later(at, QUEUE) } else { at };
         (now >= at && late::is_told(self.memory.alarm.as_ref(), due, now)).then_some(due)
+    }
+
+    /// What is told of it when nothing was heard since `due`.
+    pub(super) fn late(&self, name: &str, due: Timestamp, why: Option<String>) -> Late {
+        let before = self.memory.alarm;
+        let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
+        Late { profile: name.to_owned(), due, after: self.after(), told, why, before }
     }
 
     /// How long its last success may be ago, if an alarm is raised by that.

@@ -198,11 +198,10 @@ impl Scheduler {
             let paused = all || slot.memory.paused.is_some();
             let waits = waiting.contains(name);
             let Some(due) = slot.alarm(now, paused, waits) else { continue };
-            let before = slot.memory.alarm;
-            let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
-            slot.memory.alarm = Some(Alarm { due, told: now, times: told + 1 });
             let why = slot.refused.clone().or_else(|| waits.then(|| "it waits for other runs to end".into()));
-            late.push(Late { profile: name.clone(), due, after: slot.after(), told, why, before });
+            let one = slot.late(name, due, why);
+            slot.memory.alarm = Some(Alarm { due, told: now, times: one.told + 1 });
+            late.push(one);
         }
         if !late.is_empty() {
             actions.push(Action::Alarm(late));
@@ -305,9 +304,7 @@ impl Scheduler {
         let late = self.slots.iter().filter_map(|(name, slot)| {
             let paused = all || slot.memory.paused.is_some_and(|pause| pause.holds(now));
             let due = slot.alarm(now, paused, false)?;
-            let before = slot.memory.alarm;
-            let told = before.filter(|alarm| alarm.due == due).map_or(0, |alarm| alarm.times);
-            Some(Late { profile: name.clone(), due, after: slot.after(), told, why: None, before })
+            Some(slot.late(name, due, None))
         });
         late.collect()
     }
