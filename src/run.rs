@@ -77,6 +77,8 @@ pub enum Trigger {
     Start,
     /// The run before it failed.
     Retry,
+    /// The run before it paused, and may go on now.
+    Resume,
 }
 
 impl Trigger {
@@ -89,6 +91,7 @@ impl Trigger {
             Self::Change => "change",
             Self::Start => "start",
             Self::Retry => "retry",
+            Self::Resume => "resume",
         }
     }
 }
@@ -105,6 +108,8 @@ pub enum Status {
     Unchanged,
     /// Done, but something needs a look: a file changed while it was read, an attribute could not be kept.
     Warning,
+    /// A provider allows no more for now: what was done stays, and a later run goes on from there.
+    Paused,
     /// Something was not done.
     Failed,
     /// A brake stopped it before the first write.
@@ -120,7 +125,7 @@ impl Status {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Ok | Self::Unchanged => 0,
-            Self::Warning => 3,
+            Self::Warning | Self::Paused => 3,
             Self::Stopped => 4,
             Self::Cancelled => 130,
             Self::Running | Self::Failed | Self::Interrupted => 1,
@@ -132,7 +137,7 @@ impl Status {
         match self {
             Self::Unchanged => 0,
             Self::Ok => 1,
-            Self::Warning => 2,
+            Self::Warning | Self::Paused => 2,
             Self::Cancelled => 3,
             Self::Running | Self::Stopped => 4,
             Self::Interrupted => 5,
@@ -152,6 +157,7 @@ impl Status {
             Self::Ok => "ok",
             Self::Unchanged => "unchanged",
             Self::Warning => "warning",
+            Self::Paused => "paused",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
             Self::Cancelled => "cancelled",
@@ -272,6 +278,12 @@ pub struct Outcome {
     /// Old versions kept and removed by this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versions: Option<Versions>,
+    /// What became of each vault of a backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vaults: Vec<Kept>,
+    /// When a paused run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
 }
 
 impl Outcome {
@@ -288,6 +300,8 @@ impl Outcome {
             error: None,
             free_bytes: None,
             versions: None,
+            vaults: Vec::new(),
+            paused: None,
         }
     }
 }
@@ -306,6 +320,51 @@ impl From<&crate::error::Error> for Message {
     fn from(error: &crate::error::Error) -> Self {
         Self { text: error.one_line(), hints: error.hints().to_vec() }
     }
+}
+
+/// What a backup kept in one vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Kept {
+    /// Where the vault is, as in the profile.
+    pub vault: String,
+    /// The snapshot that was made, 64 hexadecimal digits; None: none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// The tree that it names, which says what is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
+    /// The snapshot before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Bytes of new content before compression.
+    pub added: u64,
+    /// Bytes by which the vault grew.
+    pub stored: u64,
+    /// Snapshots that were forgotten by the profile's rules.
+    pub forgotten: u64,
+    /// Bytes used and in all, where the vault's place has a quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<(u64, u64)>,
+    /// Bytes sent in the last 24 hours, and how many the provider allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<(u64, u64)>,
+    /// Why nothing was kept here, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// When a run goes on that a provider's limit stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Paused {
+    /// What stopped it, as a sentence without a full stop.
+    pub reason: String,
+    /// When it may go on.
+    pub until: Timestamp,
+    /// When all will be done at this pace, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Timestamp>,
 }
 
 /// What happened to old versions.
@@ -341,6 +400,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// When it goes on, if it paused.
+    pub fn resumes(&self) -> Option<Timestamp> {
+        self.outcome.paused.as_ref().map(|paused| paused.until)
+    }
+
     /// How long it took.
     pub fn duration(&self) -> SignedDuration {
         self.ended.duration_since(self.started)

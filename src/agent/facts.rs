@@ -8,7 +8,7 @@ use crate::entry::show;
 use crate::error::Result;
 use crate::profile::{Account, Job, Level, Profile, ReportRules};
 use crate::report::{self, Facts, LogText, Origin, PastRun, Rendered};
-use crate::run::{Run, Trigger};
+use crate::run::{Run, Status, Trigger};
 use crate::scheduler::Memory;
 use crate::state::{Query, RunRow, failure_key};
 
@@ -71,7 +71,7 @@ impl Agent<'_> {
             mode,
             history: &past,
             last_success: history.last_success(&run.profile, run.id)?.and_then(|row| row.ended),
-            failing_since: (!success).then(|| match failing {
+            failing_since: (!success && run.outcome.status != Status::Paused).then(|| match failing {
                 Some(series) => (series.since, count(series.runs).saturating_add(1)),
                 None => (run.started, 1),
             }),

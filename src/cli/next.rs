@@ -26,7 +26,8 @@ Examples:
   postkeep next documents -n 30
   postkeep next --json | jq -r '.runs[0].at'
 
-WHY is schedule or every, as the profile says; retry after a run that failed; catch-up for due times that passed \
+WHY is schedule or every, as the profile says; retry after a run that failed; resume after one that \
+paused; catch-up for due times that passed \
 without a run. The last column tells what becomes of a time that the clock passes over, or that comes twice, on the \
 days on which it is put forward or back.")]
 pub(crate) struct NextArgs {

@@ -25,7 +25,7 @@ pub(super) fn path(path: &str) -> &str {
 pub(super) fn status(status: Status, color: bool) -> String {
     let code = match status {
         Status::Ok | Status::Unchanged => "32",
-        Status::Warning | Status::Running | Status::Cancelled => "33",
+        Status::Warning | Status::Paused | Status::Running | Status::Cancelled => "33",
         Status::Failed | Status::Stopped | Status::Interrupted => "31",
     };
     paint(code, status.word(), color)

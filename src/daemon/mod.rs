@@ -41,7 +41,7 @@ use crate::agent::{self, Agent};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Reason;
-use crate::scheduler::{self, Action, Scheduler};
+use crate::scheduler::{self, Action, Follows, Scheduler};
 use crate::state::{Guard, State};
 
 /// How much wall time and measured time may differ before something has happened to the clock or to the machine.
@@ -310,8 +310,9 @@ impl Daemon {
             let names: Vec<String> = self.scheduler.names().map(str::to_owned).collect();
             for name in names {
                 let past = self.state.history().past(&name)?;
-                let retry = self.state.memories().get(&name)?.and_then(|memory| memory.retry);
-                self.scheduler.ran_elsewhere(&name, past, retry);
+                let kept = self.state.memories().get(&name)?;
+                let follows = kept.map_or_else(Follows::default, |memory| memory.follows());
+                self.scheduler.ran_elsewhere(&name, past, follows);
             }
         }
         let locks = self.state.locks();

@@ -113,7 +113,8 @@ impl Job<'_> {
         match agent.run(self.profile, self.start.trigger, &order, meter, phase) {
             Ok(Ran { run, retry }) => {
                 let success = run.outcome.status.is_success();
-                self.ended(Ended::Ran { began: run.started, success, retry }, Some(run.clone()));
+                let resume = run.resumes();
+                self.ended(Ended::Ran { began: run.started, success, retry, resume }, Some(run.clone()));
                 if retry.is_some() {
                     return;
                 }

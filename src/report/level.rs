@@ -11,7 +11,7 @@ pub fn level(status: Status, after_failure: bool) -> Level {
         Status::Ok | Status::Unchanged if after_failure => Level::Recovery,
         Status::Ok => Level::Success,
         Status::Unchanged => Level::Unchanged,
-        Status::Warning => Level::Warning,
+        Status::Warning | Status::Paused => Level::Warning,
         Status::Failed | Status::Stopped | Status::Cancelled | Status::Interrupted | Status::Running => {
             Level::Failure
         }
@@ -34,6 +34,7 @@ mod tests {
             (Status::Ok, Level::Success, Level::Recovery),
             (Status::Unchanged, Level::Unchanged, Level::Recovery),
             (Status::Warning, Level::Warning, Level::Warning),
+            (Status::Paused, Level::Warning, Level::Warning),
             (Status::Failed, Level::Failure, Level::Failure),
             (Status::Stopped, Level::Failure, Level::Failure),
             (Status::Cancelled, Level::Failure, Level::Failure),

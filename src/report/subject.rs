@@ -22,13 +22,19 @@ pub(super) fn subject(facts: &Facts<'_>) -> String {
             format!("FAILED {}", numbers::of(outcome.errors, "error", "errors"))
         }
         (Status::Failed, _) => "FAILED".into(),
+        (Status::Paused, _) => "PAUSED".into(),
         (Status::Stopped, _) => "STOPPED".into(),
         (Status::Cancelled, _) => "CANCELLED".into(),
         (Status::Interrupted | Status::Running, _) => "INTERRUPTED".into(),
     };
     let again = matches!(
         outcome.status,
-        Status::Warning | Status::Failed | Status::Stopped | Status::Interrupted | Status::Running
+        Status::Warning
+            | Status::Paused
+            | Status::Failed
+            | Status::Stopped
+            | Status::Interrupted
+            | Status::Running
     );
     if let Some(day) = facts.still.filter(|_| again) {
         status.push_str(&format!(", day {}", numbers::count(day.into())));

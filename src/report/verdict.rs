@@ -44,6 +44,7 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
                 if outcome.warnings == 0 { "done.".into() } else { format!("done, but {look}.") },
             )
         }
+        Status::Paused => ("PAUSED", after, paused(facts)),
         Status::Failed => ("FAILED", after, failed(facts)),
         Status::Stopped => ("STOPPED", "before anything was written".into(), stopped(facts)),
         Status::Cancelled => ("CANCELLED", after, cancelled(&outcome.counts)),
@@ -108,6 +109,22 @@ fn failed(facts: &Facts<'_>) -> String {
             format!("{entries} not synced.")
         }
     }
+}
+
+/// What stopped it, and when it is done: the two things that somebody who waits wants to know.
+fn paused(facts: &Facts<'_>) -> String {
+    let Some(paused) = &facts.run.outcome.paused else { return "it goes on later.".into() };
+    let mut text = format!(
+        "{}; it goes on by itself on {}",
+        clean::line(paused.reason.trim_end_matches('.'), 300),
+        when(paused.until, facts.origin.zone)
+    );
+    if let Some(done) = paused.done {
+        let day = done.to_zoned(facts.origin.zone.clone()).strftime("%a %-d %b %Y").to_string();
+        text.push_str(&format!(", and is done about {day}"));
+    }
+    text.push('.');
+    text
 }
 
 fn stopped(facts: &Facts<'_>) -> String {

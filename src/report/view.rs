@@ -96,7 +96,7 @@ fn tone(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
         Status::Unchanged | Status::Cancelled => "calm",
-        Status::Warning => "warn",
+        Status::Warning | Status::Paused => "warn",
         Status::Failed => "bad",
         Status::Stopped => "stop",
         Status::Interrupted | Status::Running => "cut",
@@ -128,6 +128,7 @@ fn cause(trigger: Trigger) -> Option<&'static str> {
         Trigger::Change => Some("a change in the source"),
         Trigger::Start => Some("the start of the agent"),
         Trigger::Retry => Some("the failure of the run before, which is tried again"),
+        Trigger::Resume => Some("the pause of the run before, which is over"),
     }
 }
 

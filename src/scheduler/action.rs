@@ -37,6 +37,8 @@ pub enum Ended {
         success: bool,
         /// The try that follows, if it failed and is tried again.
         retry: Option<Pending>,
+        /// When it goes on, if it paused.
+        resume: Option<Timestamp>,
     },
     /// Somebody else has its folders: it was not recorded.
     Locked(String),

@@ -13,6 +13,8 @@ pub struct Memory {
     pub rhythm: String,
     /// A run failed, is not told yet, and is to be tried again.
     pub retry: Option<Pending>,
+    /// A run paused, was told, and goes on then.
+    pub resume: Option<Timestamp>,
     /// A condition of the profile has not been met since.
     pub skipped: Option<Skipped>,
     /// A person wants no runs.
@@ -24,8 +26,22 @@ pub struct Memory {
 impl Memory {
     /// Of a profile that is seen for the first time.
     pub fn new(now: Timestamp, rhythm: String) -> Self {
-        Self { served: now, rhythm, retry: None, skipped: None, paused: None, alarm: None }
+        Self { served: now, rhythm, retry: None, resume: None, skipped: None, paused: None, alarm: None }
     }
+
+    /// What follows from the last run.
+    pub fn follows(&self) -> Follows {
+        Follows { retry: self.retry, resume: self.resume }
+    }
+}
+
+/// What follows from a run that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Follows {
+    /// The next try, if it failed and is tried again.
+    pub retry: Option<Pending>,
+    /// When it goes on, if it paused.
+    pub resume: Option<Timestamp>,
 }
 
 /// A try that is to come.

@@ -26,7 +26,7 @@ mod tests;
 pub use action::{Action, Ended, Event, Late, Save, Start};
 pub use due::{Missed, Rules};
 pub use late::{alarm, retell};
-pub use memory::{Alarm, Memory, Past, Pause, Pending, Skipped};
+pub use memory::{Alarm, Follows, Memory, Past, Pause, Pending, Skipped};
 pub use slot::{RETRY_PATIENCE, View};
 pub use step::Scheduler;
 pub use upcoming::{Upcoming, Why};

@@ -105,7 +105,7 @@ impl Machine {
         for (name, work) in cut {
             // It is reported, so there was no silence.
             self.past.entry(name.clone()).or_default().last_run = Some(work.began);
-            self.scheduler.ran_elsewhere(&name, self.past[&name], None);
+            self.scheduler.ran_elsewhere(&name, self.past[&name], super::Follows::default());
             self.scheduler.interrupted(&name);
         }
         self.event(Event::Woke);
@@ -171,7 +171,7 @@ impl Machine {
                 let past =
                     Past { first_run: began, last_run: began, ended: Some(self.now), last_success: began };
                 self.past.insert(name.clone(), past);
-                let ended = Ended::Ran { began: work.began, success: true, retry: None };
+                let ended = Ended::Ran { began: work.began, success: true, retry: None, resume: None };
                 self.event(Event::Ended(name, ended));
             }
             self.event(Event::Tick);

@@ -25,6 +25,9 @@ const QUEUE: SignedDuration = SignedDuration::from_hours(1);
 /// How long a run in another process is no silence, where its profile has no timeout.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How much longer than a day a pause may last.
+const GRACE: SignedDuration = SignedDuration::from_hours(2);
+
 /// How long a try may be late before the failure is told without it.
 pub const RETRY_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -244,7 +247,7 @@ impl Slot {
             Trigger::Start => self.on_start = true,
             Trigger::CatchUp if start.due.is_none() => self.again = true,
             Trigger::Change => self.changed(now),
-            Trigger::Schedule | Trigger::CatchUp | Trigger::Retry => {}
+            Trigger::Schedule | Trigger::CatchUp | Trigger::Retry | Trigger::Resume => {}
         }
     }
 
@@ -287,6 +290,13 @@ impl Slot {
             let wait = self.rules.timing.retry.map_or(SignedDuration::ZERO, |retry| retry.wait);
             return (now >= retry.at || retry.at > later(now, wait))
                 .then(|| Wish { start: start(Trigger::Retry, due, 0, retry.number), since: retry.at });
+        }
+        if let Some(at) = self.memory.resume {
+            // It takes the place of what is due meanwhile. No provider's budget is of more than a day: what is further
+            // away was set by a clock that has been put back.
+            let due = self.due(now).map(|missed| missed.latest);
+            return (now >= at || at > later(now, DAY + GRACE))
+                .then(|| Wish { start: start(Trigger::Resume, due, 0, 1), since: at });
         }
         if let Some(missed) = self.due(now) {
             let due = missed.latest;
@@ -344,7 +354,8 @@ impl Slot {
         let at_work = self.at_work.is_some();
         let excused = self.memory.skipped.is_some() && self.rules.timing.overdue == OverdueAfter::DueAndGrace;
         // A try that is long overdue comes no more.
-        let retry = self.memory.retry.is_some_and(|retry| now < later(retry.at, RETRY_PATIENCE));
+        let retry = self.memory.retry.is_some_and(|retry| now < later(retry.at, RETRY_PATIENCE))
+            || self.memory.resume.is_some_and(|at| now < later(at, RETRY_PATIENCE));
         let timeout = self.rules.timing.timeout.unwrap_or(DAY);
         let elsewhere = self.elsewhere.is_some_and(|since| now < later(since, timeout));
         if at_work || paused || excused || retry || elsewhere {
@@ -384,7 +395,11 @@ impl Slot {
         let quiet = self.unrest.map(|unrest| later(unrest.last, settle));
         let retry = self.memory.retry.map(|retry| retry.at);
         let again = (self.not_before > now).then_some(self.not_before);
-        [self.next, quiet, retry, again].into_iter().flatten().filter(|at| *at > now).min()
+        [self.next, quiet, retry, self.memory.resume, again]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// How it stands.

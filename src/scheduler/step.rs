@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::slot::{AGAIN, CORRECTION, LOST, Slot, View, Wish, later};
-use super::{Action, Alarm, Ended, Event, Late, Memory, Past, Pause, Rules, Save};
+use super::{Action, Alarm, Ended, Event, Follows, Late, Memory, Past, Pause, Rules, Save};
 use crate::profile::{CatchUp, Schedule};
 
 /// How long a digest waits after a start or a sleep: what is caught up comes into it.
@@ -342,17 +342,18 @@ impl Scheduler {
         self.slots.values_mut().for_each(|slot| slot.wake(now, SignedDuration::ZERO, true));
     }
 
-    /// What the history says about a profile now, and the try that is kept: a run beside the agent may have ended.
-    pub fn ran_elsewhere(&mut self, profile: &str, past: Past, retry: Option<super::Pending>) {
+    /// What the history says about a profile now, and what is kept of what follows: a run beside the agent may have ended.
+    pub fn ran_elsewhere(&mut self, profile: &str, past: Past, follows: Follows) {
         let Some(slot) = self.slots.get_mut(profile).filter(|slot| slot.at_work.is_none()) else { return };
         if past.last_run > slot.past.last_run {
             if past.last_success > slot.past.last_success || slot.after().is_none() {
                 slot.memory.alarm = None;
             }
             slot.past = past;
-            slot.memory.retry = retry;
+            slot.memory.retry = follows.retry;
+            slot.memory.resume = follows.resume;
             slot.elsewhere = None;
-            if retry.is_none() {
+            if follows.retry.is_none() {
                 slot.refused = None;
             }
             slot.look_ahead();
@@ -402,7 +403,7 @@ impl Slot {
     fn ended(&mut self, ended: Ended, now: Timestamp) {
         let Some(work) = self.at_work.take() else { return };
         match ended {
-            Ended::Ran { began, success, retry } => {
+            Ended::Ran { began, success, retry, resume } => {
                 if let Some(due) = work.start.due {
                     self.serve(due);
                 }
@@ -415,6 +416,7 @@ impl Slot {
                     self.past.last_success = self.past.last_success.max(Some(began));
                 }
                 self.memory.retry = retry;
+                self.memory.resume = resume;
                 self.memory.skipped = None;
                 // Where the age of the last success is what counts, a failure ends no alarm.
                 if success || self.after().is_none() {

@@ -42,7 +42,7 @@ fn starts(actions: &[Action]) -> Vec<(Trigger, Option<Timestamp>, u64, u32)> {
 }
 
 fn ran(began: Timestamp, success: bool) -> Event {
-    Event::Ended("p".into(), Ended::Ran { began, success, retry: None })
+    Event::Ended("p".into(), Ended::Ran { began, success, retry: None, resume: None })
 }
 
 fn alarms(actions: &[Action]) -> Vec<Late> {
@@ -176,7 +176,8 @@ fn changes_are_run_after_some_quiet_and_not_put_off_for_ever() {
 fn a_failure_is_tried_again_and_told_if_that_cannot_be() {
     let id = RunId::new(at(0), 1);
     let retry = |number, at| Some(Pending { number, at, run: id });
-    let failed = |began, retry| Event::Ended("p".into(), Ended::Ran { began, success: false, retry });
+    let failed =
+        |began, retry| Event::Ended("p".into(), Ended::Ran { began, success: false, retry, resume: None });
     let keys = "schedule = '0 3 * * *'\nretry = { times = 3, wait = '5m' }";
     let begun = || {
         let mut scheduler = one(keys, at(0));
@@ -253,8 +254,9 @@ fn a_group_goes_in_order_and_two_at_a_time() {
         };
         actions.iter().filter_map(start).collect()
     };
-    let ended =
-        |name: &str| Event::Ended(name.into(), Ended::Ran { began: at(180), success: true, retry: None });
+    let ended = |name: &str| {
+        Event::Ended(name.into(), Ended::Ran { began: at(180), success: true, retry: None, resume: None })
+    };
     assert_eq!(names(&scheduler.step(at(180), Event::Tick)), ["m", "n"]);
     assert_eq!(names(&scheduler.step(at(181), ended("m"))), ["z"]);
     assert_eq!(names(&scheduler.step(at(182), ended("n"))), Vec::<String>::new());
@@ -501,8 +503,12 @@ fn what_a_wrong_clock_told_is_told_again() {
 #[test]
 fn the_failure_of_a_profile_that_is_gone_meanwhile_is_told() {
     let retry = Pending { number: 2, at: at(99), run: RunId::new(at(0), 1) };
-    let failed =
-        || Event::Ended("p".into(), Ended::Ran { began: at(60), success: false, retry: Some(retry) });
+    let failed = || {
+        Event::Ended(
+            "p".into(),
+            Ended::Ran { began: at(60), success: false, retry: Some(retry), resume: None },
+        )
+    };
     let keys = "every = '1h'\nretry = { times = 1 }";
     let mut gone = one(keys, at(0));
     gone.step(at(60), Event::Tick);
@@ -514,6 +520,34 @@ fn the_failure_of_a_profile_that_is_gone_meanwhile_is_told() {
     back.remove("p");
     back.put(at(61), "p", rules(keys), None, Past::default());
     assert!(back.step(at(62), failed()).contains(&Action::Tell("p".into(), retry)));
+}
+
+#[test]
+fn a_run_that_paused_goes_on_by_itself_and_is_no_silence() {
+    let mut scheduler = one("schedule = '0 3 * * *'\ngrace = '5m'", at(0));
+    assert_eq!(starts(&scheduler.step(at(180), Event::Tick)), [(Trigger::Schedule, Some(at(180)), 1, 1)]);
+    let resume = Some(at(180 + 20 * HOUR));
+    let paused = Ended::Ran { began: at(180), success: false, retry: None, resume };
+    assert_eq!(starts(&scheduler.step(at(190), Event::Ended("p".into(), paused.clone()))), []);
+    assert_eq!(scheduler.wakes(at(190)), resume);
+    for minute in 191..(180 + 20 * HOUR) {
+        assert_eq!(scheduler.step(at(minute), Event::Tick), [], "{minute}");
+    }
+    assert_eq!(starts(&scheduler.step(resume.unwrap(), Event::Tick)), [(Trigger::Resume, None, 0, 1)]);
+    scheduler.step(at(180 + 21 * HOUR), ran(resume.unwrap(), true));
+    assert_eq!(scheduler.memory("p").unwrap().resume, None);
+    // It stands for what comes due meanwhile, too; and a clock that is put back does not hold it up for weeks.
+    let mut scheduler = one("schedule = '0 3 * * *'", at(0));
+    scheduler.step(at(180), Event::Tick);
+    let late = Ended::Ran { began: at(180), success: false, retry: None, resume: Some(at(180 + 25 * HOUR)) };
+    scheduler.step(at(190), Event::Ended("p".into(), late));
+    assert_eq!(starts(&scheduler.step(at(180 + DAY), Event::Tick)), []);
+    let went_on = starts(&scheduler.step(at(180 + 25 * HOUR), Event::Tick));
+    assert_eq!(went_on, [(Trigger::Resume, Some(at(180 + DAY)), 0, 1)]);
+    let mut back = one("on-change = true", at(0));
+    back.step(at(1), Event::Asked(vec!["p".into()]));
+    let far = Ended::Ran { began: at(1), success: false, retry: None, resume: Some(at(40 * DAY)) };
+    assert_eq!(starts(&back.step(at(2), Event::Ended("p".into(), far))), [(Trigger::Resume, None, 0, 1)]);
 }
 
 #[test]
@@ -571,7 +605,7 @@ fn profiles_that_are_asked_for_against_the_order_of_their_group_do_not_wait_for_
     assert!(matches!(&asked[..], [Action::Start(start)] if start.profile == "y"), "{asked:?}");
     // While it runs its next due time comes.
     scheduler.step(at(40), Event::Tick);
-    let success = |began| Ended::Ran { began: at(began), success: true, retry: None };
+    let success = |began| Ended::Ran { began: at(began), success: true, retry: None, resume: None };
     let after = scheduler.step(at(41), Event::Ended("y".into(), success(1)));
     let started = |actions: &[Action], name: &str| {
         actions.iter().any(|action| matches!(action, Action::Start(start) if start.profile == name))

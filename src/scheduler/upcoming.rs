@@ -26,6 +26,8 @@ pub enum Why {
     Every,
     /// The run before it failed.
     Retry,
+    /// The run before it paused.
+    Resume,
     /// A due time passed without a run.
     CatchUp,
 }
@@ -37,6 +39,7 @@ impl Why {
             Self::Schedule => "schedule",
             Self::Every => "every",
             Self::Retry => "retry",
+            Self::Resume => "resume",
             Self::CatchUp => "catch-up",
         }
     }
@@ -61,9 +64,11 @@ impl Rules {
         let mut found = Vec::new();
         let mut after = from.max(memory.served);
         // A pause takes a try away; and what waits for a condition comes nobody knows when.
-        if let Some(retry) = memory.retry.filter(|_| paused.is_none()) {
-            let at = retry.at.max(now);
-            found.push(Upcoming { at, why: Why::Retry, note: None });
+        let follows = memory.retry.map(|retry| (retry.at, Why::Retry));
+        let follows = follows.or(memory.resume.map(|at| (at, Why::Resume)));
+        if let Some((at, why)) = follows.filter(|_| paused.is_none()) {
+            let at = at.max(now);
+            found.push(Upcoming { at, why, note: None });
             after = after.max(at);
         } else if let Some(at) = self.missed_at(memory, from, awake, paused) {
             found.push(at);

@@ -10,7 +10,7 @@ use super::spool::Spooled;
 use super::{log, outbox, pack, schedule};
 use crate::error::{Context, Error, Result};
 use crate::run::{MAX_FAILURES, Outcome, RootMark, RootMarks, Run, RunId, Trigger};
-use crate::scheduler::Pending;
+use crate::scheduler::{Follows, Pending};
 
 /// A run that begins, or one that began and never ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,8 @@ impl History<'_> {
                 let (inode, entries) = (mark.inode.cast_signed(), mark.entries.cast_signed());
                 tx.execute(sql, (&end.run.profile, side, &mark.path, &mark.file_system, inode, entries))?;
             }
-            schedule::ended(tx, &end.run.profile, end.retry, end.keeps_alarm)?;
+            let follows = Follows { retry: end.retry, resume: end.run.resumes() };
+            schedule::ended(tx, &end.run.profile, follows, end.keeps_alarm)?;
             if end.retry.is_some() {
                 tx.execute("UPDATE run SET retried = 1 WHERE id = ?1", [id.to_string()])?;
             }
@@ -186,6 +187,8 @@ fn encode(outcome: &Outcome) -> std::io::Result<(String, Option<Vec<u8>>)> {
         error: outcome.error.clone(),
         free_bytes: outcome.free_bytes,
         versions: outcome.versions,
+        vaults: outcome.vaults.clone(),
+        paused: outcome.paused.clone(),
     };
     let kept = &outcome.failures[..outcome.failures.len().min(MAX_FAILURES)];
     let failures = if kept.is_empty() { None } else { Some(pack::pack(&serde_json::to_vec(kept)?)?) };

@@ -169,8 +169,8 @@ impl History<'_> {
         let before = before.map_or_else(|| "~".into(), |id| id.to_string());
         self.db.read("read the last runs", |db| {
             let sql = format!(
-                "SELECT min(started), count(*) FROM run WHERE profile = ?1 AND id < ?2 AND status <> 'running'
-                 AND NOT retried AND id > coalesce((SELECT max(id) FROM run WHERE profile = ?1 AND id < ?2 AND {SUCCESS}), '')"
+                "SELECT min(started), count(*) FROM run WHERE profile = ?1 AND id < ?2
+                 AND status NOT IN ('running', 'paused') AND NOT retried AND id > coalesce((SELECT max(id) FROM run WHERE profile = ?1 AND id < ?2 AND {SUCCESS}), '')"
             );
             let (since, runs): (Option<i64>, i64) =
                 db.query_row(&sql, (profile, before), |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -9,7 +9,7 @@ use super::db::{Db, Fault, micros, time, unreadable};
 use super::{History, NewLetter, Report, outbox};
 use crate::error::Result;
 use crate::run::{RunId, Status};
-use crate::scheduler::{Alarm, Late, Memory, Past, Pause, Pending, Save, Skipped};
+use crate::scheduler::{Alarm, Follows, Late, Memory, Past, Pause, Pending, Save, Skipped};
 
 /// The scheduler's memory.
 pub struct Memories<'s> {
@@ -38,7 +38,7 @@ const PAUSED: [&str; 2] = ["paused-since", "paused-until"];
 
 const COLUMNS: &str =
     "profile, served, rhythm, retry_number, retry_at, retry_run, skipped_since, skipped_reason,
-    paused_since, paused_until, alarm_due, alarm_told, alarm_times";
+    paused_since, paused_until, alarm_due, alarm_told, alarm_times, resume_at";
 
 impl Memories<'_> {
     /// What is remembered of all profiles.
@@ -201,6 +201,7 @@ impl Memories<'_> {
             served: time(row.get(1)?),
             rhythm: row.get(2)?,
             retry,
+            resume: when(13)?,
             skipped: when(6)?.zip(reason).map(|(since, reason)| Skipped { since, reason }),
             paused: when(8)?.map(|since| Pause { since, until }),
             alarm,
@@ -299,16 +300,18 @@ pub(super) fn serve(tx: &Transaction<'_>, profile: &str, due: Option<Timestamp>)
 pub(super) fn ended(
     tx: &Transaction<'_>,
     profile: &str,
-    retry: Option<Pending>,
+    Follows { retry, resume }: Follows,
     keeps_alarm: bool,
 ) -> Result<(), Fault> {
-    let sql = "UPDATE schedule SET retry_number = ?2, retry_at = ?3, retry_run = ?4 WHERE profile = ?1";
+    let sql = "UPDATE schedule SET retry_number = ?2, retry_at = ?3, retry_run = ?4, resume_at = ?5
+               WHERE profile = ?1";
     let run = retry.map(|retry| retry.run.to_string());
     tx.prepare_cached(sql)?.execute((
         profile,
         retry.map(|retry| retry.number),
         retry.map(|retry| micros(retry.at)),
         run,
+        resume.map(micros),
     ))?;
     if !keeps_alarm {
         let sql =
@@ -330,11 +333,11 @@ pub(super) fn not_retried(tx: &Transaction<'_>, id: RunId) -> Result<(), Fault> 
 fn save_in(tx: &Transaction<'_>, save: &Save) -> Result<(), Fault> {
     let Save { profile, memory, served } = save;
     let sql = "INSERT INTO schedule (profile, served, rhythm, retry_number, retry_at, retry_run, skipped_since,
-                   skipped_reason, paused_since, paused_until, alarm_due, alarm_told, alarm_times)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                   skipped_reason, paused_since, paused_until, alarm_due, alarm_told, alarm_times, resume_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?15)
                ON CONFLICT (profile) DO UPDATE SET served = CASE WHEN ?14 THEN ?2 ELSE served END, rhythm = ?3,
                    skipped_since = ?7, skipped_reason = ?8, paused_since = ?9, paused_until = ?10, alarm_due = ?11, alarm_told = ?12, alarm_times = ?13";
-    let Memory { served: due, rhythm, retry, skipped, paused, alarm } = memory;
+    let Memory { served: due, rhythm, retry, resume, skipped, paused, alarm } = memory;
     tx.prepare_cached(sql)?.execute((
         profile,
         micros(*due),
@@ -350,6 +353,7 @@ fn save_in(tx: &Transaction<'_>, save: &Save) -> Result<(), Fault> {
         alarm.map(|alarm| micros(alarm.told)),
         alarm.map(|alarm| alarm.times),
         served,
+        resume.map(micros),
     ))?;
     Ok(())
 }
@@ -381,6 +385,7 @@ mod tests {
         assert_eq!(memories.get("docs").unwrap(), None);
         let full = Memory {
             retry: Some(Pending { number: 2, at: at(9), run: id(3) }),
+            resume: Some(at(11)),
             skipped: Some(Skipped { since: at(4), reason: "no disk".into() }),
             paused: Some(Pause { since: at(5), until: Some(at(99)) }),
             alarm: Some(Alarm { due: at(1), told: at(2), times: 3 }),
@@ -394,13 +399,13 @@ mod tests {
         assert_eq!(memories.all().unwrap()["docs"], full);
         // The due time that was served is written by the run that serves it.
         save(&memory(7), false);
-        let retry = full.retry;
-        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, ..memory(1) }));
+        let Memory { retry, resume, .. } = full;
+        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, resume, ..memory(1) }));
         save(&memory(7), true);
-        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, ..memory(7) }));
+        assert_eq!(memories.get("docs").unwrap(), Some(Memory { retry, resume, ..memory(7) }));
         // A try is awaited until its run is told.
         fixture.state.history().not_retried(id(3)).unwrap();
-        assert_eq!(memories.get("docs").unwrap(), Some(memory(7)));
+        assert_eq!(memories.get("docs").unwrap(), Some(Memory { resume, ..memory(7) }));
     }
 
     #[test]

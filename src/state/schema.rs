@@ -88,6 +88,15 @@ pub(super) const MIGRATIONS: &[&str] = &["
 
     -- The profile by whose rules a letter goes that tells of no run.
     ALTER TABLE letter ADD COLUMN profile TEXT;
+", "
+    -- When a run goes on that paused.
+    ALTER TABLE schedule ADD COLUMN resume_at INTEGER;
+
+    -- Bytes sent to and fetched from a mail account, by the quarter of an hour in which that was.
+    CREATE TABLE traffic (
+        account TEXT NOT NULL, quarter INTEGER NOT NULL, up INTEGER NOT NULL, down INTEGER NOT NULL,
+        PRIMARY KEY (account, quarter)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// What a look at an existing file finds.

@@ -44,7 +44,7 @@ impl Class {
     /// says nothing new about a run that went wrong before.
     pub fn of(standing: &Standing<'_>) -> Self {
         let last = standing.last.as_ref().map(|run| run.status);
-        let failed = last.is_some_and(|status| !status.is_success());
+        let failed = last.is_some_and(|status| !status.is_success() && status != Status::Paused);
         if standing.broken {
             Self::Broken
         } else if standing.paused.is_some() {
@@ -53,7 +53,7 @@ impl Class {
             Self::Overdue
         } else if failed {
             Self::Failed
-        } else if last == Some(Status::Warning) {
+        } else if matches!(last, Some(Status::Warning | Status::Paused)) {
             Self::Warning
         } else if standing.skipped.is_some() {
             Self::Skipped

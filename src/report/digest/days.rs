@@ -23,10 +23,11 @@ pub(super) enum Mark {
 
 impl Mark {
     /// All of them, for the legend.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ran(Status::Ok),
         Self::Ran(Status::Unchanged),
         Self::Ran(Status::Warning),
+        Self::Ran(Status::Paused),
         Self::Ran(Status::Failed),
         Self::Ran(Status::Stopped),
         Self::Ran(Status::Cancelled),

@@ -77,6 +77,7 @@ fn last(digest: &Digest<'_>, standing: &Standing<'_>) -> Option<String> {
     let how = match run.status {
         Status::Ok | Status::Unchanged => return None,
         Status::Warning => "ended with a warning",
+        Status::Paused => "paused: its provider allowed no more",
         Status::Failed => "failed",
         Status::Stopped => "was stopped by a brake",
         Status::Cancelled => "was cancelled",

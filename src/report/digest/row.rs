@@ -96,6 +96,7 @@ pub(super) fn by_status(runs: &[PastRun]) -> String {
     let kinds = [
         (of(Status::Ok) + of(Status::Unchanged), "ok"),
         (of(Status::Warning), "warning"),
+        (of(Status::Paused), "paused"),
         (of(Status::Failed), "failed"),
         (of(Status::Stopped), "stopped"),
         (of(Status::Interrupted) + of(Status::Running), "interrupted"),
