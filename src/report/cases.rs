@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use super::{Facts, PastRun};
 use crate::profile::{AttachLog, Level, Mode, ReportRules};
 use crate::report::Origin;
-use crate::run::{Counts, Failure, Message, Outcome, Run, RunId, Severity, Status, Stop, Trigger, Versions};
+use crate::run::{
+    Counts, Failure, Kept, Message, Outcome, Paused, Run, RunId, Severity, Status, Stop, Trigger, Versions,
+};
 
 /// Facts that own what they say.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub struct Case {
     pub zone: TimeZone,
     pub rules: ReportRules,
     pub log: Vec<u8>,
+    pub mode: Option<Mode>,
 }
 
 impl Case {
@@ -33,7 +36,7 @@ impl Case {
             run: &self.run,
             source: &self.source,
             target: &self.target,
-            mode: Some(Mode::Mirror),
+            mode: self.mode,
             history: &self.history,
             last_success: self.last_success,
             failing_since: self.failing_since,
@@ -88,6 +91,7 @@ impl Case {
                 time_zone: None,
             },
             log: b"02:14:07 starts\n02:14:09 comparing: hr\n02:14:11 copying: hr/payroll.ods\n".to_vec(),
+            mode: Some(Mode::Mirror),
         }
     }
 
@@ -181,6 +185,9 @@ pub fn all() -> Vec<Case> {
         stopped(),
         interrupted(),
         agent_stopped(),
+        backup_ok(),
+        backup_paused(),
+        backup_failed(),
         cancelled(),
         ten_thousand(),
         hostile(),
@@ -283,6 +290,71 @@ fn interrupted() -> Case {
     let mut case = Case::new("interrupted", Outcome::new(Status::Interrupted)).after(&month());
     case.run.ended = case.run.started + 9.hours();
     case
+}
+
+fn kept() -> Kept {
+    let name = |digit: &str| Some(digit.repeat(64));
+    Kept {
+        vault: "imap:gmail/Backups/laptop".into(),
+        snapshot: name("9f"),
+        tree: name("3b"),
+        parent: name("c4"),
+        added: 412_000_000,
+        stored: 201_326_592,
+        forgotten: 2,
+        room: Some((9_126_805_504, 16_106_127_360)),
+        budget: Some((208_000_000, 500_000_000)),
+        error: None,
+    }
+}
+
+fn backup(name: &'static str, outcome: Outcome) -> Case {
+    let counts = Counts {
+        files: 41_000,
+        folders: 3_120,
+        created: 210,
+        replaced: 12,
+        copied_bytes: 412_000_000,
+        ..Counts::default()
+    };
+    let mut case = Case::new(name, Outcome { counts, ..outcome }).after(&month());
+    case.run.profile = "keys".into();
+    case.source = "/home/ann/.ssh, /home/ann/Papers".into();
+    case.target = "imap:gmail/Backups/laptop, /srv/vault".into();
+    case.mode = None;
+    case
+}
+
+fn backup_ok() -> Case {
+    let other = Kept { vault: "/srv/vault".into(), parent: None, room: None, budget: None, ..kept() };
+    backup("backup", Outcome { vaults: vec![kept(), other], ..Outcome::new(Status::Ok) })
+}
+
+fn backup_paused() -> Case {
+    let paused = Paused {
+        reason: "the provider's budget of 500 MB a day is used up; 3.1 GB of 15.2 GB are in the vault".into(),
+        until: "2026-11-23T13:00:00Z".parse().unwrap(),
+        done: Some("2026-12-12T13:00:00Z".parse().unwrap()),
+    };
+    let checkpoint = Kept { forgotten: 0, parent: None, budget: Some((500_000_000, 500_000_000)), ..kept() };
+    backup(
+        "backup-paused",
+        Outcome { vaults: vec![checkpoint], paused: Some(paused), ..Outcome::new(Status::Paused) },
+    )
+}
+
+fn backup_failed() -> Case {
+    let gone = Kept {
+        vault: "/srv/vault".into(),
+        error: Some("there is no vault in /srv/vault".into()),
+        ..Kept::default()
+    };
+    let error = Message {
+        text: "1 of 2 vaults did not take the backup: there is no vault in /srv/vault".into(),
+        hints: vec!["is its disk mounted? A new vault is made by: postkeep vault init keys".into()],
+    };
+    let outcome = Outcome { vaults: vec![kept(), gone], error: Some(error), ..Outcome::new(Status::Failed) };
+    backup("backup-failed", outcome)
 }
 
 /// The agent was stopped in good order, and the run could say so.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Facts, clean, numbers};
 use crate::profile::{Level, Mode};
-use crate::run::Failure;
+use crate::run::{Failure, Kept};
 
 /// The most bytes of a printed report.
 pub(super) const MOST: usize = 64 << 10;
@@ -59,6 +59,16 @@ pub(super) fn json(facts: &Facts<'_>, level: Level) -> Value {
         })),
         "free-bytes": outcome.free_bytes,
         "versions": outcome.versions,
+        "vaults": outcome.vaults.iter().take(64).map(|kept| Kept {
+            vault: cut(&kept.vault),
+            error: kept.error.as_deref().map(cut),
+            ..kept.clone()
+        }).collect::<Vec<_>>(),
+        "paused": outcome.paused.as_ref().map(|paused| json!({
+            "reason": cut(&paused.reason),
+            "until": paused.until.to_string(),
+            "done": paused.done.map(|done| done.to_string()),
+        })),
         "last-success": facts.last_success.map(|time| time.to_string()),
         "failing-since": facts.failing_since.map(|(since, runs)| json!({
             "started": since.to_string(),

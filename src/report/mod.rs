@@ -31,6 +31,7 @@ mod numbers;
 mod subject;
 mod test_letter;
 mod text;
+mod vaults;
 mod verdict;
 mod view;
 

@@ -131,8 +131,8 @@ fn the_log_comes_when_the_profile_says_so() {
             [(AttachLog::Always, true), (AttachLog::OnFailure, bad), (AttachLog::Never, false)]
         {
             case.rules.attach_log = rule;
-            let expected: &[&str] =
-                if attached { &["report.json", "documents.log.gz"] } else { &["report.json"] };
+            let log = format!("{}.log.gz", case.run.profile);
+            let expected = if attached { vec!["report.json", &log] } else { vec!["report.json"] };
             assert_eq!(names(case), expected, "{} {rule:?}", case.name);
         }
     }

@@ -4,6 +4,7 @@ use super::bars::{self, Bars};
 use super::failures::{self, Section};
 use super::log::Extract;
 use super::numbers::{self, Number};
+use super::vaults;
 use super::verdict::{self, Step, Verdict};
 use super::{Facts, about, clean, when};
 use crate::profile::Mode;
@@ -145,6 +146,7 @@ fn state(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     };
     let mut state = vec![(if success { "Success before this" } else { "Last success" }, last)];
     state.extend(facts.next.map(|next| ("Next run", when(next, facts.origin.zone))));
+    state.extend(vaults::rows(outcome));
     if let Some(free) = outcome.free_bytes {
         state.push(("Free in the target", numbers::size_exact(free)));
     }
