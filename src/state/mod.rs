@@ -35,6 +35,7 @@ mod schema;
 mod spool;
 #[cfg(test)]
 mod testing;
+mod traffic;
 
 pub use accounts::{Accounts, Health};
 pub use ack::{Ack, failure_set};
@@ -45,6 +46,7 @@ pub use outbox::{Envelope, Letter, Outbox, Recipient, RecipientState, Settled, W
 pub use prune::{KEEP, KEEP_ROWS, MIN_PER_PROFILE, Pruned};
 pub use schedule::{Memories, Setting, Trouble};
 pub use spool::{LogSpool, Spooled, recover};
+pub use traffic::{Quarter, Traffic, falls_to};
 
 /// The name of the database in the state folder.
 const FILE: &str = "state.db";
@@ -145,6 +147,11 @@ impl State {
     /// How the accounts are.
     pub fn accounts(&self) -> Accounts<'_> {
         Accounts { db: &self.db }
+    }
+
+    /// What went to and came from mail accounts.
+    pub fn traffic(&self) -> Traffic<'_> {
+        Traffic { db: &self.db }
     }
 
     /// What the scheduler remembers.
