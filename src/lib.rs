@@ -22,7 +22,7 @@
 //! agent
 //! sync
 //! vault
-//! folder  report  mail  state
+//! filter  folder  report  mail  state
 //! scheduler
 //! run  profile
 //! replica  child
@@ -41,6 +41,7 @@ pub mod daemon;
 pub mod entry;
 pub mod error;
 pub mod figures;
+pub mod filter;
 pub mod folder;
 pub mod mail;
 pub mod profile;
