@@ -22,7 +22,7 @@
 //! agent
 //! sync
 //! vault
-//! filter  folder  report  mail  state
+//! failures  filter  folder  report  mail  state
 //! scheduler
 //! run  profile
 //! replica  child
@@ -40,6 +40,7 @@ pub mod clock;
 pub mod daemon;
 pub mod entry;
 pub mod error;
+pub mod failures;
 pub mod figures;
 pub mod filter;
 pub mod folder;

@@ -8,12 +8,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::failures::{self, Failures, error, said};
 use super::join::Policy;
 use super::journal::{Journal, LogLine, Op};
 use super::plan::{Act, FolderPlan, Plan};
 use super::pool::{Stack, work};
 use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::failures::{self, Failures, error, said};
 use crate::filter::Filter;
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{Attributes, Place, Replica, Seen};

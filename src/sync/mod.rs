@@ -6,7 +6,6 @@
 pub mod brakes;
 mod doomed;
 pub mod execute;
-pub mod failures;
 mod finish;
 pub mod join;
 pub mod journal;
@@ -26,6 +25,7 @@ use self::journal::Journal;
 use self::plan::{LeftOut, Line, Plan, Side, Some20};
 use self::survey::{Survey, policy};
 use crate::error::{Context, Error, Result};
+use crate::failures;
 use crate::filter::Filter;
 use crate::folder::Folder;
 use crate::profile::SyncJob;
