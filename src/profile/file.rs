@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::net::{Host, Port, WebhookText};
 use super::value::{
-    Address, CommandText, Compression, CronText, DeleteLimit, Host, KeepVersions, Length, LengthOrOff, Limit,
-    Marker, Number, OneOrMany, PathText, Pattern, Port, Program, Settle, Size, SmallNumber, WayText,
-    WebhookText, Zone,
+    Address, CommandText, Compression, CronText, DeleteLimit, KeepVersions, Length, LengthOrOff, Limit,
+    Marker, Number, OneOrMany, PathText, Pattern, Program, Settle, Size, SmallNumber, WayText, Zone,
 };
 use super::{AttachLog, CatchUp, Level, Mode, Preset, Tls};
 

@@ -14,7 +14,7 @@ const OF_SYNC: [&str; 7] =
     ["target", "mode", "max-delete", "keep-versions", "flush", "create-target", "check-roots"];
 
 /// Keys that only a backup has.
-const OF_BACKUP: [&str; 16] = [
+pub(super) const OF_BACKUP: [&str; 16] = [
     "vault",
     "repository",
     "vault-password-command",
@@ -245,3 +245,6 @@ fn instead(name: &str) -> &'static str {
         _ => "leave the line out",
     }
 }
+
+#[cfg(test)]
+mod tests;
