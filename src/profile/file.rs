@@ -168,7 +168,7 @@ pub struct ProfileFile {
     pub keep_yearly: Option<Number>,
     /// In a backup: how old, counted from the newest one, snapshots become that are all kept.
     pub keep_within: Option<Length>,
-    /// In a backup: after how many bytes of new files it is secured what was saved so far.
+    /// In a backup: after how many bytes of new files what was saved so far is secured.
     pub checkpoint: Option<Size>,
     /// In a backup: how much zstd compresses, 1 to 22; -1 to -7 are faster, 0 is not at all.
     pub compression: Option<Compression>,

@@ -105,12 +105,14 @@ pub(super) fn settle(name: &str, file: &Path, values: &mut Merged, whole: bool) 
             told.one_name(values);
             told.some(values);
             missing.extend(absent(&BACKUP_NEEDS, values));
-            told.password(values, file, whole);
         }
     }
     for (name, example) in missing.into_iter().filter(|_| whole) {
         let wrong = Wrong::new(format!("the key {} is missing", quote(name)));
         told.add(Problem::of_file(file, wrong.hint(format!("add a line: {example}"))));
+    }
+    if kind == Kind::Backup {
+        told.password(values, file, whole);
     }
     told.problems
 }

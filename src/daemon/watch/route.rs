@@ -174,7 +174,7 @@ mod tests {
         for (source, root) in [("/a", "/a"), ("/b", "/real/b"), ("/c/file", "/c/file")] {
             routes.add(&profile, Path::new(source), Path::new(root), Path::new("/state"));
         }
-        let mut hear = |routes: &mut Routes, path: &str| {
+        let hear = |routes: &mut Routes, path: &str| {
             let event = notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(path.into());
             routes.hear(Ok(event));
             heard.try_iter().count() > 0
