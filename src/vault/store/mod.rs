@@ -9,8 +9,10 @@
 //! | [`folder`] | a file, in restic's own layout |
 //! | [`memory`] | a value, for tests |
 
+mod catalogue;
 pub mod folder;
 
+pub mod letter;
 pub mod memory;
 mod sticky;
 
