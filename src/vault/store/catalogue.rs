@@ -3,9 +3,11 @@
 //! Of two letters with the same part the lower one counts; of two configs the one with the higher serial number.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::letter::Label;
+use super::letter::{self, Label};
 use super::{Found, Id, Kind};
+use crate::error::{Error, Result};
 
 /// A part of an object. The order is that in which the parts of an object are looked through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +48,33 @@ pub(super) struct Object<K> {
     pub(super) letters: Vec<K>,
 }
 
+impl<K> Object<K> {
+    /// The letters that carry bytes of `range`, each with its label and which bytes of its part they are.
+    pub(super) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (&K, Label, Range<u64>)> {
+        self.letters.iter().zip(1..).filter_map(move |(letter, part)| {
+            let label = Label { part, ..self.label };
+            let Range { start, end } = label.range();
+            let piece = range.start.clamp(start, end) - start..range.end.clamp(start, end) - start;
+            (!piece.is_empty()).then_some((letter, label, piece))
+        })
+    }
+}
+
+/// The letters that an object becomes if none may have more than `limit` bytes.
+///
+/// # Errors
+/// They would be too many.
+pub(super) fn labels(whole: Label, limit: Option<u64>) -> Result<impl Iterator<Item = Label>> {
+    let Some(parts) = letter::parts(whole.size, limit) else {
+        let limit = crate::figures::size(limit.unwrap_or_default());
+        return Err(Error::other(format!(
+            "an object of {} bytes needs too many messages of {limit}",
+            whole.size
+        )));
+    };
+    Ok((1..=parts).map(move |part| Label { part, parts, ..whole }))
+}
+
 impl<K: Ord + Clone> Catalogue<K> {
     pub(super) fn new() -> Self {
         Self { letters: BTreeMap::new(), slots: BTreeMap::new() }
@@ -83,7 +112,10 @@ impl<K: Ord + Clone> Catalogue<K> {
     pub(super) fn list(&self, kind: Kind) -> Vec<Found> {
         if kind == Kind::Config {
             let config = self.find(kind, &Id::NONE);
-            return config.map(|object| Found { id: Id::NONE, size: object.label.size }).into_iter().collect();
+            return config
+                .map(|object| Found { id: Id::NONE, size: object.label.size })
+                .into_iter()
+                .collect();
         }
         let mut found: Vec<Found> = Vec::new();
         let (mut whole, mut count) = (None, 0);
@@ -105,7 +137,8 @@ impl<K: Ord + Clone> Catalogue<K> {
         if kind != Kind::Config {
             return self.complete(kind, id);
         }
-        let keys = self.of_kind(kind).filter_map(|(_, keys)| keys.first());
+        // The same content may be there with several numbers: it was replaced, and came back.
+        let keys = self.of_kind(kind).flat_map(|(_, keys)| keys);
         let mut configs: Vec<_> = keys.filter_map(|key| Some((self.letters.get(key)?, key))).collect();
         // Of two that were written at the same time the first.
         configs.sort_by(|(a, a_key), (b, b_key)| b.serial.cmp(&a.serial).then(a_key.cmp(b_key)));
@@ -140,9 +173,10 @@ impl<K: Ord + Clone> Catalogue<K> {
         }
     }
 
-    /// Letters that are there once more: all but the first of each part.
+    /// Letters that are there once more: all but the first of each part. Configs are none: of them the last one counts.
     pub(super) fn doubles(&self) -> Vec<K> {
-        self.slots.values().flat_map(|keys| keys[1..].iter().cloned()).collect()
+        let slots = self.slots.iter().filter(|(slot, _)| slot.kind != Kind::Config);
+        slots.flat_map(|(_, keys)| keys[1..].iter().cloned()).collect()
     }
 
     /// The highest serial number of a config.
@@ -207,6 +241,25 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_found_in_the_letters_that_have_it() {
+        // Parts of 114, 114 and 72 bytes.
+        let object = Object { label: label(Kind::Pack, 7, 300, 1, 3, 0), letters: vec!['a', 'b', 'c'] };
+        for (range, expected) in [
+            (0..300, vec![('a', 0..114), ('b', 0..114), ('c', 0..72)]),
+            (0..1, vec![('a', 0..1)]),
+            (113..115, vec![('a', 113..114), ('b', 0..1)]),
+            (114..228, vec![('b', 0..114)]),
+            (299..300, vec![('c', 71..72)]),
+            (100..100, vec![]),
+            (300..300, vec![]),
+        ] {
+            let pieces = object.pieces(range.clone());
+            let found: Vec<_> = pieces.map(|(letter, _, piece)| (*letter, piece)).collect();
+            assert_eq!(found, expected, "{range:?}");
+        }
+    }
+
+    #[test]
     fn what_is_removed_makes_way_for_the_next() {
         let mut catalogue = Catalogue::new();
         for key in [3, 1, 2] {
@@ -230,6 +283,8 @@ mod tests {
             (&[(1, 7, 3), (2, 3, 2)], 1),
             (&[(1, 7, 2), (2, 3, 2)], 1),
             (&[(2, 7, 1), (1, 3, 0), (3, 7, 1)], 2),
+            // The content of message 3, which is that of message 1.
+            (&[(1, 7, 1), (2, 3, 2), (3, 7, 3)], 1),
         ] {
             let mut catalogue = Catalogue::new();
             for (key, hash, serial) in configs {
@@ -237,6 +292,7 @@ mod tests {
             }
             let config = catalogue.find(Kind::Config, &Id::NONE).unwrap();
             assert_eq!(config.letters, [counts], "{configs:?}");
+            assert!(catalogue.doubles().is_empty());
             assert_eq!(catalogue.all(Kind::Config, &Id::NONE).len(), configs.len());
             assert_eq!(catalogue.serial(), configs.iter().map(|config| config.2).max().unwrap());
         }

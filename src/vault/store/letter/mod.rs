@@ -6,10 +6,12 @@
 pub mod body;
 mod head;
 mod label;
+mod read_me;
 
 pub use self::body::LineEnd;
 pub use self::head::{HEADER, Head, MOST as LARGEST_HEAD, parse, read_me_id};
 pub use self::label::{Label, VaultId, parts};
+pub use self::read_me::read_me;
 
 use jiff::Timestamp;
 
