@@ -7,6 +7,8 @@ mod adapter;
 mod create;
 mod crypt;
 mod guard;
+mod lock;
+mod names;
 mod seal;
 pub mod store;
 mod warnings;
@@ -26,6 +28,7 @@ use rustic_core::{
 use self::adapter::Adapter;
 pub use self::create::Options;
 use self::crypt::Key;
+pub use self::lock::{Access, Lock, Unlocked};
 use self::store::{Id, Kind, Store};
 use crate::error::{Error, Result};
 
