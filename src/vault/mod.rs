@@ -10,6 +10,7 @@ mod guard;
 mod lock;
 mod names;
 mod seal;
+mod source;
 pub mod store;
 mod warnings;
 
