@@ -9,6 +9,7 @@ mod crypt;
 mod guard;
 mod lock;
 mod names;
+mod save;
 mod seal;
 mod source;
 pub mod store;
@@ -30,6 +31,8 @@ use self::adapter::Adapter;
 pub use self::create::Options;
 use self::crypt::Key;
 pub use self::lock::{Access, Lock, Unlocked};
+pub use self::save::{Request, Saved};
+pub use self::source::Estimate;
 use self::store::{Id, Kind, Store};
 use crate::error::{Error, Result};
 
