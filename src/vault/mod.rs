@@ -7,7 +7,11 @@ mod adapter;
 mod create;
 mod crypt;
 mod guard;
+mod lock;
+mod names;
+mod save;
 mod seal;
+mod source;
 pub mod store;
 mod warnings;
 
@@ -26,6 +30,9 @@ use rustic_core::{
 use self::adapter::Adapter;
 pub use self::create::Options;
 use self::crypt::Key;
+pub use self::lock::{Access, Lock, Unlocked};
+pub use self::save::{Request, Saved};
+pub use self::source::Estimate;
 use self::store::{Id, Kind, Store};
 use crate::error::{Error, Result};
 
