@@ -22,7 +22,7 @@
 //! agent
 //! sync
 //! vault
-//! folder  report  mail  state
+//! failures  filter  folder  report  mail  state
 //! scheduler
 //! run  profile
 //! replica  child
@@ -40,7 +40,9 @@ pub mod clock;
 pub mod daemon;
 pub mod entry;
 pub mod error;
+pub mod failures;
 pub mod figures;
+pub mod filter;
 pub mod folder;
 pub mod mail;
 pub mod profile;

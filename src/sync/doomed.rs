@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::filter::Filter;
 use super::join::{Policy, is_root};
 use super::plan::{Digest, Some20};
 use crate::entry::{Entry, Kind, RelPath};
+use crate::filter::Filter;
 use crate::replica::Replica;
 
 /// The sums over an entry and all that is in it.

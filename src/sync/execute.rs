@@ -8,13 +8,13 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::failures::{self, Failures, error, said};
-use super::filter::Filter;
 use super::join::Policy;
 use super::journal::{Journal, LogLine, Op};
 use super::plan::{Act, FolderPlan, Plan};
 use super::pool::{Stack, work};
 use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::failures::{self, Failures, error, said};
+use crate::filter::Filter;
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{Attributes, Place, Replica, Seen};
 use crate::run::{Counts, Failure, Message, Severity};

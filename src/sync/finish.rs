@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::execute::{Executor, Item, Job, Node, Staging, Tally};
-use super::failures::{error, said};
 use super::join::{Decision, decide, merge};
 use super::journal::Op;
 use super::links::{Action, Group};
 use super::plan::{Act, FolderPlan};
 use super::pool::Stack;
 use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::failures::{error, said};
 use crate::figures::of;
 use crate::replica::{Listing, Put, Replica, Seen};
 use crate::run::Severity;

@@ -1,13 +1,11 @@
 //! Folder to folder: copy and mirror.
 //!
 //! The [survey] looks at both sides and makes a [plan]; the [brakes] judge it; [execute] carries it out. [`Request::run`] is all
-//! three. What decides is pure ([join], [links], [brakes], [filter]); what works only does as it is told.
+//! three. What decides is pure ([join], [links], [brakes], [`filter`](crate::filter)); what works only does as it is told.
 
 pub mod brakes;
 mod doomed;
 pub mod execute;
-pub mod failures;
-pub mod filter;
 mod finish;
 pub mod join;
 pub mod journal;
@@ -23,11 +21,12 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use self::execute::{Executor, Halts};
-use self::filter::Filter;
 use self::journal::Journal;
 use self::plan::{LeftOut, Line, Plan, Side, Some20};
 use self::survey::{Survey, policy};
 use crate::error::{Context, Error, Result};
+use crate::failures;
+use crate::filter::Filter;
 use crate::folder::Folder;
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter, Phase};

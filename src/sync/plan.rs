@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use crate::entry::{Entry, Kind, Name, RelPath};
+use crate::failures::Failures;
 use crate::replica::{About, Seen};
-use crate::sync::failures::Failures;
 use crate::sync::links::Group;
 
 /// The actions of a run, and the sums over both sides.

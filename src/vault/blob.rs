@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use aes256ctr_poly1305aes::aead::{AeadInPlace, KeyInit};
+use aes256ctr_poly1305aes::aead::AeadInPlace;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Nonce, Tag};
-use rustic_core::repofile::MasterKey;
 use sha2::{Digest, Sha256};
+
+use super::crypt::Key;
 
 /// Bytes around the content of a blob.
 pub const AROUND: u32 = 32;
@@ -17,25 +18,6 @@ pub const AROUND: u32 = 32;
 /// The largest content of a blob that is believed, in bytes. restic's chunks have at most 8 MiB; its trees have no
 /// limit, but one of a million entries takes some 400 MB and is none that anybody has.
 pub const LARGEST: u32 = 256 << 20;
-
-/// The key of a repository, ready for use. It is shown nowhere.
-pub struct Key(Aes256CtrPoly1305Aes);
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(***)")
-    }
-}
-
-impl Key {
-    /// From the repository's master key. None: it has not the lengths that a key has.
-    pub fn new(master: &MasterKey) -> Option<Self> {
-        let bytes = zeroize::Zeroizing::new([&*master.encrypt, &*master.mac.k, &*master.mac.r].concat());
-        let parts = (master.encrypt.len(), master.mac.k.len(), master.mac.r.len());
-        let key = (parts == (32, 16, 16)).then(|| aes256ctr_poly1305aes::Key::from_slice(&bytes))?;
-        Some(Self(Aes256CtrPoly1305Aes::new(key)))
-    }
-}
 
 /// A blob's name and where it is in its pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,23 +70,23 @@ impl fmt::Display for Damage {
 }
 
 /// Opens blobs, one after the other, with buffers of its own: one per thread.
-pub struct Opener<'a> {
-    key: &'a Key,
+pub struct Opener {
+    cipher: Aes256CtrPoly1305Aes,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
     plain: Vec<u8>,
     content: Vec<u8>,
 }
 
-impl fmt::Debug for Opener<'_> {
+impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Opener")
     }
 }
 
-impl<'a> Opener<'a> {
+impl Opener {
     /// With the repository's key.
-    pub fn new(key: &'a Key) -> Self {
-        Self { key, zstd: None, plain: Vec::new(), content: Vec::new() }
+    pub(super) fn new(key: &Key) -> Self {
+        Self { cipher: key.cipher(), zstd: None, plain: Vec::new(), content: Vec::new() }
     }
 
     /// The content of the blob whose bytes in the pack are `raw`.
@@ -121,7 +103,7 @@ impl<'a> Opener<'a> {
         self.plain.clear();
         self.plain.extend_from_slice(encrypted);
         let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
-        let opened = self.key.0.decrypt_in_place_detached(nonce, &[], &mut self.plain, tag);
+        let opened = self.cipher.decrypt_in_place_detached(nonce, &[], &mut self.plain, tag);
         opened.map_err(|_| Damage::Mac)?;
         let content = if at.uncompressed.is_some() {
             if self.zstd.is_none() {
@@ -152,10 +134,10 @@ mod tests {
 
     /// A key, and a blob with this content sealed by it.
     fn sealed(content: &[u8], compress: bool) -> (Key, Location, Vec<u8>) {
-        let key = Key(Aes256CtrPoly1305Aes::new(aes256ctr_poly1305aes::Key::from_slice(&[7; 64])));
+        let key = Key::new([7; 64].into());
         let mut body = if compress { zstd::bulk::compress(content, 3).unwrap() } else { content.to_vec() };
         let nonce = [9; 16];
-        let tag = key.0.encrypt_in_place_detached(Nonce::from_slice(&nonce), &[], &mut body).unwrap();
+        let tag = key.cipher().encrypt_in_place_detached(Nonce::from_slice(&nonce), &[], &mut body).unwrap();
         let raw = [&nonce[..], &body, &tag].concat();
         let at = Location {
             id: Sha256::digest(content).into(),
@@ -186,13 +168,5 @@ mod tests {
             let said = |length| open(&lie(length), &raw).unwrap_err();
             assert_eq!((said(4999), said(5001), said(u32::MAX)), (Damage::Zstd, Damage::Zstd, Damage::Length));
         }
-    }
-
-    #[test]
-    fn a_key_has_its_three_lengths() {
-        let mut master = MasterKey::new();
-        assert!(Key::new(&master).is_some());
-        master.encrypt.pop();
-        assert!(Key::new(&master).is_none());
     }
 }

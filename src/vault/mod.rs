@@ -3,9 +3,193 @@
 //! All words in here are restic's: snapshot, tree, blob, pack, index, key, prune. What a vault is kept on is a
 //! [`store`]; the format itself is rustic_core's work, behind one adapter.
 
+mod adapter;
 pub mod blob;
 pub mod choice;
+mod create;
+mod crypt;
+mod guard;
 pub mod indexed;
 pub mod node;
 pub mod restore;
+mod seal;
 pub mod store;
+mod warnings;
+
+#[cfg(test)]
+mod testing;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustic_core::repofile::MasterKey;
+use rustic_core::{
+    Credentials, IndexedFullStatus, IndexedIdsStatus, OpenStatus, Repository, RepositoryBackends,
+    RepositoryOptions, RusticResult,
+};
+
+use self::adapter::Adapter;
+pub use self::create::Options;
+use self::crypt::Key;
+use self::store::{Id, Kind, Store};
+use crate::error::{Error, Result};
+
+/// An opened vault.
+///
+/// rustic_core's handle on a repository holds an index that is out of date as soon as something is written, so each piece
+/// of work takes a new one. That costs no question to the store, but for the index.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    backend: Arc<Adapter>,
+    master: MasterKey,
+    key: Key,
+    key_id: Option<Id>,
+    id: String,
+    cache: PathBuf,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Vault({}, {})", self.id, self.store.place())
+    }
+}
+
+impl Vault {
+    /// Makes a vault.
+    ///
+    /// # Errors
+    /// There is one already, or it cannot be written.
+    pub fn create(store: Arc<dyn Store>, password: &str, options: &Options) -> Result<()> {
+        create::create(store, password, options)
+    }
+
+    /// Opens a vault. `keys` is the folder in which its master key is kept for the next time; `cache` the one that rustic
+    /// keeps copies of its small objects in.
+    ///
+    /// # Errors
+    /// [`NoVault`](crate::error::Kind::NoVault), [`WrongPassword`](crate::error::Kind::WrongPassword), or the store
+    /// cannot be read.
+    pub fn open(store: Arc<dyn Store>, password: &str, keys: &Path, cache: &Path) -> Result<Self> {
+        let place = store.place();
+        let present = store.list(Kind::Key)?;
+        let sealed = seal::unseal(keys, password, present.iter().map(|found| found.id));
+        let (credentials, key_id) = match sealed {
+            Some((id, master)) => (Credentials::Masterkey(master), Some(id)),
+            None => (Credentials::password(password), None),
+        };
+        let backend = Arc::new(Adapter::new(Arc::clone(&store)));
+        let what = || format!("cannot open the vault {place}");
+        let config = guard::call(&backend, what, || backend.has_config())?;
+        if !config {
+            return Err(no_vault(&place));
+        }
+        let repository = guard::call(&backend, what, || handle(&backend, cache)?.open(&credentials))?;
+        let master = repository.key();
+        let key_id = match (key_id, repository.key_id()) {
+            (None, Some(id)) => {
+                let id = adapter::ours(id);
+                // Without it the next opening is slow, no more.
+                let _ = seal::seal(keys, password, &id, &master);
+                Some(id)
+            }
+            (known, _) => known,
+        };
+        let id = repository.config().id.to_hex().to_string();
+        Ok(Self { key: Key::of(&master)?, store, backend, master, key_id, id, cache: cache.to_owned() })
+    }
+
+    /// What it is kept on.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The repository's id, 64 hexadecimal digits: the same wherever it is copied to.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key that our password opened.
+    pub fn key_id(&self) -> Option<&Id> {
+        self.key_id.as_ref()
+    }
+
+    /// A handle without an index.
+    pub(crate) fn repository(&self) -> Result<Repository<OpenStatus>> {
+        self.call("cannot open the vault", || self.reopened())
+    }
+
+    /// A handle that knows where all blobs are.
+    pub(crate) fn indexed(&self) -> Result<Repository<IndexedFullStatus>> {
+        self.call("cannot read the index", || self.reopened()?.to_indexed())
+    }
+
+    /// A handle that knows which blobs there are, and where the trees are.
+    pub(crate) fn indexed_ids(&self) -> Result<Repository<IndexedIdsStatus>> {
+        self.call("cannot read the index", || self.reopened()?.to_indexed_ids())
+    }
+
+    /// Lets rustic_core work. Its panics become errors, and errors of the store come out as they went in. `what` begins
+    /// the sentence: "cannot list the snapshots".
+    pub(crate) fn call<T>(&self, what: &str, work: impl FnOnce() -> RusticResult<T>) -> Result<T> {
+        guard::call(&self.backend, || format!("{what} of {}", self.store.place()), work)
+    }
+
+    fn reopened(&self) -> RusticResult<Repository<OpenStatus>> {
+        handle(&self.backend, &self.cache)?.open(&Credentials::Masterkey(self.master.clone()))
+    }
+}
+
+fn handle(backend: &Arc<Adapter>, cache: &Path) -> RusticResult<Repository<()>> {
+    let options = RepositoryOptions::default().cache_dir(cache);
+    Repository::new(&options, &RepositoryBackends::new(Arc::clone(backend) as _, None))
+}
+
+fn no_vault(place: &str) -> Error {
+    Error::new(crate::error::Kind::NoVault, format!("there is no vault in {place}"))
+        .hint("look whether the disk is mounted and the name is right")
+        .hint("to make a new one: postkeep vault init NAME")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Heap;
+    use super::*;
+    use crate::error;
+
+    fn options() -> Options {
+        Options { compression: 3, host: "nas".into(), user: "ann".into() }
+    }
+
+    #[test]
+    fn a_vault_is_made_once_and_opens_with_its_password_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let (keys, cache) = (temp.path().join("keys"), temp.path().join("cache"));
+        let heap = Heap::new();
+        let store = || Arc::clone(&heap) as Arc<dyn Store>;
+        let open = |password| Vault::open(store(), password, &keys, &cache);
+
+        let error = open("right").unwrap_err();
+        assert_eq!(error.kind(), error::Kind::NoVault, "{error:?}");
+
+        Vault::create(store(), "right", &options()).unwrap();
+        assert!(Vault::create(store(), "right", &options()).unwrap_err().to_string().contains("already"));
+        let before = heap.count(Kind::Key);
+        assert_eq!(before, 1);
+
+        assert_eq!(open("wrong").unwrap_err().kind(), error::Kind::WrongPassword);
+        assert!(!keys.exists(), "a wrong password left a key");
+        let first = open("right").unwrap();
+        assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 1);
+        let second = open("right").unwrap();
+        assert_eq!((first.id(), first.key_id()), (second.id(), second.key_id()));
+        assert!(second.key_id().is_some());
+        assert_eq!(open("wrong").unwrap_err().kind(), error::Kind::WrongPassword, "the sealed key let it in");
+
+        heap.remove(Kind::Key, &[*first.key_id().unwrap()]).unwrap();
+        assert_eq!(
+            open("right").unwrap_err().kind(),
+            error::Kind::WrongPassword,
+            "a removed key opens the vault"
+        );
+    }
+}

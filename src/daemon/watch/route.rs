@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use notify::EventKind;
 
 use super::super::event::Event;
+use crate::filter::Filter;
 use crate::profile::{Job, Profile};
-use crate::sync::filter::Filter;
 
 /// A profile that wants to hear of its source.
 struct Route {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Dirs, Found, Job, Survey};
 use crate::entry::{Entry, Kind, RelPath};
+use crate::failures::{error, said};
 use crate::replica::{Replica, Seen};
 use crate::run::Severity;
 use crate::sync::doomed::{self, Doomed};
-use crate::sync::failures::{error, said};
 use crate::sync::join::{Decision, Policy, compare, is_suspect_folder};
 use crate::sync::links::{self, Action, Member, State};
 use crate::sync::plan::{Act, FolderPlan, Line, LineAct, Plan, Step};

@@ -4,9 +4,9 @@ use std::io;
 
 use super::{Dirs, Found, Survey};
 use crate::entry::{Entry, Name, RelPath};
+use crate::failures::error;
 use crate::replica::{Content, Replica};
 use crate::run::{Failure, Severity};
-use crate::sync::failures::error;
 use crate::sync::join::Decision;
 
 impl<S: Replica, T: Replica> Survey<'_, S, T> {

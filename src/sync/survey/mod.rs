@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::execute::Attempt;
-use super::failures::error;
-use super::filter::Filter;
 use super::join::{Decision, Policy, Row, Sight, decide, merge, same_metadata};
 use super::links::{Member, State};
 use super::plan::{FolderPlan, Line, LineAct, Plan, Side};
 use super::pool::{Stack, work};
 use crate::entry::{Kind, RelPath};
 use crate::error::{Context, Error, Result};
+use crate::failures::error;
+use crate::filter::Filter;
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{About, Keeps, Listing, Replica};

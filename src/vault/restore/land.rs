@@ -7,43 +7,31 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use super::{Counts, Restored};
 use crate::entry::{Entry, RelPath};
+use crate::failures::Failures;
 use crate::folder::{Folder, Partial};
 use crate::progress::Meter;
 use crate::replica::{Attributes, Put, Replica, Seen};
-use crate::run::{Failure, MAX_FAILURES, Severity};
+use crate::run::{Failure, Severity};
 
 /// What all threads of a restore share.
 pub(super) struct Ground<'a> {
     pub folder: Folder,
     pub meter: &'a Meter,
-    troubles: Mutex<Troubles>,
+    failures: Mutex<Failures>,
     files: AtomicU64,
     bytes: AtomicU64,
-}
-
-#[derive(Default)]
-struct Troubles {
-    list: Vec<Failure>,
-    errors: u64,
-    warnings: u64,
 }
 
 impl<'a> Ground<'a> {
     pub fn new(folder: Folder, meter: &'a Meter) -> Self {
         let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { folder, meter, troubles: Mutex::default(), files, bytes }
+        Self { folder, meter, failures: Mutex::default(), files, bytes }
     }
 
     /// Takes note of an entry that is not as asked.
     pub fn trouble(&self, severity: Severity, path: String, cause: String) {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        match severity {
-            Severity::Error => troubles.errors += 1,
-            Severity::Warning => troubles.warnings += 1,
-        }
-        if troubles.list.len() < MAX_FAILURES {
-            troubles.list.push(Failure { severity, path, cause, hint: None, known: false });
-        }
+        let failure = Failure { severity, path, cause, hint: None, known: false };
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).add(failure);
     }
 
     /// Takes note of an entry that was not restored.
@@ -60,20 +48,14 @@ impl<'a> Ground<'a> {
 
     /// How it went, with what the walker counted.
     pub fn end(self, counts: Counts) -> Restored {
-        let mut troubles = self.troubles.into_inner().unwrap_or_else(PoisonError::into_inner);
-        troubles.list.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)));
+        let mut failures = self.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failures.finish();
         let counts = Counts {
             files: counts.files + self.files.into_inner(),
             bytes: counts.bytes + self.bytes.into_inner(),
             ..counts
         };
-        Restored {
-            counts,
-            failures: troubles.list,
-            errors: troubles.errors,
-            warnings: troubles.warnings,
-            cancelled: self.meter.is_cancelled(),
-        }
+        Restored { counts, failures, cancelled: self.meter.is_cancelled() }
     }
 }
 

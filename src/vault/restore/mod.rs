@@ -29,9 +29,10 @@ use super::choice::Choice;
 use super::indexed::Indexed;
 use crate::entry::{RelPath, show};
 use crate::error::{Context, Error, Kind, Result};
+use crate::failures::Failures;
 use crate::folder::Folder;
 use crate::progress::Meter;
-use crate::run::{Failure, RunId};
+use crate::run::RunId;
 
 /// The fewest and most threads that read: a mailbox answers slowly, a disk does not get faster by more.
 const THREADS: (usize, usize) = (4, 8);
@@ -74,12 +75,8 @@ pub struct Counts {
 pub struct Restored {
     /// In numbers.
     pub counts: Counts,
-    /// What is not as asked, errors first; at most [`crate::run::MAX_FAILURES`].
-    pub failures: Vec<Failure>,
-    /// Entries that were not restored.
-    pub errors: u64,
-    /// Metadata that could not be kept.
-    pub warnings: u64,
+    /// What is not as asked: an entry that was not restored is an error, metadata that could not be kept a warning.
+    pub failures: Failures,
     /// Whether it was asked to stop.
     pub cancelled: bool,
 }
@@ -113,7 +110,7 @@ pub struct Line<'a> {
 /// # Errors
 /// The target cannot be used. What happens to single entries is in [`Restored`].
 pub fn restore(
-    vault: &Indexed,
+    vault: &Indexed<'_>,
     node: &Node,
     target: &Path,
     order: &Order<'_>,
@@ -135,7 +132,7 @@ pub fn restore(
 }
 
 fn walk(
-    vault: &Indexed,
+    vault: &Indexed<'_>,
     node: &Node,
     order: &Order<'_>,
     ground: &Ground<'_>,

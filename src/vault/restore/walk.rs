@@ -57,7 +57,7 @@ enum At<'a> {
 }
 
 pub(super) struct Walker<'a, 'w> {
-    vault: &'a Indexed,
+    vault: &'a Indexed<'a>,
     order: &'a Order<'a>,
     ground: &'a Ground<'a>,
     send: SyncSender<Task<'a>>,
@@ -75,7 +75,7 @@ pub(super) struct Walker<'a, 'w> {
 
 impl<'a, 'w> Walker<'a, 'w> {
     pub fn new(
-        vault: &'a Indexed,
+        vault: &'a Indexed<'a>,
         order: &'a Order<'a>,
         ground: &'a Ground<'a>,
         send: SyncSender<Task<'a>>,

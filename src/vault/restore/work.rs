@@ -22,8 +22,8 @@ pub(super) enum Task<'a> {
 }
 
 /// Works until there is nothing more to come.
-pub(super) fn work(vault: &Indexed, tasks: &Mutex<Receiver<Task<'_>>>) {
-    let mut opener = Opener::new(vault.key());
+pub(super) fn work(vault: &Indexed<'_>, tasks: &Mutex<Receiver<Task<'_>>>) {
+    let mut opener = vault.opener();
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let done = match next {
@@ -33,17 +33,17 @@ pub(super) fn work(vault: &Indexed, tasks: &Mutex<Receiver<Task<'_>>>) {
         };
         if done.is_err() {
             // Its files have said so when they were dropped; who waits for this thread must not wait for ever.
-            opener = Opener::new(vault.key());
+            opener = vault.opener();
         }
     }
 }
 
-fn read(vault: &Indexed, opener: &mut Opener<'_>, range: Read<Piece<'_>>) {
+fn read(vault: &Indexed<'_>, opener: &mut Opener, range: Read<Piece<'_>>) {
     let cancelled = |(landing, _): &Piece| landing.within.ground.meter.is_cancelled();
     if range.blobs.iter().flat_map(|(_, to)| to).take(1).any(cancelled) {
         return;
     }
-    let part = |from: u64, to: u64| vault.store().read_range(Kind::Pack, &range.pack, from..to);
+    let part = |from: u64, to: u64| vault.vault().store().read_range(Kind::Pack, &range.pack, from..to);
     let whole = part(range.start, range.end).and_then(|bytes| exact(bytes, range.end - range.start));
     for (at, to) in range.blobs {
         let start = u64::from(at.offset);

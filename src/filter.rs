@@ -1,4 +1,4 @@
-//! What a sync leaves out: [`FilterRules`] made ready for matching.
+//! What a run leaves out: [`FilterRules`] made ready for matching.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

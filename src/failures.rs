@@ -1,10 +1,10 @@
 //! Failures as they happen: bounded by name, counted in full, with a cause that reads equal for equal causes.
 
+use std::fmt::Display;
 use std::io;
 
 use rustix::io::Errno;
 
-use crate::entry::RelPath;
 use crate::run::{Failure, MAX_FAILURES, Severity};
 
 /// The failures of one worker, or of a run.
@@ -53,7 +53,7 @@ impl Failures {
 }
 
 /// An error of one entry: what we wanted ("cannot read"), and why it did not go.
-pub fn error(path: &RelPath, what: &str, error: &io::Error) -> Failure {
+pub fn error(path: &dyn Display, what: &str, error: &io::Error) -> Failure {
     Failure {
         severity: Severity::Error,
         path: path.to_string(),
@@ -64,7 +64,7 @@ pub fn error(path: &RelPath, what: &str, error: &io::Error) -> Failure {
 }
 
 /// A failure that no system call reported.
-pub fn said(severity: Severity, path: &RelPath, cause: &str, hint: Option<&str>) -> Failure {
+pub fn said(severity: Severity, path: &dyn Display, cause: &str, hint: Option<&str>) -> Failure {
     Failure {
         severity,
         path: path.to_string(),

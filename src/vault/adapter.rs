@@ -1,0 +1,249 @@
+//! A [`Store`] as rustic_core wants it.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustic_core::{BytesList, ErrorKind, FileType, ReadBackend, RusticError, RusticResult, WriteBackend};
+use sha2::{Digest, Sha256};
+
+use super::store::{Found, Id, Kind, Store};
+use crate::error::Error;
+
+/// The most memory that deriving a key from a password may take, in bytes. restic asks for 128 MiB at most; whoever
+/// can write to the store could ask for any amount.
+const SCRYPT_MEMORY: u64 = 1 << 30;
+
+/// The store behind rustic_core's traits.
+///
+/// rustic_core wraps errors as text. So that ours come out as they went in, with their kind and their hints, the first
+/// one since [`begin`](Self::begin) is kept aside.
+#[derive(Debug)]
+pub(super) struct Adapter {
+    store: Arc<dyn Store>,
+    failed: Mutex<Option<Error>>,
+    closed: AtomicBool,
+    /// The config: each handle on the repository would ask for it three times.
+    config: Mutex<Option<(Found, Bytes)>>,
+}
+
+impl Adapter {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, failed: Mutex::default(), closed: AtomicBool::default(), config: Mutex::default() }
+    }
+
+    /// Forgets the errors of what was done before.
+    pub fn begin(&self) {
+        *lock(&self.failed) = None;
+    }
+
+    /// The first error of the store since the beginning.
+    pub fn failure(&self) -> Option<Error> {
+        lock(&self.failed).take()
+    }
+
+    /// Refuses each write from now on: what is being made must not become a snapshot.
+    pub fn close(&self) {
+        self.closed.store(true, SeqCst);
+    }
+
+    /// Takes writes again.
+    pub fn reopen(&self) {
+        self.closed.store(false, SeqCst);
+    }
+
+    /// Keeps an error and gives rustic_core one of its own.
+    fn keep(&self, error: Error) -> Box<RusticError> {
+        let text = error.one_line();
+        lock(&self.failed).get_or_insert(error);
+        RusticError::new(ErrorKind::Backend, text)
+    }
+
+    /// Whether there is a config.
+    pub fn has_config(&self) -> RusticResult<bool> {
+        Ok(self.config()?.is_some())
+    }
+
+    fn config(&self) -> RusticResult<Option<(Found, Bytes)>> {
+        let mut config = lock(&self.config);
+        if config.is_none()
+            && let Some(found) = self.store.list(Kind::Config).map_err(|error| self.keep(error))?.pop()
+        {
+            let read = self.store.read(Kind::Config, &found.id).map_err(|error| self.keep(error))?;
+            *config = Some((Found { size: read.len() as u64, ..found }, read));
+        }
+        Ok(config.clone())
+    }
+}
+
+impl ReadBackend for Adapter {
+    fn location(&self) -> String {
+        self.store.place()
+    }
+
+    fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(rustic_core::Id, u32)>> {
+        let found = match tpe {
+            FileType::Config => self.config()?.into_iter().map(|(found, _)| found).collect(),
+            _ => self.store.list(kind(tpe)).map_err(|error| self.keep(error))?,
+        };
+        let sized = found.into_iter().map(|Found { id, size }| match u32::try_from(size) {
+            Ok(size) => Ok((theirs(&id), size)),
+            Err(_) => Err(self.keep(Error::other(format!(
+                "the {} {id} in {} is larger than the 4 GiB that the format allows",
+                kind(tpe).word(),
+                self.store.place()
+            )))),
+        });
+        sized.collect()
+    }
+
+    fn read_full(&self, tpe: FileType, id: &rustic_core::Id) -> RusticResult<Bytes> {
+        if tpe == FileType::Config
+            && let Some((_, config)) = self.config()?
+        {
+            return Ok(config);
+        }
+        let (kind, id) = (kind(tpe), ours(id));
+        let read = self.store.read(kind, &id).map_err(|error| self.keep(error))?;
+        // A pack's blobs have names of their own, which rustic_core compares.
+        if kind != Kind::Pack && Sha256::digest(&read).as_slice() != id.0 {
+            return Err(self.keep(
+                Error::other(format!(
+                    "the {} {id} in {} is damaged: its content does not fit its name",
+                    kind.word(),
+                    self.store.place()
+                ))
+                .hint("postkeep verify tells what else is damaged"),
+            ));
+        }
+        if kind == Kind::Key {
+            check_key(&read, &id, &self.store.place()).map_err(|error| self.keep(error))?;
+        }
+        Ok(read)
+    }
+
+    fn read_partial(
+        &self,
+        tpe: FileType,
+        id: &rustic_core::Id,
+        _: bool,
+        offset: u32,
+        length: u32,
+    ) -> RusticResult<Bytes> {
+        let start = u64::from(offset);
+        let range = start..start + u64::from(length);
+        self.store.read_range(kind(tpe), &ours(id), range).map_err(|error| self.keep(error))
+    }
+
+    fn warmup_path(&self, _: FileType, id: &rustic_core::Id) -> String {
+        id.to_hex().to_string()
+    }
+}
+
+impl WriteBackend for Adapter {
+    fn create(&self) -> RusticResult<()> {
+        self.store.create().map_err(|error| self.keep(error))
+    }
+
+    fn write_bytes(
+        &self,
+        tpe: FileType,
+        id: &rustic_core::Id,
+        _: bool,
+        content: BytesList,
+    ) -> RusticResult<()> {
+        if self.closed.load(SeqCst) {
+            return Err(RusticError::new(
+                ErrorKind::Backend,
+                "nothing is written any more: the run is stopped",
+            ));
+        }
+        let object = match content.slice() {
+            [one] => one.clone(),
+            parts => parts.concat().into(),
+        };
+        if tpe == FileType::Config {
+            *lock(&self.config) = None;
+        }
+        self.store.write(kind(tpe), &ours(id), object).map_err(|error| self.keep(error))
+    }
+
+    fn remove(&self, tpe: FileType, id: &rustic_core::Id, _: bool) -> RusticResult<()> {
+        self.store.remove(kind(tpe), &[ours(id)]).map_err(|error| self.keep(error))
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kind(tpe: FileType) -> Kind {
+    match tpe {
+        FileType::Config => Kind::Config,
+        FileType::Index => Kind::Index,
+        FileType::Key => Kind::Key,
+        FileType::Snapshot => Kind::Snapshot,
+        FileType::Pack => Kind::Pack,
+    }
+}
+
+/// The id in rustic_core's type.
+pub(super) fn theirs(id: &Id) -> rustic_core::Id {
+    rustic_core::Id::new(id.0)
+}
+
+/// The id in our type.
+pub(super) fn ours(id: &rustic_core::Id) -> Id {
+    // 32 bytes in hexadecimal are always an id.
+    id.to_hex().parse().unwrap_or(Id::NONE)
+}
+
+/// Refuses a key that would cost more memory than restic's own ever do.
+fn check_key(read: &[u8], id: &Id, place: &str) -> Result<(), Error> {
+    #[derive(serde::Deserialize)]
+    struct Cost {
+        #[serde(rename = "N")]
+        n: u32,
+        r: u32,
+        p: u32,
+    }
+    let fits = serde_json::from_slice(read).is_ok_and(|Cost { n, r, p }| {
+        let memory = 128 * u64::from(n) * u64::from(r);
+        n.is_power_of_two() && (1..=SCRYPT_MEMORY).contains(&memory) && (1..=16).contains(&p)
+    });
+    match fits {
+        true => Ok(()),
+        false => Err(Error::other(format!(
+            "the key {id} in {place} cannot be used: it is not as restic makes keys"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_not_ask_for_any_amount_of_memory() {
+        for (key, fits) in [
+            (r#"{"N":131072,"r":8,"p":1,"kdf":"scrypt"}"#, true),
+            (r#"{"N":32768,"r":8,"p":3}"#, true),
+            (r#"{"N":2147483648,"r":8,"p":1}"#, false),
+            (r#"{"N":131072,"r":4294967295,"p":1}"#, false),
+            (r#"{"N":131072,"r":8,"p":100000}"#, false),
+            (r#"{"N":131071,"r":8,"p":1}"#, false),
+            (r#"{"N":0,"r":8,"p":1}"#, false),
+            (r#"{"N":131072,"r":0,"p":1}"#, false),
+            (r#"{"N":131072,"r":8}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(check_key(key.as_bytes(), &Id::NONE, "here").is_ok(), fits, "{key}");
+        }
+    }
+
+    #[test]
+    fn ids_are_the_same_in_both_types() {
+        let id = Id(std::array::from_fn(|n| u8::try_from(n * 7).unwrap_or(255)));
+        assert_eq!(ours(&theirs(&id)), id);
+    }
+}

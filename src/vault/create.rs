@@ -1,0 +1,79 @@
+//! Making a vault.
+
+use std::sync::Arc;
+
+use bytesize::ByteSize;
+use rustic_core::{
+    ConfigOptions, Credentials, KeyOptions, Repository, RepositoryBackends, RepositoryOptions,
+};
+
+use super::adapter::Adapter;
+use super::guard;
+use super::store::{Kind, Store};
+use crate::error::{Error, Result};
+
+/// Bytes of a pack of data: as restic makes them. Smaller ones cost more calls, larger ones more memory.
+const PACK: u64 = 16 << 20;
+
+/// Bytes of a pack of trees.
+const TREE_PACK: u64 = 4 << 20;
+
+/// What a new vault is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How much zstd compresses: 1 to 22, negative ones are faster.
+    pub compression: i32,
+    /// The machine and the user in the description of the key, for `key list`.
+    pub host: String,
+    /// The user.
+    pub user: String,
+}
+
+/// Makes a vault.
+pub(super) fn create(store: Arc<dyn Store>, password: &str, options: &Options) -> Result<()> {
+    let place = store.place();
+    if !store.list(Kind::Config)?.is_empty() {
+        return Err(Error::other(format!("there is a vault in {place} already"))
+            .hint("choose another place, or use this one as it is"));
+    }
+    // A config that got lost: what is there could not be opened with a new one.
+    if !store.list(Kind::Pack)?.is_empty() || !store.list(Kind::Key)?.is_empty() {
+        return Err(Error::other(format!("there is something of a vault in {place}, but not its config"))
+            .hint("restore the config from a copy, or choose an empty place"));
+    }
+    let backend = Arc::new(Adapter::new(Arc::clone(&store)));
+    let keys = KeyOptions::default().hostname(options.host.clone()).username(options.user.clone());
+    let keys = keys.with_created(true);
+    guard::call(
+        &backend,
+        || format!("cannot make a vault in {place}"),
+        || {
+            Repository::new(
+                &RepositoryOptions::default().no_cache(true),
+                &RepositoryBackends::new(Arc::clone(&backend) as _, None),
+            )?
+            .init(
+                &Credentials::password(password),
+                &keys,
+                &config(store.largest_pack(), options.compression),
+            )
+        },
+    )?;
+    store.flush()
+}
+
+/// The sizes of packs never grow with the vault, which is rustic_core's habit.
+///
+/// A pack may be larger than its target by one blob of at most 8 MiB, so a store that likes at most 16 MiB gets 8.
+fn config(largest: Option<u64>, compression: i32) -> ConfigOptions {
+    let data = largest.map_or(PACK, |largest| (largest / 2).clamp(1 << 20, PACK));
+    let trees = TREE_PACK.min(data);
+    ConfigOptions::default()
+        .set_compression(compression)
+        .set_datapack_size(ByteSize(data))
+        .set_datapack_size_limit(ByteSize(data))
+        .set_datapack_growfactor(0_u32)
+        .set_treepack_size(ByteSize(trees))
+        .set_treepack_size_limit(ByteSize(trees))
+        .set_treepack_growfactor(0_u32)
+}
