@@ -69,6 +69,24 @@ impl Error {
         self
     }
 
+    /// The same error for one more who has to know of it. The causes become their words.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut words = Vec::new();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            words.push(cause.to_string());
+            next = cause.source();
+        }
+        let source = (!words.is_empty()).then(|| words.join(": ").into());
+        Self(Box::new(Inner {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            hints: self.0.hints.clone(),
+            source,
+        }))
+    }
+
     /// The kind, for the exit code.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -147,6 +165,9 @@ mod tests {
         let error = Err::<(), _>(io).context(|| "cannot open /srv/hr".into()).unwrap_err();
         assert_eq!(error.one_line(), "cannot open /srv/hr: Permission denied (os error 13)");
         assert_eq!(error.exit_code(), 1);
+        let again = error.hint("look").again();
+        assert_eq!(again.one_line(), "cannot open /srv/hr: Permission denied (os error 13)");
+        assert_eq!(again.hints(), ["look"]);
         assert_eq!(Error::new(Kind::Locked, "busy").exit_code(), 11);
     }
 }

@@ -19,5 +19,6 @@ mod reports;
 mod samples;
 mod service;
 mod smtp;
+mod stores;
 mod verbs;
 mod zoo;

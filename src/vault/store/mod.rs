@@ -1,15 +1,28 @@
 //! What a vault is kept on: restic's objects as whole values, wherever they lie.
 //!
 //! A [`Store`] knows neither encryption nor chunks. It keeps objects under names, and promises one thing that the
-//! rest is built on: **what it says is stored, is stored**. One suite of tests proves that of every store.
+//! rest is built on: **what it says is stored, is stored**. One suite of tests proves that of every store
+//! (`tests/stores/contract.rs`).
+//!
+//! | store | an object is |
+//! |---|---|
+//! | [`folder`] | a file, in restic's own layout |
+//! | [`memory`] | a value, for tests |
+
+pub mod folder;
+
+pub mod memory;
+mod sticky;
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
+use sha2::Digest as _;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// restic's kinds of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +54,17 @@ impl Kind {
             Self::Index => "index",
             Self::Snapshot => "snapshot",
             Self::Pack => "pack",
+        }
+    }
+
+    /// The most bytes that an object of this kind may have to be read as a whole: its size comes from outside, and it
+    /// has to fit into memory.
+    pub fn largest(self) -> u64 {
+        match self {
+            Self::Config | Self::Key | Self::Lock => 1 << 20,
+            Self::Snapshot => 64 << 20,
+            Self::Index => 1 << 30,
+            Self::Pack => u32::MAX as u64,
         }
     }
 }
@@ -94,6 +118,18 @@ pub struct Found {
     pub size: u64,
 }
 
+impl Id {
+    /// Enough of it to tell it from others, for people: eight digits, as restic shows them.
+    pub fn short(&self) -> String {
+        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The name that this content has.
+    pub fn of(content: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(content).into())
+    }
+}
+
 /// What a store has carried since it was opened, in bytes on the wire or disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -114,7 +150,8 @@ pub struct Room {
 
 /// A place for the objects of one repository.
 ///
-/// An object is never changed but for the config. Methods are called from several threads at once.
+/// An object is never changed but for the config. Methods are called from several threads at once. An object is there
+/// as a whole or not at all, whenever the process is killed. What is in the place beside it is left alone.
 ///
 /// `write` of a pack may return before the pack is stored; how many bytes wait is bounded. Everything else is stored
 /// when `write` returns, and before it is begun, all packs that were given earlier are. A failure to store is sticky:
@@ -146,13 +183,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// It is not there, or cannot be read.
     fn read(&self, kind: Kind, id: &Id) -> Result<Bytes>;
 
-    /// Bytes of an object: exactly those of `range`.
+    /// Bytes of an object: exactly those of `range`, which may be empty.
     ///
     /// # Errors
-    /// It is not there, cannot be read, or is shorter.
+    /// It is not there, cannot be read, or ends before the range does.
     fn read_range(&self, kind: Kind, id: &Id, range: Range<u64>) -> Result<Bytes>;
 
-    /// Keeps an object. One that is there already is left as it is; the config takes the place of the one before it.
+    /// Keeps an object. One that is there already, of the same size, is left as it is; the config takes the place of
+    /// the one before it, and at every moment there is the old or the new one.
     ///
     /// # Errors
     /// It, or one given earlier, cannot be stored.
@@ -179,6 +217,63 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// It cannot be asked.
     fn room(&self) -> Result<Option<Room>> {
         Ok(None)
+    }
+}
+
+/// Says that an object is not there.
+fn not_there(place: &str, kind: Kind, id: &Id) -> Error {
+    let error = match kind {
+        Kind::Config => Error::new(crate::error::Kind::NoVault, format!("there is no vault in {place}")),
+        _ => Error::other(format!("the {} {} is not in {place}", kind.word(), id.short())),
+    };
+    error.hint("does another process prune this vault, or was something in it deleted by hand?")
+}
+
+/// Checks a range against the size of an object.
+fn within(place: &str, kind: Kind, id: &Id, range: &Range<u64>, size: u64) -> Result<()> {
+    if range.start <= range.end && range.end <= size {
+        return Ok(());
+    }
+    Err(Error::other(format!(
+        "the {} {} in {place} has {size} bytes, not those from {} to {}",
+        kind.word(),
+        id.short(),
+        range.start,
+        range.end
+    ))
+    .hint("it is damaged: run `postkeep verify`"))
+}
+
+/// Checks that an object may be read as a whole.
+fn fits_memory(place: &str, kind: Kind, id: &Id, size: u64) -> Result<()> {
+    if size <= kind.largest() {
+        return Ok(());
+    }
+    Err(Error::other(format!(
+        "the {} {} in {place} has {size} bytes, more than one can have",
+        kind.word(),
+        id.short()
+    )))
+}
+
+/// Counts what a store carries.
+#[derive(Debug, Default)]
+struct Counter {
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Counter {
+    fn up(&self, bytes: u64) {
+        self.up.fetch_add(bytes, Relaxed);
+    }
+
+    fn down(&self, bytes: u64) {
+        self.down.fetch_add(bytes, Relaxed);
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic { up: self.up.load(Relaxed), down: self.down.load(Relaxed) }
     }
 }
 
