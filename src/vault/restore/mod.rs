@@ -14,6 +14,9 @@ mod links;
 mod walk;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;

@@ -155,9 +155,9 @@ impl<'a, 'w> Walker<'a, 'w> {
     fn node(&mut self, node: &Node) {
         let Some(level) = self.levels.last() else { return };
         let Some(name) = node::name(node) else {
-            let path = level.path.to_string();
             let shown = show(node.name.as_bytes());
-            let cause = format!("its name would lead out of its folder: {shown:?}");
+            let path = format!("{}/{shown}", level.path);
+            let cause = "its name is none, or would lead out of its folder: it is not restored".to_owned();
             return self.ground.trouble(Severity::Error, path, cause);
         };
         let path = level.path.join(&name);
