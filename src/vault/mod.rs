@@ -10,6 +10,8 @@ mod create;
 mod crypt;
 mod guard;
 pub mod indexed;
+mod lock;
+mod names;
 pub mod node;
 pub mod restore;
 mod seal;
@@ -31,6 +33,7 @@ use rustic_core::{
 use self::adapter::Adapter;
 pub use self::create::Options;
 use self::crypt::Key;
+pub use self::lock::{Access, Lock, Unlocked};
 use self::store::{Id, Kind, Store};
 use crate::error::{Error, Result};
 

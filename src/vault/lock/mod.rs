@@ -1,0 +1,356 @@
+//! Locks: real restic lock objects, so that machines that share a vault, and restic beside them, respect each other.
+//!
+//! restic's protocol: look, write the own lock, look again; a lock is renewed every five minutes, and stale after thirty.
+//! Who only adds or reads takes a shared lock; who removes takes an exclusive one, which goes with no other.
+//!
+//! A machine that slept through half an hour has lost its lock: another one may have removed it as stale, and pruned what
+//! a half-made snapshot needs. So stale locks are removed and never just passed over, and who renews a lock looks first
+//! whether it is still there; when it is not, nothing is written any more.
+
+mod keeper;
+mod object;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use self::keeper::Keeper;
+use self::object::Object;
+use super::Vault;
+use super::adapter::Adapter;
+use super::crypt::Key;
+use super::store::{Id, Kind, Store};
+use crate::clock::{Clock, System};
+use crate::error::{self, Error, Result};
+
+/// How long others have to see a lock before its owner looks for theirs again. restic's figure.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How often the locks are looked at when one vanishes while it is read.
+const LOOKS: u32 = 5;
+
+/// What a lock allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Others may save and read, too.
+    Shared,
+    /// Nobody else is at work.
+    Exclusive,
+}
+
+/// A lock that is held. It is renewed until it is dropped, and removed then.
+#[derive(Debug)]
+pub struct Lock {
+    keeper: Keeper,
+    access: Access,
+    since: Instant,
+    settled: bool,
+}
+
+/// What [`Vault::unlock`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unlocked {
+    /// How many locks were removed.
+    pub removed: usize,
+    /// Who holds the locks that are left.
+    pub left: Vec<String>,
+}
+
+/// What the keeper of locks works with.
+#[derive(Clone)]
+struct Bench {
+    store: Arc<dyn Store>,
+    backend: Arc<Adapter>,
+    key: Key,
+}
+
+/// A lock in the store.
+struct Found {
+    id: Id,
+    /// None: it cannot be read.
+    object: Option<Object>,
+}
+
+impl Vault {
+    /// Locks the vault for a piece of work.
+    ///
+    /// # Errors
+    /// [`Locked`](error::Kind::Locked): somebody else is at work. Or the store cannot be written.
+    pub fn lock(&self, access: Access) -> Result<Lock> {
+        let mut lock = self.begin_lock(access)?;
+        lock.confirm()?;
+        Ok(lock)
+    }
+
+    /// Locks the vault, but leaves it to the caller to [`confirm`](Lock::confirm) before the first write: what is read
+    /// meanwhile costs no extra time.
+    pub(crate) fn begin_lock(&self, access: Access) -> Result<Lock> {
+        let bench = self.bench();
+        bench.refuse_others(access, None)?;
+        let (id, sealed) = own(access).sealed(&bench.key)?;
+        bench.store.write(Kind::Lock, &id, sealed)?;
+        self.backend.reopen();
+        let keeper = Keeper::start(bench, id, access);
+        let lock = Lock { keeper, access, since: Instant::now(), settled: false };
+        lock.refuse_others()?;
+        Ok(lock)
+    }
+
+    /// Removes stale locks; with `all` those of the living, too.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn unlock(&self, all: bool) -> Result<Unlocked> {
+        let bench = self.bench();
+        let now = System.now();
+        let (gone, left): (Vec<_>, Vec<_>) =
+            bench.locks()?.into_iter().partition(|found| all || found.is_stale(now));
+        let ids: Vec<_> = gone.iter().map(|found| found.id).collect();
+        if !ids.is_empty() {
+            bench.store.remove(Kind::Lock, &ids)?;
+        }
+        Ok(Unlocked { removed: ids.len(), left: left.iter().map(|found| found.holder(now)).collect() })
+    }
+
+    fn bench(&self) -> Bench {
+        Bench { store: Arc::clone(&self.store), backend: Arc::clone(&self.backend), key: self.key.clone() }
+    }
+}
+
+impl Lock {
+    /// Waits until others must have seen the lock, and looks for theirs again.
+    ///
+    /// # Errors
+    /// [`Locked`](error::Kind::Locked): somebody else came at the same time.
+    pub(crate) fn confirm(&mut self) -> Result<()> {
+        if !self.settled {
+            std::thread::sleep(SETTLE.saturating_sub(self.since.elapsed()));
+            self.refuse_others()?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// Whether there is no other lock.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn is_alone(&self) -> Result<bool> {
+        let own = self.keeper.id();
+        Ok(self.keeper.bench().locks()?.iter().all(|found| found.id == own))
+    }
+
+    /// Fails when the lock was lost while it was held.
+    ///
+    /// # Errors
+    /// [`Locked`](error::Kind::Locked).
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.keeper.is_lost() {
+            false => Ok(()),
+            true => Err(Error::new(
+                error::Kind::Locked,
+                "the vault's lock was lost: this machine was asleep or cut off for half an hour, and somebody else \
+                 took it for dead",
+            )
+            .hint("run it again: what was stored so far is used")),
+        }
+    }
+
+    fn refuse_others(&self) -> Result<()> {
+        self.keeper.bench().refuse_others(self.access, Some(self.keeper.id()))
+    }
+}
+
+impl Bench {
+    /// The locks that are there. One that vanishes meanwhile was renewed, under another name, or given back.
+    fn locks(&self) -> Result<Vec<Found>> {
+        for _ in 1..LOOKS {
+            let (locks, unread) = self.look()?;
+            let Some((id, error)) = unread else { return Ok(locks) };
+            if self.store.list(Kind::Lock)?.iter().any(|found| found.id == id) {
+                return Err(error);
+            }
+        }
+        let (locks, unread) = self.look()?;
+        unread.map_or(Ok(locks), |(_, error)| Err(error))
+    }
+
+    fn look(&self) -> Result<(Vec<Found>, Option<(Id, Error)>)> {
+        let (mut locks, mut unread) = (Vec::new(), None);
+        for found in self.store.list(Kind::Lock)? {
+            match self.store.read(Kind::Lock, &found.id) {
+                Ok(sealed) => {
+                    locks.push(Found { id: found.id, object: Object::unsealed(&sealed, &self.key) })
+                }
+                Err(error) => unread = Some((found.id, error)),
+            }
+        }
+        Ok((locks, unread))
+    }
+
+    /// Removes stale locks, and fails when one is left that does not go with `access`.
+    fn refuse_others(&self, access: Access, own: Option<Id>) -> Result<()> {
+        let now = System.now();
+        let others = self.locks()?.into_iter().filter(|found| Some(found.id) != own);
+        let (stale, others): (Vec<_>, Vec<_>) = others.partition(|found| found.is_stale(now));
+        if !stale.is_empty() {
+            self.store.remove(Kind::Lock, &stale.iter().map(|found| found.id).collect::<Vec<_>>())?;
+        }
+        match others.iter().find(|found| access == Access::Exclusive || found.is_exclusive()) {
+            None => Ok(()),
+            Some(other) => {
+                Err(Error::new(
+                    error::Kind::Locked,
+                    format!("the vault {} is in use by {}", self.store.place(), other.holder(now)),
+                )
+                .hint("wait until that is done, and run it again")
+                .hint(
+                    "if nobody is at work there any more: postkeep vault unlock NAME, and --all for a lock that is not stale",
+                ))
+            }
+        }
+    }
+}
+
+impl Found {
+    fn is_stale(&self, now: Timestamp) -> bool {
+        self.object.as_ref().is_some_and(|object| object.is_stale(now, &host(), is_alive))
+    }
+
+    /// What cannot be read may be anything.
+    fn is_exclusive(&self) -> bool {
+        self.object.as_ref().is_none_or(|object| object.exclusive)
+    }
+
+    fn holder(&self, now: Timestamp) -> String {
+        let Some(object) = &self.object else { return format!("a lock that cannot be read ({})", self.id) };
+        let age = now.duration_since(object.time).max(jiff::SignedDuration::ZERO);
+        let what = if object.exclusive { "alone" } else { "with others" };
+        format!("{}, {what}, last renewed {} ago", object.holder(), crate::profile::show_duration(age))
+    }
+}
+
+/// A lock of this process.
+fn own(access: Access) -> Object {
+    let uid = rustix::process::geteuid();
+    Object {
+        time: System.now(),
+        exclusive: access == Access::Exclusive,
+        hostname: host(),
+        username: super::names::user(uid.as_raw()).unwrap_or_default(),
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+        uid: uid.as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+    }
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Whether a process of this machine lives, be it another user's.
+fn is_alive(pid: i32) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Options;
+    use crate::vault::testing::Heap;
+
+    fn vault(heap: &Arc<Heap>, temp: &tempfile::TempDir) -> Vault {
+        let store = Arc::clone(heap) as Arc<dyn Store>;
+        if heap.count(Kind::Config) == 0 {
+            let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+            Vault::create(Arc::clone(&store), "secret", &options).unwrap();
+        }
+        Vault::open(store, "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap()
+    }
+
+    fn put(vault: &Vault, change: impl Fn(&mut Object)) -> Id {
+        let mut object = own(Access::Shared);
+        change(&mut object);
+        let (id, sealed) = object.sealed(&vault.key).unwrap();
+        vault.store.write(Kind::Lock, &id, sealed).unwrap();
+        id
+    }
+
+    #[test]
+    fn shared_locks_go_together_and_an_exclusive_one_with_none() {
+        use Access::{Exclusive, Shared};
+        let (heap, temp) = (Heap::new(), tempfile::tempdir().unwrap());
+        let (one, two) = (vault(&heap, &temp), vault(&heap, &temp));
+        for (first, second, together) in [
+            (Shared, Shared, true),
+            (Shared, Exclusive, false),
+            (Exclusive, Shared, false),
+            (Exclusive, Exclusive, false),
+        ] {
+            let held = one.lock(first).unwrap();
+            let tried = two.lock(second);
+            assert_eq!(tried.is_ok(), together, "{first:?} {second:?}");
+            if let Err(error) = &tried {
+                assert_eq!(error.kind(), error::Kind::Locked, "{error:?}");
+                assert!(error.to_string().contains("process"), "{error}");
+            }
+            assert_eq!(held.is_alone().unwrap(), !together);
+            drop(tried);
+            assert_eq!(heap.count(Kind::Lock), 1, "a refused lock is left");
+            drop(held);
+            assert_eq!(heap.count(Kind::Lock), 0, "a lock is left");
+        }
+    }
+
+    #[test]
+    fn stale_locks_do_not_hold_anybody_up_and_unlock_removes_them() {
+        let (heap, temp) = (Heap::new(), tempfile::tempdir().unwrap());
+        let vault = vault(&heap, &temp);
+        // No process has this number: it is above what the kernel gives.
+        let dead = |object: &mut Object| object.pid = i32::MAX;
+        let elsewhere = |object: &mut Object| (object.hostname, object.exclusive) = ("other".into(), true);
+        put(&vault, dead);
+        drop(vault.lock(Access::Exclusive).unwrap());
+        assert_eq!(heap.count(Kind::Lock), 0, "the stale lock is left");
+
+        put(&vault, dead);
+        put(&vault, elsewhere);
+        let unlocked = vault.unlock(false).unwrap();
+        assert_eq!((unlocked.removed, unlocked.left.len()), (1, 1), "{unlocked:?}");
+        assert!(unlocked.left[0].contains("other") && unlocked.left[0].contains("alone"), "{unlocked:?}");
+        vault.lock(Access::Shared).unwrap_err();
+        vault.store.write(Kind::Lock, &Id([9; 32]), b"no lock".as_slice().into()).unwrap();
+        assert_eq!(vault.unlock(true).unwrap(), Unlocked { removed: 2, left: Vec::new() });
+        vault.lock(Access::Shared).unwrap();
+    }
+
+    #[test]
+    fn who_was_taken_for_dead_writes_nothing_more() {
+        let (heap, temp) = (Heap::new(), tempfile::tempdir().unwrap());
+        let vault = vault(&heap, &temp);
+        let lock = vault.lock(Access::Shared).unwrap();
+        lock.check().unwrap();
+        let id = lock.keeper.id();
+        lock.keeper.renew_now();
+        assert_ne!(lock.keeper.id(), id, "it was not renewed");
+        assert_eq!(heap.count(Kind::Lock), 1);
+        lock.check().unwrap();
+
+        vault.unlock(true).unwrap();
+        lock.keeper.renew_now();
+        assert_eq!(lock.check().unwrap_err().kind(), error::Kind::Locked);
+        let write = || {
+            let keys = rustic_core::KeyOptions::default();
+            vault
+                .repository()?
+                .add_key("more", &keys)
+                .map_err(|error| super::super::guard::translated(&error, "no"))
+        };
+        assert!(write().unwrap_err().one_line().contains("nothing is written any more"));
+        assert_eq!(heap.count(Kind::Key), 1);
+        drop(lock);
+        assert_eq!(heap.count(Kind::Lock), 0);
+    }
+}
