@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use postkeep::profile::{Env, FileKind, FileText, MAIN_FILE, schema, understand};
+use postkeep::profile::{Env, FileKind, FileText, Job, MAIN_FILE, schema, understand};
 use serde_json::Value;
 
 fn project(path: &str) -> PathBuf {
@@ -193,7 +193,8 @@ fn every_sample_runs() {
     sandbox.write("config/postkeep.toml", &here(read(&project("profiles/main/postkeep.toml"))));
     for entry in std::fs::read_dir(project("profiles")).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_file() {
+        // A vault wants a password and perhaps a mailbox: those profiles are run where these are there.
+        if path.is_file() && !read(&path).contains("kind = \"backup\"") {
             let name = path.file_name().unwrap().to_str().unwrap();
             sandbox.write(&format!("config/profiles/{name}"), &here(read(&path)));
         }
@@ -204,7 +205,7 @@ fn every_sample_runs() {
     let jobs: Vec<_> = loaded.config.profiles.iter().map(|p| (&p.name, &p.job)).collect();
     assert!(jobs.len() >= 5, "{jobs:?}");
     for (_, job) in &jobs {
-        let postkeep::profile::Job::Sync(job) = job;
+        let Job::Sync(job) = job else { panic!("{job:?}") };
         std::fs::create_dir_all(&job.source).unwrap();
         std::fs::write(job.source.join("a file of some hundred bytes"), vec![b'x'; 300]).unwrap();
         let made = if job.create_target { job.target.parent().unwrap() } else { &job.target };
@@ -218,7 +219,7 @@ fn every_sample_runs() {
     let ran = sandbox.command(&["run", "--all"]).env("PATH", path).output().unwrap();
     let ran = crate::common::Ran::from(ran).expect(0);
     for (name, job) in jobs {
-        let postkeep::profile::Job::Sync(job) = job;
+        let Job::Sync(job) = job else { panic!("{job:?}") };
         // What a filter leaves out (files of a few minutes, of a few bytes) leaves nothing to do.
         let ended = [format!("{name}: ok"), format!("{name}: unchanged")];
         assert!(ended.iter().any(|line| ran.stdout.contains(line)), "{}", ran.stdout);

@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{past_run, zone};
 use super::{Agent, timetable};
-use crate::entry::show;
+
 use crate::error::Result;
-use crate::profile::{Job, Profile};
+use crate::profile::Profile;
 use crate::report::{Digest, PastRun, Rendered, Skipped, Standing};
 use crate::run::{Outcome, RunId};
 use crate::scheduler::{Pause, View};
@@ -123,10 +123,7 @@ impl Agent<'_> {
             }
             _ => None,
         };
-        let target = match profile.map(|profile| &profile.job) {
-            Some(Job::Sync(job)) => show(job.target.as_os_str().as_encoded_bytes()),
-            None => String::new(),
-        };
+        let target = profile.map(|profile| profile.job.shown_targets()).unwrap_or_default();
         let failing = history.failing_since(name, None)?;
         Ok(Looked {
             name: name.to_owned(),

@@ -4,7 +4,6 @@ use jiff::tz::TimeZone;
 
 use super::news::{is_bad, is_news};
 use super::{Agent, timetable};
-use crate::entry::show;
 use crate::error::Result;
 use crate::profile::{Account, Job, Level, Profile, ReportRules};
 use crate::report::{self, Facts, LogText, Origin, PastRun, Rendered};
@@ -60,9 +59,12 @@ impl Agent<'_> {
         let count = |runs: u64| u32::try_from(runs).unwrap_or(u32::MAX);
         let rules = self.rules(profile);
         let (install_id, zone) = (self.state.install_id()?, zone(rules));
-        let (source, target, mode) = match profile.map(|profile| &profile.job) {
-            Some(Job::Sync(job)) => (path(&job.source), path(&job.target), Some(job.mode)),
-            None => (NO_PROFILE.into(), NO_PROFILE.into(), None),
+        let job = profile.map(|profile| &profile.job);
+        let source = job.map_or_else(|| NO_PROFILE.into(), Job::shown_sources);
+        let target = job.map_or_else(|| NO_PROFILE.into(), Job::shown_targets);
+        let mode = match job {
+            Some(Job::Sync(job)) => Some(job.mode),
+            Some(Job::Backup(_)) | None => None,
         };
         let facts = Facts {
             run,
@@ -143,9 +145,4 @@ pub(super) fn past_run(row: &RunRow) -> Option<PastRun> {
 pub(super) fn zone(rules: &ReportRules) -> TimeZone {
     let named = rules.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
     named.unwrap_or_else(TimeZone::system)
-}
-
-fn path(path: &std::path::Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    show(path.as_os_str().as_bytes())
 }

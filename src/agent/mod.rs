@@ -244,7 +244,10 @@ impl<'a> Agent<'a> {
         listener: &dyn Listener,
         log: &Log<'_>,
     ) -> Finished {
-        let Job::Sync(job) = &profile.job;
+        let job = match &profile.job {
+            Job::Sync(job) => job,
+            Job::Backup(_) => return failed(Message::from(&not_built())),
+        };
         let marks = match self.state.history().roots(&profile.name) {
             Ok(marks) => marks.of(&job.source, &job.target),
             // Without them the brakes would not hold.
@@ -273,13 +276,21 @@ impl<'a> Agent<'a> {
     }
 
     fn lock_roots(&self, profile: &Profile) -> Result<Guard> {
-        let Job::Sync(job) = &profile.job;
-        let roots = [
-            Root { path: job.source.clone(), access: Access::Read },
-            Root { path: job.target.clone(), access: Access::Write },
-        ];
+        // Several profiles save into one vault at a time: the locks inside it order them.
+        let written = match &profile.job {
+            Job::Sync(_) => Access::Write,
+            Job::Backup(_) => Access::Read,
+        };
+        let root = |access| move |path: &Path| Root { path: path.to_owned(), access };
+        let mut roots: Vec<_> = profile.job.sources().into_iter().map(root(Access::Read)).collect();
+        roots.extend(profile.job.written().into_iter().map(root(written)));
         self.state.locks().roots(&roots, &format!("profile {}", profile.name))
     }
+}
+
+/// A backup cannot be run yet.
+fn not_built() -> Error {
+    Error::other("backups are not built yet").hint("this version only runs profiles with kind = \"sync\"")
 }
 
 fn failed(error: Message) -> Finished {
@@ -313,7 +324,10 @@ pub fn preview(
     listener: &dyn Listener,
     lines: &(dyn Fn(Line) + Sync),
 ) -> Result<(Plan, Option<Stop>)> {
-    let Job::Sync(job) = &profile.job;
+    let job = match &profile.job {
+        Job::Sync(job) => job,
+        Job::Backup(_) => return Err(not_built()),
+    };
     let state = look(state_dir)?;
     let marks = state.map(|state| state.history().roots(&profile.name)).transpose()?.unwrap_or_default();
     let marks = marks.of(&job.source, &job.target);

@@ -17,7 +17,7 @@ use crate::agent::{self, Agent, Delivery, Order, Ran};
 use crate::clock::System;
 use crate::error::{Error, Kind, Result};
 use crate::figures::count;
-use crate::profile::{Job, Problem, Profile, Severity};
+use crate::profile::{Problem, Profile, Severity};
 use crate::progress::Meter;
 use crate::run::{Run, Trigger};
 
@@ -133,9 +133,9 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     }
     out::warn("postkeep: which profile? Name one or more, or use --all:\n");
     let row = |profile: &Profile| {
-        let Job::Sync(job) = &profile.job;
-        let folders = format!("{} -> {}", job.source.display(), job.target.display());
-        vec![format!("  {}", profile.name), job.mode.word().to_owned(), folders]
+        let job = &profile.job;
+        let folders = format!("{} -> {}", job.shown_sources(), job.shown_targets());
+        vec![format!("  {}", profile.name), job.word().to_owned(), folders]
     };
     let rows: Vec<_> = config.profiles.iter().map(row).collect();
     if rows.is_empty() {

@@ -1,4 +1,4 @@
-//! From an account as written to an [`Account`] as meant.
+//! From an account as written to its [`Sides`] as meant.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,9 +7,9 @@ use super::file::{AccountFile, SmtpFile};
 use super::paths::{Env, expand};
 use super::problem::{Place, Problem};
 use super::read::{KeyPath, Sheet};
-use super::value::is_loopback;
+use super::server::{At, SMTP, Written};
 use super::wrong::{Wrong, quote};
-use super::{Account, Login, MAIN_FILE, Proof, SecretSource, Sendmail, Smtp, Tls};
+use super::{Account, Imap, Login, MAIN_FILE, Proof, SecretSource, Sendmail, Smtp, imap};
 
 /// Where `sendmail = true` looks: every mail system puts its command there.
 const SENDMAIL: &str = "/usr/sbin/sendmail";
@@ -18,11 +18,17 @@ const SENDMAIL: &str = "/usr/sbin/sendmail";
 const SECRETS: [&str; 6] =
     ["password-command", "password-file", "password-env", "password-credential", "keyring", "token-command"];
 
-/// What is wrong, and with which key of the account; none: with the account as a whole.
-type At = (Option<&'static str>, Wrong);
+/// What an account can do; at least one of both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sides {
+    /// Carries letters.
+    pub carrier: Option<Account>,
+    /// Keeps messages.
+    pub mailbox: Option<Imap>,
+}
 
 /// The accounts by name, none for one that is named but wrong; what is wrong is added to the sheet's problems.
-pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<String, Option<Account>> {
+pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<String, Option<Sides>> {
     let names: Vec<(String, Place)> = main
         .tables
         .iter()
@@ -38,8 +44,8 @@ pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<Stri
         let file: Option<AccountFile> = main.table(&["accounts", &name]);
         let meant = file.map(|file| account(&name, file, dir, env));
         let wrongs = match meant {
-            Some(Ok(account)) => {
-                accounts.insert(name, Some(account));
+            Some(Ok(sides)) => {
+                accounts.insert(name, Some(sides));
                 continue;
             }
             Some(Err(wrongs)) => wrongs,
@@ -55,22 +61,23 @@ pub(super) fn accounts(main: &mut Sheet, dir: &Path, env: &Env) -> BTreeMap<Stri
     accounts
 }
 
-fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Account, Vec<At>> {
+fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Sides, Vec<At>> {
     let kinds = [
         ("maildir", file.maildir.is_some()),
         ("sendmail", file.sendmail.is_some()),
         ("smtp", file.smtp.is_some() || file.preset.is_some()),
+        ("imap", file.imap.is_some()),
     ];
     let given: Vec<_> = kinds.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
     let wrong = match given.as_slice() {
         [] => Wrong::new(format!("the account {} says nothing about where letters go", quote(name))).hint(
-            "preset = \"gmail\", or smtp = { host = \"...\" }, or sendmail = true, or maildir = \"...\"",
+            "preset = \"gmail\", or smtp = { host = \"...\" }, or sendmail = true, or maildir = \"...\"; or imap = { host = \"...\" } for a mailbox alone",
         ),
-        [one] if *one != "smtp" && (file.user.is_some() || !secrets(&file).is_empty()) => {
+        [one @ ("maildir" | "sendmail")] if file.user.is_some() || !secrets(&file).is_empty() => {
             Wrong::new(format!("an account with {} has neither user nor secret", quote(one)))
                 .hint("leave them out")
         }
-        [_] => Wrong::new(String::new()),
+        [_] | ["smtp", "imap"] => Wrong::new(String::new()),
         several => Wrong::new(format!("the account {} is {} at once", quote(name), several.join(" and ")))
             .hint("make two accounts of it"),
     };
@@ -78,16 +85,17 @@ fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Accou
         return Err(vec![(None, wrong)]);
     }
     let cannot = |key, wrong| vec![(Some(key), wrong)];
+    let carrier = |account| Sides { carrier: Some(account), mailbox: None };
     if let Some(path) = &file.maildir {
-        return expand(&path.0, dir, env).map(Account::Maildir).map_err(|wrong| cannot("maildir", wrong));
+        let path = expand(&path.0, dir, env).map_err(|wrong| cannot("maildir", wrong))?;
+        return Ok(carrier(Account::Maildir(path)));
     }
     if let Some(program) = &file.sendmail {
         let program = expand(program.0.as_deref().unwrap_or(SENDMAIL), dir, env);
-        return program
-            .map(|program| Account::Sendmail(Sendmail { program }))
-            .map_err(|wrong| cannot("sendmail", wrong));
+        let program = program.map_err(|wrong| cannot("sendmail", wrong))?;
+        return Ok(carrier(Account::Sendmail(Sendmail { program })));
     }
-    smtp(name, file, dir, env).map(Account::Smtp)
+    servers(name, &file, dir, env)
 }
 
 /// The keys of the secrets that are given.
@@ -103,9 +111,10 @@ fn secrets(file: &AccountFile) -> Vec<&'static str> {
     SECRETS.into_iter().zip(given).filter(|(_, given)| *given).map(|(key, _)| key).collect()
 }
 
-fn smtp(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Smtp, Vec<At>> {
+/// What a mail server does for the account: it takes letters, keeps messages, or both, for one user.
+fn servers(name: &str, file: &AccountFile, dir: &Path, env: &Env) -> Result<Sides, Vec<At>> {
     let mut wrongs: Vec<At> = Vec::new();
-    let given = secrets(&file);
+    let given = secrets(file);
     if let [_, second, ..] = given.as_slice() {
         let all = given.join(" and ");
         wrongs.push((
@@ -129,10 +138,11 @@ fn smtp(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Smtp, Ve
             let wrong = Wrong::new("the account has a secret but no user").hint("user = \"me@example.org\"");
             wrongs.push((Some(*key), wrong));
         }
-        (None, None) if file.preset.is_some() => {
-            let wrong = Wrong::new("a provider wants to know who you are")
+        (None, None) if file.preset.is_some() || file.imap.is_some() => {
+            let who = if file.preset.is_some() { "a provider" } else { "a mailbox" };
+            let wrong = Wrong::new(format!("{who} wants to know who you are"))
                 .hint("add user = \"me@example.org\" and a secret such as password-command");
-            wrongs.push((Some("preset"), wrong));
+            wrongs.push((file.preset.map(|_| "preset"), wrong));
         }
         _ => {}
     }
@@ -141,57 +151,38 @@ fn smtp(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Smtp, Ve
     {
         wrongs.push((Some(*key), Wrong::new("this provider takes no password").hint(preset.help())));
     }
-    let server = server(&file, &mut wrongs);
-    let ca_file =
-        file.smtp.as_ref().and_then(|smtp| smtp.ca_file.as_ref()).map(|path| expand(&path.0, dir, env));
-    let ca_file =
-        ca_file.transpose().map_err(|wrong| wrongs.push((Some("smtp.ca-file"), wrong))).ok().flatten();
-    let login = login(name, file.user.clone(), &file, dir, env).map_err(|at| wrongs.push(at)).ok().flatten();
-    match server {
-        Some((host, port, tls)) if wrongs.is_empty() => {
-            Ok(Smtp { preset: file.preset, host, port, tls, ca_file, login })
-        }
-        _ => Err(wrongs),
-    }
+    let login = login(name, file, dir, env).map_err(|at| wrongs.push(at)).ok().flatten();
+    let carrier = smtp(file, login.as_ref(), dir, env, &mut wrongs).map(Account::Smtp);
+    let mailbox = imap::mailbox(file, login.as_ref(), dir, env, &mut wrongs);
+    if wrongs.is_empty() { Ok(Sides { carrier, mailbox }) } else { Err(wrongs) }
 }
 
-/// Host, port and protection: what is written, else the preset's, else what goes together.
-fn server(file: &AccountFile, wrongs: &mut Vec<At>) -> Option<(String, u16, Tls)> {
-    let known = file.preset.map(|preset| preset.smtp());
-    let SmtpFile { host, port, tls, .. } = file.smtp.clone().unwrap_or_default();
-    let Some(host) = host.map(|host| host.0).or(known.map(|(host, ..)| host.to_owned())) else {
-        let wrong = Wrong::new("the server has no name").hint("smtp = { host = \"smtp.example.org\" }");
-        wrongs.push((None, wrong));
-        return None;
-    };
-    let local = is_loopback(&host);
-    let (port, tls) = match (port.map(|port| port.0), tls, known) {
-        (Some(port), Some(tls), _) => (port, tls),
-        (None, None, Some((_, port, tls))) => (port, tls),
-        (Some(port), None, Some((_, usual, tls))) if port == usual => (port, tls),
-        (Some(465), None, _) => (465, Tls::Implicit),
-        (Some(25), None, _) if local => (25, Tls::None),
-        (Some(port), None, _) => (port, Tls::Starttls),
-        (None, Some(Tls::Starttls), _) => (587, Tls::Starttls),
-        (None, Some(Tls::None), _) => (25, Tls::None),
-        (None, Some(Tls::Implicit) | None, _) => (465, Tls::Implicit),
-    };
-    if tls == Tls::None && !local {
-        let wrong = Wrong::new(format!("{} is another machine: nothing is sent there without TLS", quote(&host)))
-            .hint("tls = \"implicit\" (port 465) or \"starttls\" (port 587); for a server of your own, name its authority with ca-file");
-        wrongs.push((Some("smtp.tls"), wrong));
-        return None;
-    }
-    Some((host, port, tls))
-}
-
-fn login(
-    name: &str,
-    user: Option<String>,
+/// The side that takes letters, of an account that has one.
+fn smtp(
     file: &AccountFile,
+    login: Option<&Login>,
     dir: &Path,
     env: &Env,
-) -> Result<Option<Login>, At> {
+    wrongs: &mut Vec<At>,
+) -> Option<Smtp> {
+    if file.smtp.is_none() && file.preset.is_none() {
+        return None;
+    }
+    let SmtpFile { host, port, tls, ca_file } = file.smtp.clone().unwrap_or_default();
+    let written = Written { host, port, tls, ca_file };
+    let server = SMTP.server(written, file.preset.map(|preset| preset.smtp()), dir, env, wrongs)?;
+    Some(Smtp {
+        preset: file.preset,
+        host: server.host,
+        port: server.port,
+        tls: server.tls,
+        ca_file: server.ca_file,
+        login: login.cloned(),
+    })
+}
+
+/// The user with his secret; none where there is only one of both.
+fn login(name: &str, file: &AccountFile, dir: &Path, env: &Env) -> Result<Option<Login>, At> {
     let (secret, proof) = if let Some(command) = &file.token_command {
         (SecretSource::Command(command.clone()), Proof::Token)
     } else if let Some(command) = &file.password_command {
@@ -208,13 +199,13 @@ fn login(
     } else {
         return Ok(None);
     };
-    Ok(user.map(|user| Login { user, secret, proof }))
+    Ok(file.user.clone().map(|user| Login { user, secret, proof }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Preset;
     use super::super::load::tests::{files, rendered};
+    use super::super::{Preset, Tls};
     use super::*;
 
     fn meant(keys: &str) -> Result<Account, String> {

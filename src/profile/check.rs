@@ -1,19 +1,22 @@
 //! Profiles against each other and against what is on the disk. The disk is asked through a closure, so that this
 //! is as pure as the rest.
 
+mod backup;
+mod sync;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::GitignoreBuilder;
 use jiff::SignedDuration;
 
 use super::inherit::Origins;
 use super::load::{Loaded, PROFILES, sort};
 use super::problem::{Problem, Severity, show_file};
 use super::wrong::Wrong;
-use super::{
-    Account, FilterRules, Job, Level, Mode, OverdueAfter, Profile, ReportRules, Rhythm, SyncJob, Timing, Way,
-};
+use super::{Account, FilterRules, Job, Level, OverdueAfter, Profile, ReportRules, Rhythm, Timing, Way};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,53 +31,58 @@ pub enum Seen {
     Unknown,
 }
 
+/// The machine, as far as a check looks at it.
+struct Disk<'a> {
+    look: &'a dyn Fn(&Path) -> Seen,
+    /// Folders of postkeep's own, and those of the accounts: what each is, and its path without links.
+    own: Vec<(String, PathBuf)>,
+}
+
 /// Finds what is wrong between profiles, and with what they name. `state` is the state folder, `look` says what is
 /// at an absolute path. The problems are to be added to those of `loaded`.
 pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let config = &loaded.config;
     let mut own =
-        vec![("configuration".into(), real(&loaded.config.dir, look)), ("state".into(), real(state, look))];
-    own.extend(loaded.config.accounts.iter().filter_map(|(name, account)| {
+        vec![("configuration".into(), real(&config.dir, look)), ("state".into(), real(state, look))];
+    own.extend(config.accounts.iter().filter_map(|(name, account)| {
         let Account::Maildir(path) = account else { return None };
         Some((format!("\"{name}\" account's"), real(path, look)))
     }));
-    let mut targets: BTreeMap<PathBuf, Vec<(&Profile, PathBuf)>> = BTreeMap::new();
+    let disk = Disk { look, own };
+    let mut targets = sync::Targets::new();
+    let mut vaults = backup::Vaults::new();
     let no_origins = Origins::new();
-    for profile in &loaded.config.profiles {
-        let Job::Sync(job) = &profile.job;
-        let origins = loaded.origins.get(&profile.name).unwrap_or(&no_origins);
-        let mut told = Told { profile, origins, problems: &mut problems };
-        let source = real(&job.source, look);
-        let target = real(&job.target, look);
-        there(job, look, &mut told);
-        within(job, &source, &target, &mut told);
-        ours(job, &target, &own, &mut told);
-        nothing_left(&job.filter, &mut told);
+    let origins = |profile: &Profile| loaded.origins.get(&profile.name).unwrap_or(&no_origins);
+    for profile in &config.profiles {
+        let mut told = Told { profile, origins: origins(profile), problems: &mut problems };
+        match &profile.job {
+            Job::Sync(job) => {
+                let target = sync::check(job, &disk, &mut told);
+                targets.entry(target).or_default().push((profile, job.target.clone()));
+            }
+            Job::Backup(job) => {
+                backup::check(job, config, &disk, &mut told);
+                vaults.extend(backup::folders(profile, job, &disk));
+            }
+        }
+        nothing_left(profile.job.filter(), &mut told);
         timing(&profile.timing, &mut told);
         silent(&profile.report, &mut told);
-        carried(&profile.report, &loaded.config.accounts, &mut told);
-        targets.entry(target).or_default().push((profile, job.target.clone()));
+        carried(&profile.report, &config.accounts, &mut told);
     }
-    for (target, writers) in &targets {
-        // The first of several writers of one target is as good as the others: each hears of one it collides with.
-        let above = target.ancestors().skip(1).find_map(|folder| Some((folder, targets.get(folder)?)));
-        for (index, (profile, written)) in writers.iter().enumerate() {
-            let origins = loaded.origins.get(&profile.name).unwrap_or(&no_origins);
-            let other = match (index, above) {
-                (1.., _) => Some((writers[0].0, "is written by the profile")),
-                (0, Some((_, others))) => Some((others[0].0, "lies in the target of the profile")),
-                (0, None) => None,
-            };
-            let Some((other, how)) = other else { continue };
-            let wrong = Wrong::new(format!("the target {} {how} \"{}\" too", show_file(written), other.name))
-                .hint("give each profile a target folder of its own: a mirror deletes what others put there");
-            let mut told = Told { profile, origins, problems: &mut problems };
-            told.add(Severity::Error, "target", wrong, Some(&other.name));
-        }
-    }
+    let mut tell = |profile, key: &str, wrong, other: &Profile| {
+        let mut told = Told { profile, origins: origins(profile), problems: &mut problems };
+        told.add(Severity::Error, key, wrong, Some(&other.name));
+    };
+    sync::between(&targets, &mut tell);
+    backup::between(&vaults, &targets, &mut tell);
     sort(&mut problems);
     problems
 }
+
+/// How a problem between two profiles is told: of the first one's key, with the second.
+type Tell<'t, 'p> = &'t mut dyn FnMut(&'p Profile, &str, Wrong, &Profile);
 
 /// Where a profile's problems go.
 struct Told<'a> {
@@ -114,69 +122,6 @@ fn real(path: &Path, look: &dyn Fn(&Path) -> Seen) -> PathBuf {
         }
     }
     path.into()
-}
-
-fn there(job: &SyncJob, look: &dyn Fn(&Path) -> Seen, told: &mut Told) {
-    let shown = show_file(&job.source);
-    match look(&job.source) {
-        Seen::Missing => told.warning("source", Wrong::new(format!("the source {shown} does not exist now"))),
-        Seen::Other(_) => told.warning("source", Wrong::new(format!("the source {shown} is not a folder"))),
-        Seen::Folder(_) | Seen::Unknown => {}
-    }
-    let shown = show_file(&job.target);
-    let parent = job.target.parent().map(look);
-    match look(&job.target) {
-        Seen::Other(_) => told.warning("target", Wrong::new(format!("the target {shown} is not a folder"))),
-        Seen::Missing if parent == Some(Seen::Missing) => {
-            let wrong = Wrong::new(format!(
-                "neither the target {shown} nor the folder that it would be made in exists now"
-            ));
-            told.warning("target", wrong.hint("is its disk mounted?"));
-        }
-        Seen::Missing if !job.create_target => {
-            let wrong = Wrong::new(format!("the target {shown} does not exist now"));
-            told.warning("target", wrong.hint("is its disk mounted? (create-target is false)"));
-        }
-        Seen::Missing | Seen::Folder(_) | Seen::Unknown => {}
-    }
-}
-
-fn within(job: &SyncJob, source: &Path, target: &Path, told: &mut Told) {
-    if source == target {
-        let wrong = Wrong::new(format!("source and target are the same folder, {}", show_file(source)));
-        told.error("target", wrong);
-    } else if let Ok(below) = target.strip_prefix(source) {
-        let excluded = patterns(&job.filter)
-            .is_some_and(|patterns| patterns.matched_path_or_any_parents(below, true).is_ignore());
-        if !excluded {
-            let pattern = format!("/{}", show_file(below));
-            let wrong = Wrong::new(format!("the target {} lies inside the source", show_file(&job.target)))
-                .hint(format!(
-                    "choose another target, or leave it out: exclude = {}",
-                    toml::Value::String(pattern)
-                ));
-            told.error("target", wrong);
-        }
-    } else if source.starts_with(target) {
-        let wrong = Wrong::new(format!("the source {} lies inside the target", show_file(&job.source)))
-            .hint("choose a target of its own, such as a new folder in it");
-        told.error("target", wrong);
-    }
-}
-
-/// Nothing may be written into our own folders, and no mirror may delete them.
-fn ours(job: &SyncJob, target: &Path, own: &[(String, PathBuf)], told: &mut Told) {
-    for (name, folder) in own {
-        let shown = show_file(folder);
-        if target.starts_with(folder) {
-            let wrong = Wrong::new(format!("the target lies inside postkeep's {name} folder, {shown}"));
-            told.error("target", wrong.hint("choose another target"));
-        } else if folder.starts_with(target) && job.mode == Mode::Mirror {
-            let wrong =
-                Wrong::new(format!("postkeep's {name} folder, {shown}, lies inside the target of a mirror"));
-            told.error("target", wrong.hint("a mirror would delete it; choose another target"));
-        }
-    }
 }
 
 /// The shortest time between two runs: the agent looks at the clock once a minute.
@@ -271,185 +216,19 @@ fn nothing_left(filter: &FilterRules, told: &mut Told) {
     }
 }
 
-fn patterns(filter: &FilterRules) -> Option<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    for pattern in &filter.exclude {
-        builder.add_line(None, pattern).ok()?;
-    }
-    builder.build().ok()
+/// Whether the patterns leave out what is `below` a source.
+fn is_excluded(filter: &FilterRules, below: &Path, folder: bool) -> bool {
+    let patterns = || {
+        let mut builder = GitignoreBuilder::new("");
+        for pattern in &filter.exclude {
+            builder.add_line(None, pattern).ok()?;
+        }
+        builder.build().ok()
+    };
+    patterns().is_some_and(|patterns| patterns.matched_path_or_any_parents(below, folder).is_ignore())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::load::tests::files;
-    use super::*;
-
-    /// What the check says about a `[report]` table, with three accounts beside it.
-    fn of_report(report: &str) -> String {
-        let main = "[accounts.mail]\npreset = 'gmail'\nuser = 'me@gmail.com'\npassword-env = 'X'\n\
-                    [accounts.relay]\nsmtp = { host = 'localhost', port = 25 }\n[accounts.local]\nmaildir = '/m'\n";
-        let main = format!("{main}[report]\n{report}\n");
-        let profile = "kind = 'sync'\nsource = '/data'\ntarget = '/mnt'\nmode = 'copy'\n";
-        let loaded = files(&[("postkeep.toml", &main), ("a", profile)]);
-        let mut problems = loaded.problems.clone();
-        problems.extend(check(&loaded, Path::new("/state"), &|path| Seen::Folder(path.to_owned())));
-        problems.iter().map(|problem| format!("{:?} {}", problem.severity, problem.message)).collect()
-    }
-
-    #[test]
-    fn a_report_has_a_reader_a_sender_and_ways_that_lead_somewhere() {
-        for (report, said) in [
-            ("account = 'mail'", ""),
-            ("account = 'mail'\nfallback = ['local', 'webhook']\nwebhook = 'https://x.example/'", ""),
-            ("account = 'local'", ""),
-            ("account = 'relay'\nto = 'a@example.org'\nfrom = 'b@example.org'", ""),
-            ("account = 'relay'\nto = 'a@example.org'", "Warning the report would come from postkeep@HOST"),
-            ("account = 'relay'\nfrom = 'b@example.org'", "Error the report is to be mailed, but to nobody"),
-            ("account = 'mail'\nfallback = 'mail'", "Error the account \"mail\" cannot stand in for itself"),
-            ("account = 'mail'\nfallback = 'webhook'", "Error fallback names the webhook, but there is none"),
-            ("account = 'mail'\nfallback = 'othr'", "Error there is no account \"othr\""),
-            ("account = 'mail'\nfallback = 'imap-append'", "Error \"imap-append\" is not there yet"),
-            (
-                "account = 'mail'\nwebhook = 'http://x.example/'",
-                "Error to another machine this goes only over https",
-            ),
-        ] {
-            let found = of_report(report);
-            assert!(found.starts_with(said) && found.is_empty() == said.is_empty(), "{report}: {found}");
-        }
-    }
-
-    #[test]
-    fn when_it_runs_is_said_once_and_only_where_it_matters() {
-        let sides = "source = '/data'\ntarget = '/mnt'\n";
-        for (keys, said) in [
-            ("schedule = '@daily'\ngrace = '1h'", ""),
-            ("on-change = true", ""),
-            ("schedule = '@daily'\nevery = '1h'", "two ways to say when it runs"),
-            ("every = '10s'", "less than a minute"),
-            ("grace = '1h'", "grace says nothing about a profile that only runs by hand"),
-            ("only-if = { online = true }", "only-if.online says nothing"),
-        ] {
-            let found = found(&format!("{sides}{keys}\n"));
-            assert!(found.contains(said) && found.is_empty() == said.is_empty(), "{keys}: {found}");
-        }
-    }
-
-    /// The problems that the check finds where these folders exist; `/link` is another name of `/data`, `/file` is a
-    /// file. `text` is one profile's keys beside kind; several profiles are parted by `---`.
-    fn found(text: &str) -> String {
-        let texts: Vec<_> =
-            text.split("---").map(|text| format!("kind = 'sync'\nmode = 'mirror'\n{text}")).collect();
-        let names = ["a", "b", "c"];
-        let loaded =
-            files(&names.iter().zip(&texts).map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>());
-        assert_eq!(loaded.problems, []);
-        let look = |path: &Path| {
-            let path = match path.strip_prefix("/link") {
-                Ok(rest) if rest.as_os_str().is_empty() => "/data".into(),
-                Ok(rest) => Path::new("/data").join(rest),
-                Err(_) => path.to_owned(),
-            };
-            match path.to_str() {
-                Some("/" | "/data" | "/data/deep" | "/mnt" | "/state" | "/etc" | "/etc/postkeep") => {
-                    Seen::Folder(path)
-                }
-                Some("/file") => Seen::Other(path),
-                Some("/secret") => Seen::Unknown,
-                _ => Seen::Missing,
-            }
-        };
-        let problems = check(&loaded, Path::new("/state"), &look);
-        let lines = problems.iter().map(|problem| {
-            let place = problem.place.as_ref().map_or(0, |place| place.line);
-            let concerned = problem.profiles.clone().unwrap_or_default().join("+");
-            format!("{concerned}:{place} {:?} {}", problem.severity, problem.message)
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    #[test]
-    fn sound_profiles_have_no_problems() {
-        for text in [
-            "source = '/data'\ntarget = '/mnt/data'",
-            "source = '/data'\ntarget = '/mnt'\ncreate-target = false",
-            "source = '/data'\ntarget = '/database'",
-            "source = '/secret'\ntarget = '/mnt/x'",
-            "source = '/data'\ntarget = '/mnt/a'\n---\nsource = '/data'\ntarget = '/mnt/ab'",
-            "source = '/data'\ntarget = '/data/backup'\nexclude = '/backup'",
-            "source = '/data'\ntarget = '/data/deep/er'\nexclude = 'deep/'",
-            "source = '/data'\ntarget = '/mnt'\nexclude = ['*', '!*.jpg']",
-        ] {
-            assert_eq!(found(text), "", "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_go_well_is_told_with_its_place() {
-        for (text, problem) in [
-            ("source = '/data'\ntarget = '/data'", "a:4 Error source and target are the same folder, /data"),
-            ("source = '/data'\ntarget = '/link'", "a:4 Error source and target are the same folder, /data"),
-            (
-                "source = '/data'\ntarget = '/data/new'",
-                "a:4 Error the target /data/new lies inside the source",
-            ),
-            (
-                "source = '/data'\ntarget = '/link/new'",
-                "a:4 Error the target /link/new lies inside the source",
-            ),
-            (
-                "source = '/data'\ntarget = '/data/backup'\nexclude = ['/backup', '!/backup']",
-                "a:4 Error the target /data/backup lies inside the source",
-            ),
-            (
-                "source = '/data/deep'\ntarget = '/link'",
-                "a:4 Error the source /data/deep lies inside the target",
-            ),
-            (
-                "source = '/data'\ntarget = '/state'",
-                "a:4 Error the target lies inside postkeep's state folder, /state",
-            ),
-            (
-                "source = '/data'\ntarget = '/etc/postkeep/x'",
-                "a:4 Error the target lies inside postkeep's configuration folder, /etc/postkeep",
-            ),
-            (
-                "source = '/data'\ntarget = '/etc'",
-                "a:4 Error postkeep's configuration folder, /etc/postkeep, lies inside the target of a mirror",
-            ),
-            ("source = '/none'\ntarget = '/mnt'", "a:3 Warning the source /none does not exist now"),
-            ("source = '/file'\ntarget = '/mnt'", "a:3 Warning the source /file is not a folder"),
-            ("source = '/data'\ntarget = '/file'", "a:4 Warning the target /file is not a folder"),
-            (
-                "source = '/data'\ntarget = '/usb/x'",
-                "a:4 Warning neither the target /usb/x nor the folder that it would be made in exists now",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt/x'\ncreate-target = false",
-                "a:4 Warning the target /mnt/x does not exist now",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt'\nexclude = ['!x', '**']",
-                "a:5 Warning the pattern \"**\" leaves out everything",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt'\nexclude-smaller-than = 2\nexclude-larger-than = 1",
-                "a:5 Warning exclude-smaller-than is more than exclude-larger-than, so files of every size are left out",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt'\nexclude-newer-than = '2d'\nexclude-older-than = '1d'",
-                "a:5 Warning exclude-newer-than is not less than exclude-older-than, so files of every age are left out",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt/x'\n---\nsource = '/data'\ntarget = '/mnt/./x/'",
-                "b+a:5 Error the target /mnt/x is written by the profile \"a\" too",
-            ),
-            (
-                "source = '/data'\ntarget = '/mnt/x'\n---\nsource = '/data'\ntarget = '/mnt'",
-                "a+b:4 Error the target /mnt/x lies in the target of the profile \"b\" too",
-            ),
-        ] {
-            assert_eq!(found(text), problem, "{text}");
-        }
-    }
+/// The hint that leaves out what is `below` a source.
+fn exclude(below: &Path) -> String {
+    format!("exclude = {}", toml::Value::String(format!("/{}", show_file(below))))
 }

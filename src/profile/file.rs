@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::{
-    Address, CommandText, CronText, DeleteLimit, Host, KeepVersions, Length, LengthOrOff, Marker, OneOrMany,
-    PathText, Pattern, Port, Program, Settle, Size, SmallNumber, WayText, WebhookText, Zone,
+    Address, CommandText, Compression, CronText, DeleteLimit, Host, KeepVersions, Length, LengthOrOff, Limit,
+    Marker, Number, OneOrMany, PathText, Pattern, Port, Program, Settle, Size, SmallNumber, WayText,
+    WebhookText, Zone,
 };
 use super::{AttachLog, CatchUp, Level, Mode, Preset, Tls};
 
@@ -33,7 +34,8 @@ pub struct MainFile {
     pub defaults: Option<ProfileFile>,
 }
 
-/// An account: a mail server (`preset` or `smtp`), the machine's mail system (`sendmail`), or a folder (`maildir`).
+/// An account: a mail server (`preset`, or `smtp` and `imap`), the machine's mail system (`sendmail`), or a folder
+/// (`maildir`).
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AccountFile {
@@ -55,6 +57,8 @@ pub struct AccountFile {
     pub token_command: Option<String>,
     /// The server that takes letters; beside a preset, what differs from it.
     pub smtp: Option<SmtpFile>,
+    /// The server that keeps messages, with the same user and secret; beside a preset, what differs from it.
+    pub imap: Option<ImapFile>,
     /// The machine's own mail system: true, or the path of its command.
     pub sendmail: Option<Program>,
     /// A folder of messages (Maildir) on this machine; it is made if it is not there.
@@ -73,6 +77,28 @@ pub struct SmtpFile {
     pub tls: Option<Tls>,
     /// A file (PEM) with the certificates that are trusted instead of the system's.
     pub ca_file: Option<PathText>,
+}
+
+/// A server that keeps messages, and what it allows.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImapFile {
+    /// Its name.
+    pub host: Option<Host>,
+    /// Its port; without it, the one that goes with `tls`.
+    pub port: Option<Port>,
+    /// How the connection is protected.
+    pub tls: Option<Tls>,
+    /// A file (PEM) with the certificates that are trusted instead of the system's.
+    pub ca_file: Option<PathText>,
+    /// The most bytes that are sent to it in 24 hours; false: no limit.
+    pub upload_per_day: Option<Limit>,
+    /// The most bytes that are fetched from it in 24 hours; false: no limit.
+    pub download_per_day: Option<Limit>,
+    /// Bytes of the largest message that it takes; false: what the server says itself.
+    pub max_message: Option<Limit>,
+    /// The most connections at once.
+    pub connections: Option<SmallNumber>,
 }
 
 /// What the agent does for all profiles.
@@ -108,12 +134,44 @@ pub struct ProfileFile {
     pub description: Option<String>,
     /// Profile files whose values are taken where this one gives none; of several, the last one wins.
     pub inherit: Option<OneOrMany<String>>,
-    /// The folder that is copied from.
-    pub source: Option<PathText>,
-    /// The folder that is copied to.
+    /// The folder that is copied from; in a backup several folders and files too.
+    pub source: Option<OneOrMany<PathText>>,
+    /// In a sync: the folder that is copied to.
     pub target: Option<PathText>,
-    /// What happens to entries that only the target has.
+    /// In a sync: what happens to entries that only the target has.
     pub mode: Option<Mode>,
+    /// In a backup: where to, a folder, `maildir:PATH` or `imap:ACCOUNT/FOLDER`; of several, into each.
+    pub vault: Option<OneOrMany<PathText>>,
+    /// Another name of vault.
+    pub repository: Option<OneOrMany<PathText>>,
+    /// A command whose first line of output is the vault's password.
+    pub vault_password_command: Option<CommandText>,
+    /// A file whose first line is the vault's password; only its owner may be able to read it.
+    pub vault_password_file: Option<PathText>,
+    /// A variable of the environment that holds the vault's password.
+    pub vault_password_env: Option<String>,
+    /// A credential that systemd hands to the service (`LoadCredential=`): the vault's password.
+    pub vault_password_credential: Option<String>,
+    /// Whether the vault's password is in the desktop's keyring.
+    pub vault_keyring: Option<bool>,
+    /// In a backup: how many snapshots are kept, the newest first.
+    pub keep_last: Option<Number>,
+    /// In a backup: for how many hours the newest snapshot of each is kept.
+    pub keep_hourly: Option<Number>,
+    /// In a backup: for how many days the newest snapshot of each is kept.
+    pub keep_daily: Option<Number>,
+    /// In a backup: for how many weeks the newest snapshot of each is kept.
+    pub keep_weekly: Option<Number>,
+    /// In a backup: for how many months the newest snapshot of each is kept.
+    pub keep_monthly: Option<Number>,
+    /// In a backup: for how many years the newest snapshot of each is kept.
+    pub keep_yearly: Option<Number>,
+    /// In a backup: how old, counted from the newest one, snapshots become that are all kept.
+    pub keep_within: Option<Length>,
+    /// In a backup: after how many bytes of new files it is secured what was saved so far.
+    pub checkpoint: Option<Size>,
+    /// In a backup: how much zstd compresses, 1 to 22; -1 to -7 are faster, 0 is not at all.
+    pub compression: Option<Compression>,
     /// What is left out, on both sides: patterns with the rules of gitignore.
     pub exclude: Option<OneOrMany<Pattern>>,
     /// Leaves out the content of folders that hold a file of this name.
@@ -126,19 +184,19 @@ pub struct ProfileFile {
     pub exclude_older_than: Option<Length>,
     /// Leaves out files that were changed more recently.
     pub exclude_newer_than: Option<Length>,
-    /// Leaves out what is mounted below the source.
+    /// Leaves out what is mounted below a source.
     pub one_file_system: Option<bool>,
-    /// Whether a target folder that is not there is made; its parent must be there.
+    /// In a sync: whether a target folder that is not there is made; its parent must be there.
     pub create_target: Option<bool>,
-    /// Whether a source or target that is on another file system than at the last run stops the run.
+    /// In a sync: whether a source or target that is on another file system than at the last run stops the run.
     pub check_roots: Option<bool>,
-    /// How long deleted and replaced entries are kept in the target's `.postkeep-versions`; false: not at all.
+    /// In a sync: how long deleted and replaced entries are kept in the target's `.postkeep-versions`; false: not at all.
     pub keep_versions: Option<KeepVersions>,
-    /// The most that a run may delete without being asked to: more than the share and more than the number stops it.
+    /// In a sync: the most that a run may delete without being asked to: more than the share and more than the number stops it.
     pub max_delete: Option<DeleteLimit>,
-    /// Whether an empty source may empty the target.
+    /// Whether an empty source may empty the target, or is saved as such.
     pub allow_empty_source: Option<bool>,
-    /// Whether a run ends only when the target's disk has everything.
+    /// In a sync: whether a run ends only when the target's disk has everything.
     pub flush: Option<bool>,
     /// When it runs: a cron line of five fields, a nickname such as @daily, or a list of these.
     pub schedule: Option<OneOrMany<CronText>>,
@@ -186,6 +244,8 @@ pub struct ProfileFile {
 pub enum KindText {
     /// Folder to folder.
     Sync,
+    /// Folders and files into a vault, encrypted, every state of theirs that was saved.
+    Backup,
 }
 
 /// How a run that failed is tried again.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use toml::Value;
 
+use super::kind::ALTERNATIVES;
 use super::problem::{Place, Problem, file_as_text};
 use super::read::{KeyPath, Sheet};
 use super::wrong::{Wrong, nearest, quote};
@@ -68,13 +69,14 @@ pub(super) struct Family {
     pub problems: Vec<Problem>,
 }
 
-/// `schedule` and `every` are two ways to say one thing: who says one of them takes back the other that stands below.
-pub(super) fn one_rhythm(below: &mut Merged, says: impl Fn(&[String]) -> bool) {
-    let [schedule, every] = ["schedule", "every"].map(|key| [key.to_owned()]);
-    match (says(&schedule), says(&every)) {
-        (true, false) => drop(below.remove(every.as_slice())),
-        (false, true) => drop(below.remove(schedule.as_slice())),
-        _ => {}
+/// Some things can be said in several ways, of which one counts: who says one of them takes back the others that stand
+/// below.
+pub(super) fn one_way(below: &mut Merged, says: impl Fn(&[String]) -> bool) {
+    for ways in ALTERNATIVES {
+        let ways: Vec<_> = ways.iter().map(|key| [(*key).to_owned()]).collect();
+        if ways.iter().any(|way| says(way)) {
+            ways.iter().filter(|way| !says(*way)).for_each(|way| drop(below.remove(way.as_slice())));
+        }
     }
 }
 
@@ -124,6 +126,9 @@ impl Family {
             let mut merged = Merged::new();
             for parent in &self.parents[index] {
                 let name = &self.names[*parent];
+                if let Some(parent) = &self.merged[*parent] {
+                    one_way(&mut merged, |path| parent.contains_key(path));
+                }
                 let inherited = self.merged[*parent].iter().flatten().map(|(path, (value, origin))| {
                     let mut origin = origin.clone();
                     if origin.how == How::Own {
@@ -135,7 +140,7 @@ impl Family {
                 self.unreadable[index] |= self.unreadable[*parent];
             }
             let (file, sheet) = sheets[index];
-            one_rhythm(&mut merged, |path| sheet.leaves.contains_key(path));
+            one_way(&mut merged, |path| sheet.leaves.contains_key(path));
             let own = sheet.leaves.iter().filter(|(path, _)| path.as_slice() != ["inherit"]);
             merged.extend(own.map(|(path, leaf)| {
                 let origin = Origin { file: file.clone(), place: leaf.place.clone(), how: How::Own };

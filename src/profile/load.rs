@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::carrier::Sides;
 use super::file::{MainFile, ProfileFile};
 use super::inherit::{self, Family, Origins};
 use super::paths::{Env, absolute, expand, stem};
@@ -12,7 +13,7 @@ use super::problem::{Problem, Severity};
 use super::read::{self, Sheet};
 use super::schema::FileKind;
 use super::wrong::{Wrong, nearest, quote};
-use super::{Account, Config, ReportRules, carrier, group, meant};
+use super::{Account, Config, ReportRules, VaultPlace, carrier, group, kind, meant};
 
 /// The name of the main file.
 pub const MAIN_FILE: &str = "postkeep.toml";
@@ -143,9 +144,17 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let dir = absolute(dir, env);
     let meaning = |path: &[String], text: &str| match path.last().map(String::as_str) {
         Some(
-            "source" | "target" | "maildir" | "password-file" | "ca-file" | "mounted" | "prometheus-file"
+            "source"
+            | "target"
+            | "maildir"
+            | "password-file"
+            | "vault-password-file"
+            | "ca-file"
+            | "mounted"
+            | "prometheus-file"
             | "status-file",
         ) => expand(text, &dir, env).map(drop),
+        Some("vault" | "repository") => VaultPlace::parse(text, &dir, env).map(drop),
         _ => Ok(()),
     };
     let mut problems = Vec::new();
@@ -192,11 +201,9 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let mut complete = BTreeMap::new();
     for name in &names {
         let Some((values, unreadable)) = family.values(name) else { continue };
-        let values = meant::over(&defaults, values);
-        if !unreadable && !main.unreadable {
-            let missing = meant::missing(&values).into_iter();
-            found.extend(missing.map(|wrong| Problem::of_file(sheets[name].0.clone(), wrong)));
-        }
+        let mut values = meant::over(&defaults, values);
+        let whole = !unreadable && !main.unreadable;
+        problems.extend(kind::settle(name, &sheets[name].0, &mut values, whole));
         complete.insert(name, values);
     }
     found.extend(sheets.values_mut().flat_map(|(_, sheet)| std::mem::take(&mut sheet.problems)));
@@ -228,15 +235,18 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
         problems.extend(wrong);
         sort(&mut problems);
     }
-    let accounts: BTreeMap<_, _> =
-        accounts.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
+    let sides: Vec<_> = accounts.into_iter().filter_map(|(name, sides)| Some((name, sides?))).collect();
+    let mailboxes = sides.iter().filter_map(|(name, sides)| Some((name.clone(), sides.mailbox.clone()?)));
+    let mailboxes: BTreeMap<_, _> = mailboxes.collect();
+    let accounts = sides.into_iter().filter_map(|(name, sides)| Some((name, sides.carrier?)));
+    let accounts: BTreeMap<_, _> = accounts.collect();
     let mut report = meant::main_report(&defaults);
     profiles
         .iter_mut()
         .map(|profile| &mut profile.report)
         .chain([&mut report])
         .for_each(|rules| own_reader(rules, &accounts));
-    let config = Config { dir, accounts, profiles, report, agent, groups };
+    let config = Config { dir, accounts, mailboxes, profiles, report, agent, groups };
     Loaded { config, problems, names, origins }
 }
 
@@ -282,33 +292,45 @@ fn profile_name(file: &Path) -> Result<String, Box<Problem>> {
     Err(Box::new(Problem { profiles: Some(vec![shown]), ..Problem::of_file(file, wrong) }))
 }
 
-fn check_account(sheet: &mut Sheet, file: &Path, accounts: &BTreeMap<String, Option<Account>>) {
+/// What can be said of the accounts by name; none of one that is wrong.
+type Accounts = BTreeMap<String, Option<Sides>>;
+
+fn check_account(sheet: &mut Sheet, file: &Path, accounts: &Accounts) {
     let Some(leaf) = sheet.leaves.get_mut(["report".to_owned(), "account".to_owned()].as_slice()) else {
         return;
     };
     let Some(name) = leaf.value.as_ref().and_then(toml::Value::as_str) else { return };
-    if accounts.contains_key(name) {
-        return;
-    }
-    sheet.problems.push(Problem::at(file, leaf.place.clone(), no_account(name, accounts)));
+    let Some(wrong) = no_carrier(name, accounts) else { return };
+    sheet.problems.push(Problem::at(file, leaf.place.clone(), wrong));
     leaf.value = None;
 }
 
-fn check_fallback(sheet: &mut Sheet, file: &Path, accounts: &BTreeMap<String, Option<Account>>) {
+fn check_fallback(sheet: &mut Sheet, file: &Path, accounts: &Accounts) {
     let Some(leaf) = sheet.leaves.get_mut(["report".to_owned(), "fallback".to_owned()].as_slice()) else {
         return;
     };
     let Some(value) = &leaf.value else { return };
     let names = value.as_array().map_or_else(|| vec![value], |items| items.iter().collect());
-    let known = |name: &&str| *name == "webhook" || accounts.contains_key(*name);
-    let unknown = names.into_iter().filter_map(toml::Value::as_str).find(|name| !known(name));
-    if let Some(name) = unknown {
-        sheet.problems.push(Problem::at(file, leaf.place.clone(), no_account(name, accounts)));
+    let others = names.into_iter().filter_map(toml::Value::as_str).filter(|name| *name != "webhook");
+    if let Some(wrong) = others.filter_map(|name| no_carrier(name, accounts)).next() {
+        sheet.problems.push(Problem::at(file, leaf.place.clone(), wrong));
         leaf.value = None;
     }
 }
 
-fn no_account(name: &str, accounts: &BTreeMap<String, Option<Account>>) -> Wrong {
+/// Why no letter can go by this account. One that is wrong in itself was told of already.
+fn no_carrier(name: &str, accounts: &Accounts) -> Option<Wrong> {
+    match accounts.get(name) {
+        Some(Some(sides)) if sides.carrier.is_none() => Some(
+            Wrong::new(format!("the account {} carries no letters: it only has imap", quote(name)))
+                .hint("add the server that takes letters: smtp = { host = \"smtp.example.org\" }"),
+        ),
+        Some(_) => None,
+        None => Some(no_account(name, accounts)),
+    }
+}
+
+fn no_account(name: &str, accounts: &Accounts) -> Wrong {
     let wrong = Wrong::new(format!("there is no account {}", quote(name)));
     match nearest(name, accounts.keys().map(String::as_str)) {
         Some(near) => wrong.hint(format!("did you mean {}?", quote(near))),

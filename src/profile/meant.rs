@@ -9,58 +9,18 @@ use super::file::{AgentFile, GroupFile, KindText, ProfileFile, ReportFile};
 use super::inherit::{self, Merged};
 use super::paths::{Env, expand};
 use super::value::{CronText, OneOrMany, PathText};
-use super::wrong::Wrong;
 use super::{
     ATTACH_LOG_MAX, AgentRules, FilterRules, Group, Hooks, Job, KEEP_VERSIONS, Level, Mode, OnlyIf,
-    OverdueAfter, Profile, ReportRules, Retry, Rhythm, Schedule, SyncJob, Timing, show, timing,
+    OverdueAfter, Profile, ReportRules, Retry, Rhythm, Schedule, SyncJob, Timing, backup, show, timing,
 };
-
-/// The keys that a profile cannot do without, with an example of each.
-const REQUIRED: [(&str, &str); 4] = [
-    ("kind", "kind = \"sync\""),
-    ("source", "source = \"~/Documents\""),
-    ("target", "target = \"/mnt/backup/Documents\""),
-    ("mode", "mode = \"mirror\"    # or \"copy\": it deletes nothing"),
-];
-
-/// The required keys that are written nowhere.
-pub(super) fn missing(values: &Merged) -> Vec<Wrong> {
-    let absent = REQUIRED.iter().filter(|(key, _)| !values.contains_key([(*key).to_owned()].as_slice()));
-    absent
-        .map(|(key, example)| {
-            Wrong::new(format!("the key \"{key}\" is missing")).hint(format!("add a line: {example}"))
-        })
-        .collect()
-}
 
 /// The profile that sound values make. None if a value is wrong or missing; that has been told where it was found.
 pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Option<Profile> {
-    let file = ProfileFile::deserialize(Value::Table(tree(values)?)).ok()?;
-    let path = |text: Option<PathText>| -> Option<PathBuf> { expand(&text?.0, base, env).ok() };
-    let KindText::Sync = file.kind?;
-    let mode = file.mode?;
-    let job = SyncJob {
-        source: path(file.source)?,
-        target: path(file.target)?,
-        mode,
-        filter: FilterRules {
-            exclude: list(file.exclude, |pattern| pattern.0),
-            exclude_if_present: list(file.exclude_if_present, |marker| marker.0),
-            larger_than: file.exclude_larger_than.map(|size| size.0),
-            smaller_than: file.exclude_smaller_than.map(|size| size.0),
-            older_than: file.exclude_older_than.map(|length| length.0),
-            newer_than: file.exclude_newer_than.map(|length| length.0),
-        },
-        one_file_system: file.one_file_system.unwrap_or(true),
-        create_target: file.create_target.unwrap_or(true),
-        keep_versions: match file.keep_versions {
-            Some(keep) => keep.0,
-            None => (mode == Mode::Mirror).then_some(KEEP_VERSIONS),
-        },
-        max_delete: file.max_delete.map(|limit| limit.0).unwrap_or_default(),
-        allow_empty_source: file.allow_empty_source.unwrap_or(false),
-        check_roots: file.check_roots.unwrap_or(true),
-        flush: file.flush.unwrap_or(true),
+    let mut file = ProfileFile::deserialize(Value::Table(tree(values)?)).ok()?;
+    let filter = filter(&mut file);
+    let job = match file.kind? {
+        KindText::Sync => Job::Sync(sync(&mut file, filter, base, env)?),
+        KindText::Backup => Job::Backup(backup::job(name, &mut file, filter, base, env)?),
     };
     let rhythm = match (file.schedule, file.every) {
         // Both together are refused by the check; until then the lines count.
@@ -99,7 +59,7 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
                 .map(|text| expand(text, base, env).ok())
                 .collect::<Option<_>>()?,
         },
-        timeout: file.timeout.map_or(Some(timing::TIMEOUT), |timeout| timeout.0),
+        timeout: file.timeout.map_or_else(|| Some(timing::timeout(&job)), |timeout| timeout.0),
         after: Vec::new(),
     };
     let mut failed = list(file.run_failed, |command| command.0);
@@ -112,11 +72,42 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
     };
     let report = report(file.report.unwrap_or_default());
     let ping = file.ping.map(|ping| ping.0);
-    let job = Job::Sync(job);
     let mut profile =
         Profile { name: name.into(), job, timing, hooks, ping, report, fingerprint: String::new() };
     profile.fingerprint = show::fingerprint(&profile);
     Some(profile)
+}
+
+fn sync(file: &mut ProfileFile, filter: FilterRules, base: &Path, env: &Env) -> Option<SyncJob> {
+    let path = |text: PathText| -> Option<PathBuf> { expand(&text.0, base, env).ok() };
+    let mode = file.mode?;
+    Some(SyncJob {
+        source: path(file.source.take()?.0.into_iter().next()?)?,
+        target: path(file.target.take()?)?,
+        mode,
+        filter,
+        one_file_system: file.one_file_system.unwrap_or(true),
+        create_target: file.create_target.unwrap_or(true),
+        keep_versions: match file.keep_versions.take() {
+            Some(keep) => keep.0,
+            None => (mode == Mode::Mirror).then_some(KEEP_VERSIONS),
+        },
+        max_delete: file.max_delete.take().map(|limit| limit.0).unwrap_or_default(),
+        allow_empty_source: file.allow_empty_source.unwrap_or(false),
+        check_roots: file.check_roots.unwrap_or(true),
+        flush: file.flush.unwrap_or(true),
+    })
+}
+
+fn filter(file: &mut ProfileFile) -> FilterRules {
+    FilterRules {
+        exclude: list(file.exclude.take(), |pattern| pattern.0),
+        exclude_if_present: list(file.exclude_if_present.take(), |marker| marker.0),
+        larger_than: file.exclude_larger_than.take().map(|size| size.0),
+        smaller_than: file.exclude_smaller_than.take().map(|size| size.0),
+        older_than: file.exclude_older_than.take().map(|length| length.0),
+        newer_than: file.exclude_newer_than.take().map(|length| length.0),
+    }
 }
 
 fn schedule(lines: OneOrMany<CronText>) -> Schedule {
@@ -190,7 +181,7 @@ fn tree(values: &Merged) -> Option<toml::Table> {
 /// Values over the defaults below them.
 pub(super) fn over(defaults: &Merged, values: &Merged) -> Merged {
     let mut merged = defaults.clone();
-    inherit::one_rhythm(&mut merged, |path| values.contains_key(path));
+    inherit::one_way(&mut merged, |path| values.contains_key(path));
     merged.extend(values.iter().map(|(path, value)| (path.clone(), value.clone())));
     merged
 }

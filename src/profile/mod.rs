@@ -10,11 +10,15 @@
 
 mod account;
 mod address;
+mod backup;
 mod carrier;
 mod check;
 pub mod file;
 mod group;
+mod imap;
 mod inherit;
+mod job;
+mod kind;
 mod load;
 mod meant;
 mod paths;
@@ -23,11 +27,13 @@ mod problem;
 mod read;
 mod schedule;
 mod schema;
+mod server;
 mod show;
 mod starter;
 mod timing;
 mod units;
 mod value;
+mod vault;
 mod wrong;
 
 pub use account::{Account, Imap, Limits, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
@@ -46,6 +52,7 @@ pub use timing::{
     AgentRules, CatchUp, FULL_LOOK, Group, Hooks, OnlyIf, OverdueAfter, Ping, Retry, Rhythm, SETTLE, Timing,
 };
 pub use units::{duration as read_duration, show_duration, show_size};
+pub use vault::VaultPlace;
 pub use wrong::{Wrong, nearest, quote};
 
 #[cfg(test)]
@@ -69,8 +76,10 @@ const ATTACH_LOG_MAX: u64 = 1 << 20;
 pub struct Config {
     /// The folder they came from.
     pub dir: PathBuf,
-    /// Accounts by name.
+    /// Accounts that carry letters, by name.
     pub accounts: BTreeMap<String, Account>,
+    /// Accounts whose server keeps messages, by name; one account may be among both.
+    pub mailboxes: BTreeMap<String, Imap>,
     /// Profiles, sorted by name.
     pub profiles: Vec<Profile>,
     /// How runs are told where a profile says nothing else.
@@ -105,6 +114,8 @@ pub struct Profile {
 pub enum Job {
     /// Folder to folder.
     Sync(SyncJob),
+    /// Folders into a vault.
+    Backup(BackupJob),
 }
 
 /// A sync, as meant.
@@ -153,36 +164,8 @@ pub struct BackupJob {
     pub keep: Option<Keep>,
     /// How many bytes of new files are saved before what was done so far is secured with a checkpoint.
     pub checkpoint: u64,
-    /// How much zstd compresses: 1 to 22, negative ones are faster.
+    /// How much zstd compresses: 1 to 22, -1 to -7 are faster, 0 is not at all.
     pub compression: i32,
-}
-
-/// Where a vault is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum VaultPlace {
-    /// A folder with restic's own layout; absolute.
-    Folder(PathBuf),
-    /// A Maildir whose messages are the vault's objects; absolute.
-    Maildir(PathBuf),
-    /// A folder of a mailbox.
-    Mailbox {
-        /// The account's name.
-        account: String,
-        /// The folder, its parts separated by `/`.
-        folder: String,
-    },
-}
-
-impl std::fmt::Display for VaultPlace {
-    /// As in a profile.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = |path: &PathBuf| crate::entry::show(path.as_os_str().as_encoded_bytes());
-        match self {
-            Self::Folder(folder) => f.write_str(&path(folder)),
-            Self::Maildir(folder) => write!(f, "maildir:{}", path(folder)),
-            Self::Mailbox { account, folder } => write!(f, "imap:{account}/{folder}"),
-        }
-    }
 }
 
 /// Which snapshots stay when the others are forgotten: a snapshot that one rule keeps is kept.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Tls;
+use super::{Limits, Tls};
 
 /// A provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -46,6 +46,36 @@ impl Preset {
         }
     }
 
+    /// The server that keeps messages: host, port, protection.
+    pub fn imap(self) -> (&'static str, u16, Tls) {
+        let host = match self {
+            Self::Gmail => "imap.gmail.com",
+            Self::Outlook => "outlook.office365.com",
+            Self::Yahoo => "imap.mail.yahoo.com",
+            Self::Icloud => "imap.mail.me.com",
+            Self::Fastmail => "imap.fastmail.com",
+        };
+        (host, 993, Tls::Implicit)
+    }
+
+    /// What is known of a mailbox's limits, to be on the safe side of them. Most of it is from users and makers of
+    /// other programs: providers change such figures without a word, and what a server says counts besides.
+    pub fn limits(self) -> Limits {
+        const MB: u64 = 1_000_000;
+        match self {
+            // Google allows 15 connections, and a phone wants some of them.
+            Self::Gmail => Limits {
+                upload_per_day: Some(500 * MB),
+                download_per_day: Some(2500 * MB),
+                message: Some(25 * MB),
+                connections: Some(4),
+            },
+            Self::Outlook | Self::Yahoo => Limits { message: Some(25 * MB), ..Limits::default() },
+            Self::Icloud => Limits { message: Some(20 * MB), ..Limits::default() },
+            Self::Fastmail => Limits::default(),
+        }
+    }
+
     /// Whether a password opens it; else only a token of OAuth 2 does (`token-command`).
     pub fn takes_password(self) -> bool {
         !matches!(self, Self::Outlook)
@@ -67,7 +97,7 @@ impl Preset {
                 "Apple takes no account password here, but an app-specific password: make one at https://account.apple.com under sign-in and security"
             }
             Self::Fastmail => {
-                "Fastmail takes no account password here, but an app password: make one in its settings under privacy and security, with the right to send (SMTP)"
+                "Fastmail takes no account password here, but an app password: make one in its settings under privacy and security, with the right to send (SMTP), and to read (IMAP) for a vault"
             }
         }
     }

@@ -2,13 +2,20 @@
 
 use std::path::Path;
 
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::inherit::{How, Origin, Origins};
 use super::problem::show_file;
-use super::{AttachLog, Job, MaxDelete, OverdueAfter, Profile, Rhythm, Way, Webhook, units};
+use super::{
+    AttachLog, BackupJob, FilterRules, Job, MaxDelete, OverdueAfter, Profile, Rhythm, SecretSource, SyncJob,
+    Way, Webhook, units,
+};
 use crate::entry;
+
+/// Stands for a command that prints a secret: somebody may have put the secret itself into it.
+const HIDDEN: &str = "***";
 
 /// One value of a profile, as meant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,7 +50,7 @@ pub fn show(profile: &Profile, origins: &Origins) -> Vec<Shown> {
         let text = match (key, &value) {
             ("source" | "target", Value::String(shown)) => format!("\"{shown}\""),
             (
-                "exclude-larger-than" | "exclude-smaller-than" | "report.attach-log-max",
+                "exclude-larger-than" | "exclude-smaller-than" | "checkpoint" | "report.attach-log-max",
                 Value::Number(bytes),
             ) => {
                 format!("\"{}\"", units::show_size(bytes.as_u64().unwrap_or_default()))
@@ -72,39 +79,28 @@ pub(super) fn fingerprint(profile: &Profile) -> String {
     // Of a webhook more counts than what may be shown.
     let hooks = [&profile.report.webhook, &profile.ping];
     canonical.extend(hooks.into_iter().flatten().map(|webhook| json!(["webhook", webhook.0])));
+    // Of a command likewise.
+    if let Job::Backup(BackupJob { password: SecretSource::Command(command), .. }) = &profile.job {
+        canonical.push(json!(["vault-password-command", command]));
+    }
     let canonical = json!(canonical);
     blake3::hash(canonical.to_string().as_bytes()).to_hex()[..16].to_owned()
 }
 
 fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
-    let Job::Sync(job) = &profile.job;
     let report = &profile.report;
     let timing = &profile.timing;
-    let duration = |length: Option<_>| length.map(units::show_duration);
-    let or_off = |length: Option<_>| duration(length).map_or(json!(false), Value::String);
     let (lines, every) = match &timing.rhythm {
         Rhythm::None => (Vec::new(), None),
         Rhythm::Schedule(schedule) => (schedule.lines().collect(), None),
         Rhythm::Every(length) => (Vec::new(), Some(*length)),
     };
-    vec![
-        ("kind", json!("sync")),
-        ("source", path(&job.source)),
-        ("target", path(&job.target)),
-        ("mode", json!(job.mode)),
-        ("exclude", json!(job.filter.exclude)),
-        ("exclude-if-present", json!(job.filter.exclude_if_present)),
-        ("exclude-larger-than", json!(job.filter.larger_than)),
-        ("exclude-smaller-than", json!(job.filter.smaller_than)),
-        ("exclude-older-than", json!(duration(job.filter.older_than))),
-        ("exclude-newer-than", json!(duration(job.filter.newer_than))),
-        ("one-file-system", json!(job.one_file_system)),
-        ("create-target", json!(job.create_target)),
-        ("check-roots", json!(job.check_roots)),
-        ("keep-versions", or_off(job.keep_versions)),
-        ("max-delete", max_delete(job.max_delete)),
-        ("allow-empty-source", json!(job.allow_empty_source)),
-        ("flush", json!(job.flush)),
+    let mut values = vec![("kind", json!(profile.job.kind()))];
+    values.extend(match &profile.job {
+        Job::Sync(job) => sync(job),
+        Job::Backup(job) => backup(job),
+    });
+    values.extend([
         ("schedule", json!(lines)),
         ("every", json!(duration(every))),
         ("on-change", or_off(timing.on_change)),
@@ -148,7 +144,78 @@ fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
         ),
         ("report.attach-log-max", json!(report.attach_log_max)),
         ("report.time-zone", json!(report.time_zone)),
+    ]);
+    values
+}
+
+fn duration(length: Option<SignedDuration>) -> Option<String> {
+    length.map(units::show_duration)
+}
+
+fn or_off(length: Option<SignedDuration>) -> Value {
+    duration(length).map_or(json!(false), Value::String)
+}
+
+fn filter(filter: &FilterRules) -> [(&'static str, Value); 6] {
+    [
+        ("exclude", json!(filter.exclude)),
+        ("exclude-if-present", json!(filter.exclude_if_present)),
+        ("exclude-larger-than", json!(filter.larger_than)),
+        ("exclude-smaller-than", json!(filter.smaller_than)),
+        ("exclude-older-than", json!(duration(filter.older_than))),
+        ("exclude-newer-than", json!(duration(filter.newer_than))),
     ]
+}
+
+fn sync(job: &SyncJob) -> Vec<(&'static str, Value)> {
+    let mut values =
+        vec![("source", path(&job.source)), ("target", path(&job.target)), ("mode", json!(job.mode))];
+    values.extend(filter(&job.filter));
+    values.extend([
+        ("one-file-system", json!(job.one_file_system)),
+        ("create-target", json!(job.create_target)),
+        ("check-roots", json!(job.check_roots)),
+        ("keep-versions", or_off(job.keep_versions)),
+        ("max-delete", max_delete(job.max_delete)),
+        ("allow-empty-source", json!(job.allow_empty_source)),
+        ("flush", json!(job.flush)),
+    ]);
+    values
+}
+
+fn backup(job: &BackupJob) -> Vec<(&'static str, Value)> {
+    let secret = |key: &str| match &job.password {
+        SecretSource::Command(_) if key == "command" => json!(HIDDEN),
+        SecretSource::File(file) if key == "file" => path(file),
+        SecretSource::Env(name) if key == "env" => json!(name),
+        SecretSource::Credential(name) if key == "credential" => json!(name),
+        _ => Value::Null,
+    };
+    let keep = job.keep.clone().unwrap_or_default();
+    let mut values = vec![
+        ("source", job.sources.iter().map(|source| path(source)).collect()),
+        ("vault", job.vaults.iter().map(|vault| json!(vault.to_string())).collect()),
+        ("vault-password-command", secret("command")),
+        ("vault-password-file", secret("file")),
+        ("vault-password-env", secret("env")),
+        ("vault-password-credential", secret("credential")),
+        ("vault-keyring", json!(matches!(job.password, SecretSource::Keyring { .. }))),
+    ];
+    values.extend(filter(&job.filter));
+    values.extend([
+        ("one-file-system", json!(job.one_file_system)),
+        ("allow-empty-source", json!(job.allow_empty_source)),
+        ("keep-last", json!(keep.last)),
+        ("keep-hourly", json!(keep.hourly)),
+        ("keep-daily", json!(keep.daily)),
+        ("keep-weekly", json!(keep.weekly)),
+        ("keep-monthly", json!(keep.monthly)),
+        ("keep-yearly", json!(keep.yearly)),
+        ("keep-within", json!(duration(keep.within))),
+        ("checkpoint", json!(job.checkpoint)),
+        ("compression", json!(job.compression)),
+    ]);
+    values
 }
 
 fn way(way: &Way) -> &str {

@@ -395,7 +395,7 @@ mod tests {
             let answers = answers(&path, Some(&path));
             let loaded = files(&[(MAIN_FILE, &answers.main_file()), ("documents", &answers.profile_file())]);
             prop_assert_eq!(rendered(&loaded), "");
-            let Job::Sync(job) = &loaded.config.profiles[0].job;
+            let Job::Sync(job) = &loaded.config.profiles[0].job else { panic!("a sync") };
             prop_assert_eq!(&job.source, std::path::Path::new(&path));
             let Account::Maildir(folder) = &loaded.config.accounts["reports"] else { panic!() };
             prop_assert_eq!(folder, std::path::Path::new(&path));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::{Schedule, Webhook};
+use super::{Job, Schedule, VaultPlace, Webhook};
 
 /// How long a folder has to be quiet after a change before its profile runs, unless told otherwise.
 pub const SETTLE: SignedDuration = SignedDuration::from_secs(5);
@@ -20,7 +20,20 @@ const MOST_GRACE: SignedDuration = SignedDuration::from_hours(1);
 const LEAST_GRACE: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long a run may take unless told otherwise.
-pub(super) const TIMEOUT: SignedDuration = SignedDuration::from_hours(24);
+const TIMEOUT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a backup into a mailbox may take: the first one goes through a provider's narrow door, and to stop it each
+/// day would tell of failures where there are none.
+const MAILBOX_TIMEOUT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long a run of this job may take unless told otherwise.
+pub(super) fn timeout(job: &Job) -> SignedDuration {
+    let mailbox = |place: &VaultPlace| matches!(place, VaultPlace::Mailbox { .. });
+    match job {
+        Job::Backup(job) if job.vaults.iter().any(mailbox) => MAILBOX_TIMEOUT,
+        Job::Backup(_) | Job::Sync(_) => TIMEOUT,
+    }
+}
 
 /// How long to wait between two tries unless told otherwise.
 pub(super) const RETRY_WAIT: SignedDuration = SignedDuration::from_mins(5);

@@ -150,6 +150,44 @@ value!(
 );
 
 value!(
+    /// How many of something are kept, at least one.
+    Number(u32), "integer", |value| {
+        let number = whole(value, "a number")?;
+        u32::try_from(number).ok().filter(|number| *number > 0)
+            .ok_or_else(|| Wrong::new("the number is to be 1 or more").hint("leave the key out where none is to be kept for it"))
+    }
+);
+
+/// The least that a limit of a mailbox may be: below it nothing gets done.
+const LEAST_LIMIT: u64 = 64 << 10;
+
+value!(
+    /// What a mailbox takes, in bytes; none: no limit.
+    Limit(Option<u64>), ["boolean", "integer", "string"],
+    |value| {
+        let bytes = match value {
+            Value::Boolean(false) => return Ok(None),
+            Value::Boolean(true) => return Err(Wrong::new("true says nothing here").hint("write a size, such as \"500MB\", or false")),
+            Value::String(text) => units::size(&text)?,
+            other => whole(other, "a size")?,
+        };
+        match bytes {
+            0..LEAST_LIMIT => Err(Wrong::new("the limit is less than 64 KiB").hint("write false for no limit")),
+            bytes => Ok(Some(bytes)),
+        }
+    }
+);
+
+value!(
+    /// A level of zstd.
+    Compression(i32), "integer", |value| match value {
+        Value::Integer(level @ -7..=22) => Ok(i32::try_from(level).unwrap_or_default()),
+        _ => Err(Wrong::new("the level of compression is to be from -7 to 22")
+            .hint("3 is usual; 0 does not compress at all")),
+    }
+);
+
+value!(
     /// A command for the shell.
     CommandText(String), "string", |value| {
         let text = text(value)?;

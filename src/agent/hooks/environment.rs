@@ -1,10 +1,10 @@
 //! What the commands around a run are told, in the words that users of resticprofile know.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use super::{Around, When};
 use crate::figures::of;
-use crate::profile::Job;
 use crate::run::{Outcome, Status};
 
 /// Only there after a failure.
@@ -24,14 +24,15 @@ impl Around<'_> {
         for name in OF_FAILURES.into_iter().chain([STATUS]) {
             command.env_remove(name);
         }
-        let Job::Sync(job) = &self.profile.job;
+        let job = &self.profile.job;
+        let sources = job.sources().into_iter().map(|source| source.as_os_str().to_owned());
         command
             .env("PROFILE_NAME", &self.profile.name)
             .env("PROFILE_COMMAND", "run")
             .env("POSTKEEP_RUN", self.begun.id.to_string())
             .env("POSTKEEP_TRIGGER", self.begun.trigger.word())
-            .env("POSTKEEP_SOURCE", &job.source)
-            .env("POSTKEEP_TARGET", &job.target);
+            .env("POSTKEEP_SOURCE", lines(sources))
+            .env("POSTKEEP_TARGET", lines(job.targets()));
         let Some(outcome) = outcome else { return };
         command.env(STATUS, outcome.status.word());
         if outcome.status.is_success() && self.broken.is_none() {
@@ -55,6 +56,16 @@ impl Around<'_> {
             command.env("ERROR_STDERR", &broken.words);
         }
     }
+}
+
+/// One to a line: what else parts words may be in a path.
+fn lines(words: impl IntoIterator<Item = OsString>) -> OsString {
+    let mut lines = OsString::new();
+    for (index, word) in words.into_iter().enumerate() {
+        lines.push(if index > 0 { "\n" } else { "" });
+        lines.push(word);
+    }
+    lines
 }
 
 /// What went wrong, in a sentence.

@@ -36,28 +36,38 @@ impl Needs {
             match account {
                 Account::Maildir(path) => written.push(path),
                 Account::Sendmail(_) => needs.sendmail = true,
-                Account::Smtp(smtp) => match smtp.login.as_ref().map(|login| &login.secret) {
-                    Some(SecretSource::Command(_)) => needs.programs = true,
-                    Some(SecretSource::Credential(name)) => {
-                        needs.credentials.insert(name.clone());
-                    }
-                    _ => {}
-                },
+                Account::Smtp(smtp) => needs.secret(smtp.login.as_ref().map(|login| &login.secret)),
             }
+        }
+        for mailbox in config.mailboxes.values() {
+            needs.secret(Some(&mailbox.login.secret));
         }
         for profile in &config.profiles {
             needs.programs |= !profile.hooks.is_empty();
-            let Job::Sync(job) = &profile.job;
-            written.push(&job.target);
+            if let Job::Backup(job) = &profile.job {
+                needs.secret(Some(&job.password));
+            }
+            written.extend(profile.job.written());
             // A folder that is protected is a mount point of its own, and those are left out of a copy.
-            let source = real(&job.source);
-            needs.system_folders |= SYSTEM.iter().any(|system| Path::new(system).starts_with(&source));
+            let above =
+                |source: &Path| SYSTEM.iter().any(|system| Path::new(system).starts_with(real(source)));
+            needs.system_folders |= profile.job.sources().into_iter().any(above);
         }
         needs.system_folders |= written.iter().any(|path| {
             let path = real(path);
             SYSTEM.iter().any(|system| path.starts_with(system) || Path::new(system).starts_with(&path))
         });
         needs
+    }
+
+    fn secret(&mut self, source: Option<&SecretSource>) {
+        match source {
+            Some(SecretSource::Command(_)) => self.programs = true,
+            Some(SecretSource::Credential(name)) => {
+                self.credentials.insert(name.clone());
+            }
+            _ => {}
+        }
     }
 
     /// These needs in one word, for [`VARIABLE`].

@@ -21,7 +21,7 @@ use self::route::Routes;
 use super::event::Event;
 use super::protocol::Watched;
 use crate::error::{Context, Result};
-use crate::profile::{Job, Profile};
+use crate::profile::Profile;
 
 /// Of so many looks, one a minute, each lets a profile run whose source cannot be watched.
 const POLL: u32 = 10;
@@ -127,8 +127,9 @@ impl Keeper {
     fn set(&mut self, profiles: &[Profile]) {
         let mut wanted: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         for profile in profiles {
-            let Job::Sync(job) = &profile.job;
-            wanted.entry(job.source.clone()).or_default().push(profile.name.clone());
+            for source in profile.job.sources() {
+                wanted.entry(source.to_owned()).or_default().push(profile.name.clone());
+            }
         }
         let gone: Vec<_> =
             self.roots.keys().filter(|source| !wanted.contains_key(*source)).cloned().collect();
@@ -154,9 +155,10 @@ impl Keeper {
         let mut routes = self.lock();
         routes.clear();
         for profile in profiles {
-            let Job::Sync(job) = &profile.job;
-            let Some(real) = self.roots.get(&job.source).and_then(Root::real) else { continue };
-            routes.add(profile, real, &job.target, &self.state_dir);
+            for source in profile.job.sources() {
+                let Some(real) = self.roots.get(source).and_then(Root::real) else { continue };
+                routes.add(profile, source, real, &self.state_dir);
+            }
         }
     }
 
@@ -180,9 +182,9 @@ impl Keeper {
         }
         let mut routes = self.lock();
         if moved {
-            for root in self.roots.values() {
+            for (source, root) in &self.roots {
                 if let Some(real) = root.real() {
-                    routes.moved(&root.profiles, real);
+                    routes.moved(source, real);
                 }
             }
         }
@@ -197,12 +199,16 @@ impl Keeper {
     }
 
     fn tell(&self) {
-        let seen = self.roots.values().flat_map(|root| {
-            root.profiles.iter().map(|profile| Watched {
-                profile: profile.clone(),
-                polled: root.polled().map(|why| format!("{why}; it is looked through every {POLL} minutes")),
-            })
-        });
+        // Of several sources the one that cannot be watched says how soon all are looked at.
+        let mut seen: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        for root in self.roots.values() {
+            let polled = root.polled().map(|why| format!("{why}; it is looked through every {POLL} minutes"));
+            for profile in &root.profiles {
+                let known = seen.entry(profile).or_default();
+                *known = known.take().or_else(|| polled.clone());
+            }
+        }
+        let seen = seen.into_iter().map(|(profile, polled)| Watched { profile: profile.into(), polled });
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
     }
 }

@@ -1,4 +1,4 @@
-//! One folder that is watched, with all that is in it.
+//! One source that is watched: a folder with all that is in it, or a file.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Root {
         self.polled.as_deref()
     }
 
-    /// Looks whether the folder is still the one that is watched, and watches the one that is there. True if it is
+    /// Looks whether the source is still the one that is watched, and watches the one that is there. True if it is
     /// another one than before: all of it may have changed.
     pub fn look(&mut self, mut watcher: Option<&mut RecommendedWatcher>) -> bool {
         let found = identity(&self.source);
@@ -111,7 +111,8 @@ fn limit() -> String {
 
 fn identity(path: &Path) -> Option<(Identity, PathBuf)> {
     let real = path.canonicalize().ok()?;
-    let meta = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+    // A single file may be the source of a backup. One that is replaced is found by the look each minute.
+    let meta = real.metadata().ok().filter(|meta| meta.is_dir() || meta.is_file())?;
     let file_system = rustix::fs::statvfs(&real).ok()?.f_fsid;
     Some(((meta.dev(), meta.ino(), file_system), real))
 }

@@ -10,11 +10,14 @@ use notify::EventKind;
 
 use super::super::event::Event;
 use crate::filter::Filter;
-use crate::profile::{Job, Profile};
+use crate::profile::Profile;
 
 /// A profile that wants to hear of its source.
 struct Route {
     profile: String,
+    /// The source as it is written.
+    source: PathBuf,
+    /// The name under which its events come.
     root: PathBuf,
     /// Ours, or the run's own work: a target that lies in the source.
     not: Vec<PathBuf>,
@@ -45,18 +48,19 @@ impl Routes {
         self.routes.clear();
     }
 
-    pub fn add(&mut self, profile: &Profile, root: &Path, target: &Path, state: &Path) {
-        let Job::Sync(job) = &profile.job;
+    /// Events below `root`, which is the profile's `source` without links, concern it.
+    pub fn add(&mut self, profile: &Profile, source: &Path, root: &Path, state: &Path) {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         // Ages do not matter to names, so neither does the time.
-        let filter = Filter::new(&job.filter, Timestamp::UNIX_EPOCH).ok();
-        let not = vec![real(target), real(state)];
-        self.routes.push(Route { profile: profile.name.clone(), root: root.to_owned(), not, filter });
+        let filter = Filter::new(profile.job.filter(), Timestamp::UNIX_EPOCH).ok();
+        let not = profile.job.written().into_iter().chain([state]).map(real).collect();
+        let (source, root) = (source.to_owned(), root.to_owned());
+        self.routes.push(Route { profile: profile.name.clone(), source, root, not, filter });
     }
 
-    /// The root of these profiles has another name now.
-    pub fn moved(&mut self, profiles: &[String], root: &Path) {
-        for route in self.routes.iter_mut().filter(|route| profiles.contains(&route.profile)) {
+    /// This source has another name now under which its events come.
+    pub fn moved(&mut self, source: &Path, root: &Path) {
+        for route in self.routes.iter_mut().filter(|route| route.source == source) {
             root.clone_into(&mut route.root);
         }
     }
@@ -135,7 +139,7 @@ mod tests {
         let profile = crate::profile::testing::one(&text);
         let (events, heard) = mpsc::channel();
         let mut routes = Routes::new(events, Duration::from_millis(200));
-        routes.add(&profile, Path::new("/src"), Path::new("/src/copy"), Path::new("/src/.state"));
+        routes.add(&profile, Path::new("/src"), Path::new("/src"), Path::new("/src/.state"));
         (routes, heard)
     }
 

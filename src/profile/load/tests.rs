@@ -31,7 +31,7 @@ pub(crate) fn one(text: &str) -> Profile {
 }
 
 fn job(profile: &Profile) -> &SyncJob {
-    let Job::Sync(job) = &profile.job;
+    let Job::Sync(job) = &profile.job else { panic!("a sync") };
     job
 }
 
@@ -148,7 +148,7 @@ attach-log-max = '10k'\ntime-zone = 'utc'\n"
     assert_eq!(profile.report.attach_log, AttachLog::Never);
     assert_eq!(profile.report.time_zone.as_deref(), Some("UTC"));
     let limitless = one(&format!("{PLAIN}max-delete = false\nkeep-versions = false"));
-    let Job::Sync(limitless) = limitless.job;
+    let Job::Sync(limitless) = limitless.job else { panic!("a sync") };
     assert_eq!(limitless.max_delete, MaxDelete { percent: 100, entries: u64::MAX });
     assert_eq!(limitless.keep_versions, None);
 }

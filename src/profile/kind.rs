@@ -1,0 +1,247 @@
+//! What the kind of a profile makes of its values: which keys it needs, which it does not know, and which name counts
+//! of a value that has two.
+
+use std::path::Path;
+
+use toml::Value;
+
+use super::inherit::{How, Merged, Origin};
+use super::problem::Problem;
+use super::wrong::{Wrong, quote};
+
+/// Keys that only a sync has.
+const OF_SYNC: [&str; 7] =
+    ["target", "mode", "max-delete", "keep-versions", "flush", "create-target", "check-roots"];
+
+/// Keys that only a backup has.
+const OF_BACKUP: [&str; 16] = [
+    "vault",
+    "repository",
+    "vault-password-command",
+    "vault-password-file",
+    "vault-password-env",
+    "vault-password-credential",
+    "vault-keyring",
+    "keep-last",
+    "keep-hourly",
+    "keep-daily",
+    "keep-weekly",
+    "keep-monthly",
+    "keep-yearly",
+    "keep-within",
+    "checkpoint",
+    "compression",
+];
+
+/// The keys that a sync cannot do without, with an example of each.
+const SYNC_NEEDS: [(&str, &str); 3] = [
+    ("source", "source = \"~/Documents\""),
+    ("target", "target = \"/mnt/backup/Documents\""),
+    ("mode", "mode = \"mirror\"    # or \"copy\": it deletes nothing"),
+];
+
+/// The keys that a backup cannot do without, beside the password.
+const BACKUP_NEEDS: [(&str, &str); 2] = [
+    ("source", "source = [\"~/Documents\", \"~/.ssh\"]"),
+    ("vault", "vault = \"/srv/vault\"    # or \"maildir:PATH\", \"imap:ACCOUNT/FOLDER\""),
+];
+
+/// The ways to a vault's password, of which a backup has one.
+pub(super) const PASSWORDS: [&str; 5] = [
+    "vault-password-command",
+    "vault-password-file",
+    "vault-password-env",
+    "vault-password-credential",
+    "vault-keyring",
+];
+
+/// Names and ways of which one takes the place of the others.
+pub(super) const ALTERNATIVES: [&[&str]; 3] = [&["schedule", "every"], &["vault", "repository"], &PASSWORDS];
+
+/// What a profile is, as far as its values tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sync,
+    Backup,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+/// Leaves of the values of the profile `name`, whose file is `file`, those that its kind knows, each under one name.
+/// What is wrong with that is told; what is missing only where the values are `whole`, with none unread.
+pub(super) fn settle(name: &str, file: &Path, values: &mut Merged, whole: bool) -> Vec<Problem> {
+    let mut told = Told { name, problems: Vec::new() };
+    let written = values.get(key("kind").as_slice()).map(|(value, _)| value.as_ref().and_then(Value::as_str));
+    let known = match written.flatten() {
+        Some("sync") => Some(Kind::Sync),
+        Some("backup") => Some(Kind::Backup),
+        _ => None,
+    };
+    let is_missing = written.is_none();
+    if let Some(kind) = known {
+        told.foreign(kind, values);
+    }
+    let kind = known.unwrap_or_else(|| {
+        let has_vault = ["vault", "repository"].iter().any(|name| values.contains_key(key(name).as_slice()));
+        if has_vault { Kind::Backup } else { Kind::Sync }
+    });
+    let mut missing = Vec::new();
+    if is_missing {
+        missing.push(("kind", "kind = \"sync\"    # folder to folder; or \"backup\": folders into a vault"));
+    }
+    match kind {
+        Kind::Sync => {
+            told.one_source(values);
+            missing.extend(absent(&SYNC_NEEDS, values));
+        }
+        Kind::Backup => {
+            told.one_name(values);
+            told.some(values);
+            missing.extend(absent(&BACKUP_NEEDS, values));
+            told.password(values, file, whole);
+        }
+    }
+    for (name, example) in missing.into_iter().filter(|_| whole) {
+        let wrong = Wrong::new(format!("the key {} is missing", quote(name)));
+        told.add(Problem::of_file(file, wrong.hint(format!("add a line: {example}"))));
+    }
+    told.problems
+}
+
+fn key(name: &str) -> [String; 1] {
+    [name.to_owned()]
+}
+
+fn absent(needs: &[(&'static str, &'static str)], values: &Merged) -> Vec<(&'static str, &'static str)> {
+    needs.iter().filter(|(name, _)| !values.contains_key(key(name).as_slice())).copied().collect()
+}
+
+struct Told<'a> {
+    name: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Told<'_> {
+    fn add(&mut self, problem: Problem) {
+        self.problems.push(Problem { profiles: Some(vec![self.name.to_owned()]), ..problem });
+    }
+
+    fn at(&mut self, origin: &Origin, wrong: Wrong) {
+        self.add(Problem::at(origin.file.clone(), origin.place.clone(), wrong));
+    }
+
+    /// Takes out what belongs to the other kind. In a default or a template it is meant for others; in the profile
+    /// itself it is a mistake.
+    fn foreign(&mut self, kind: Kind, values: &mut Merged) {
+        let (foreign, other): (&[&str], Kind) = match kind {
+            Kind::Sync => (&OF_BACKUP, Kind::Sync.other()),
+            Kind::Backup => (&OF_SYNC, Kind::Backup.other()),
+        };
+        for name in foreign {
+            let Some((value, origin)) = values.remove(key(name).as_slice()) else { continue };
+            // A value that is wrong in itself was told of already.
+            if origin.how == How::Own && value.is_some() {
+                let wrong = Wrong::new(format!(
+                    "{} belongs to kind = \"{}\", and this is a {}",
+                    quote(name),
+                    other.word(),
+                    kind.word()
+                ));
+                self.at(&origin, wrong.hint(instead(name)));
+            }
+        }
+    }
+
+    /// A sync has one source.
+    fn one_source(&mut self, values: &Merged) {
+        let Some((Some(Value::Array(items)), origin)) = values.get(key("source").as_slice()) else { return };
+        if items.len() != 1 {
+            let wrong = Wrong::new(format!("a sync has one source, and here are {}", items.len()));
+            self.at(
+                origin,
+                wrong.hint("write a profile for each; or kind = \"backup\", which saves several"),
+            );
+        }
+    }
+
+    /// `repository` is `vault` from here on.
+    fn one_name(&mut self, values: &mut Merged) {
+        let Some((value, origin)) = values.remove(key("repository").as_slice()) else { return };
+        if values.contains_key(key("vault").as_slice()) {
+            let wrong = Wrong::new("vault and repository are two names of one key");
+            self.at(&origin, wrong.hint("leave one out; vault takes a list"));
+        } else {
+            values.insert(key("vault").to_vec(), (value, origin));
+        }
+    }
+
+    /// An empty list is as good as no line.
+    fn some(&mut self, values: &Merged) {
+        for (name, example) in BACKUP_NEEDS {
+            let Some((Some(Value::Array(items)), origin)) = values.get(key(name).as_slice()) else {
+                continue;
+            };
+            if items.is_empty() {
+                let wrong = Wrong::new(format!("{name} is an empty list"));
+                self.at(origin, wrong.hint(format!("write for example: {example}")));
+            }
+        }
+    }
+
+    fn password(&mut self, values: &Merged, file: &Path, whole: bool) {
+        let given = PASSWORDS.iter().filter_map(|name| {
+            let (value, origin) = values.get(key(name).as_slice())?;
+            Some((*name, value, origin))
+        });
+        let given: Vec<_> = given.collect();
+        match given.as_slice() {
+            [] if whole => {
+                let wrong = Wrong::new("the vault has no password: without one nothing is saved");
+                self.add(Problem::of_file(
+                    file,
+                    wrong.hint(
+                        "add a line: vault-password-command = \"secret-tool lookup app postkeep-vault\"    # or vault-password-file, -env, -credential, vault-keyring",
+                    ),
+                ));
+            }
+            [(_, _, _), (_, _, second), ..] => {
+                let names: Vec<_> = given.iter().map(|(name, ..)| *name).collect();
+                let wrong = Wrong::new(format!("the vault has several passwords: {}", names.join(" and ")));
+                self.at(second, wrong.hint("keep one; `postkeep key` adds others to the vault itself"));
+            }
+            [("vault-keyring", Some(Value::Boolean(false)), origin)] => {
+                self.at(origin, Wrong::new("false says nothing here").hint("leave the line out"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Kind {
+    fn other(self) -> Self {
+        match self {
+            Self::Sync => Self::Backup,
+            Self::Backup => Self::Sync,
+        }
+    }
+}
+
+/// What a person may have meant who writes a key of the other kind.
+fn instead(name: &str) -> &'static str {
+    match name {
+        "target" => "a backup goes into a vault: vault = \"/srv/vault\"",
+        "keep-versions" => "a backup keeps snapshots: keep-daily = 7, keep-weekly = 5 and so on",
+        "vault" | "repository" => "a sync goes into a folder: target = \"/mnt/backup/Documents\"",
+        name if name.starts_with("keep-") => {
+            "a sync keeps what it replaces for a time: keep-versions = \"30d\""
+        }
+        _ => "leave the line out",
+    }
+}
