@@ -21,12 +21,14 @@ mod pause;
 mod plan;
 mod progress;
 mod report;
+mod restore;
 mod run;
 mod signals;
 mod standing;
 mod status;
 mod table;
 mod when;
+mod which;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -104,6 +106,7 @@ enum Verb {
     Resume(pause::ResumeArgs),
     Cancel(cancel::CancelArgs),
     Agent(agent::AgentArgs),
+    Restore(restore::RestoreArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Verb::Outbox(args) => ctx().and_then(|ctx| outbox::run(&args, &ctx)),
         Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),
+        Verb::Restore(args) => ctx().and_then(|ctx| restore::run(&args, &ctx)),
         // A script for a shell needs no folders, nor a home to find them in.
         Verb::Completions(args) => completions::run(&args),
     };

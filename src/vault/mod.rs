@@ -8,14 +8,18 @@ pub mod blob;
 pub mod choice;
 mod create;
 mod crypt;
+pub mod diff;
 mod guard;
 pub mod indexed;
 mod lock;
 mod names;
 pub mod node;
+pub mod open;
 pub mod restore;
 mod seal;
+pub mod snapshot;
 pub mod store;
+pub mod tree;
 mod warnings;
 
 #[cfg(test)]
