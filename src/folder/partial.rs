@@ -25,21 +25,35 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Writes a piece. Zeros from end to end become a hole.
+    /// Writes a piece. Longer runs of zeros become holes.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, piece: &[u8], at: u64) -> io::Result<()> {
-        if piece.len() >= HOLE && piece.iter().all(|byte| *byte == 0) {
-            self.holes.store(true, Relaxed);
-            return Ok(());
+        let mut rest = piece;
+        let mut at = at;
+        while !rest.is_empty() {
+            let zeros = run(rest, true);
+            if zeros > 0 {
+                self.holes.store(true, Relaxed);
+            }
+            let content = run(&rest[zeros..], false);
+            write_all(&self.fd, &rest[zeros..zeros + content], at + zeros as u64)?;
+            rest = &rest[zeros + content..];
+            at += (zeros + content) as u64;
         }
-        write_all(&self.fd, piece, at)
+        Ok(())
     }
 }
 
-/// Pieces of zeros that are at least so long are not written: the block of most file systems.
-const HOLE: usize = 4096;
+/// Bytes that are looked at together: where all are zeros, nothing is written. Some blocks of most file systems.
+const STEP: usize = 64 << 10;
+
+/// How many bytes at the beginning are zeros, or are not, in whole steps. A last, shorter step is content.
+fn run(bytes: &[u8], zeros: bool) -> usize {
+    let is_zero = |step: &[u8]| step.len() == STEP && step.iter().all(|byte| *byte == 0);
+    bytes.chunks(STEP).take_while(|step| is_zero(step) == zeros).map(<[u8]>::len).sum()
+}
 
 impl Folder {
     /// Begins a file in `dir`.
@@ -84,5 +98,24 @@ impl Folder {
         attributes.retain(|(name, _)| meta::is_kept(name, self.about.keeps.owners));
         attributes.sort_unstable();
         attributes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_zeros_and_of_content_take_turns() {
+        let cases: [(Vec<u8>, usize, usize); 5] = [
+            (vec![], 0, 0),
+            (vec![0; 100], 0, 100),
+            (vec![0; STEP + 5], STEP, 0),
+            ([vec![1; 5], vec![0; 2 * STEP]].concat(), 0, STEP),
+            (vec![7; 3 * STEP], 0, 3 * STEP),
+        ];
+        for (bytes, zeros, content) in cases {
+            assert_eq!((run(&bytes, true), run(&bytes, false)), (zeros, content), "{} bytes", bytes.len());
+        }
     }
 }

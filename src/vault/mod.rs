@@ -4,8 +4,10 @@
 //! [`store`]; the format itself is rustic_core's work, behind one adapter.
 
 mod adapter;
+pub mod archive;
 pub mod blob;
 pub mod choice;
+pub mod content;
 mod create;
 mod crypt;
 pub mod diff;

@@ -57,9 +57,10 @@ pub fn mtime(meta: &Metadata) -> Option<FileTime> {
     Some(FileTime { seconds, nanos: u32::try_from(nanos).unwrap_or(0) })
 }
 
-/// Permission, set-id and sticky bits, as Unix counts them.
+/// Permission, set-id and sticky bits, as Unix counts them. restic leaves out what is 0, so where other metadata is
+/// known a mode that is not said is 0.
 pub fn mode(meta: &Metadata) -> Option<u32> {
-    let go = meta.mode?;
+    let go = meta.mode.or(meta.mtime.map(|_| 0))?;
     Some(BITS.iter().fold(go & 0o777, |mode, (bit, unix)| if go & bit == 0 { mode } else { mode | unix }))
 }
 
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(mode(&all), Some(0o7755));
         assert_eq!(mtime(&all), Some(FileTime { seconds: -2, nanos: 750_000_000 }));
         assert_eq!(mode(&meta(0o644, "2024-01-01T00:00:00Z")), Some(0o644));
+        assert_eq!(mode(&Metadata { mode: None, ..all }), Some(0));
         let missing = Missing { owner: (7, 8), mtime: FileTime { seconds: 5, nanos: 0 } };
         let bare = Node::new_node(OsStr::new("x"), NodeType::Dir, Metadata::default());
         let entry = entry(&bare, Name::new(b"x").unwrap(), &missing);
