@@ -1,6 +1,5 @@
 //! `postkeep restore`: files out of a vault.
 
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustic_core::repofile::{BlobType, Node, NodeType, SnapshotFile};
+use rustic_core::repofile::{Node, NodeType, SnapshotFile};
 use rustic_core::{BackupOptions, PathList, SnapshotOptions};
 use sha2::{Digest, Sha256};
 
