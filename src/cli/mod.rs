@@ -8,10 +8,14 @@ mod cancel;
 mod completions;
 mod config;
 mod deliveries;
+mod diff;
 mod digest;
+mod dump;
+mod find;
 mod history;
 mod init;
 mod log;
+mod ls;
 mod next;
 mod out;
 mod outbox;
@@ -21,12 +25,15 @@ mod pause;
 mod plan;
 mod progress;
 mod report;
+mod restore;
 mod run;
 mod signals;
+mod snapshots;
 mod standing;
 mod status;
 mod table;
 mod when;
+mod which;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -104,6 +111,12 @@ enum Verb {
     Resume(pause::ResumeArgs),
     Cancel(cancel::CancelArgs),
     Agent(agent::AgentArgs),
+    Snapshots(snapshots::SnapshotsArgs),
+    Ls(ls::LsArgs),
+    Find(find::FindArgs),
+    Diff(diff::DiffArgs),
+    Restore(restore::RestoreArgs),
+    Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -150,6 +163,12 @@ pub fn main() -> ExitCode {
         Verb::Outbox(args) => ctx().and_then(|ctx| outbox::run(&args, &ctx)),
         Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),
+        Verb::Snapshots(args) => ctx().and_then(|ctx| snapshots::run(&args, &ctx)),
+        Verb::Ls(args) => ctx().and_then(|ctx| ls::run(&args, &ctx)),
+        Verb::Find(args) => ctx().and_then(|ctx| find::run(&args, &ctx)),
+        Verb::Diff(args) => ctx().and_then(|ctx| diff::run(&args, &ctx)),
+        Verb::Dump(args) => ctx().and_then(|ctx| dump::run(&args, &ctx)),
+        Verb::Restore(args) => ctx().and_then(|ctx| restore::run(&args, &ctx)),
         // A script for a shell needs no folders, nor a home to find them in.
         Verb::Completions(args) => completions::run(&args),
     };

@@ -166,7 +166,8 @@ fn range(
     Ok(Copied::All(at - start))
 }
 
-fn write_all(to: impl AsFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+/// Writes all of `bytes` at one place.
+pub(super) fn write_all(to: impl AsFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::pwrite(to.as_fd(), bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

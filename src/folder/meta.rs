@@ -41,7 +41,7 @@ impl Handle<'_> {
 
 /// Whether an attribute is part of a file's meaning, as far as this user may set it: the user's own, access lists,
 /// and for the superuser capabilities and trusted ones. Labels of a security module belong to the machine.
-fn is_kept(name: &[u8], owners: bool) -> bool {
+pub(super) fn is_kept(name: &[u8], owners: bool) -> bool {
     name.starts_with(b"user.")
         || name.starts_with(b"system.posix_acl_")
         || owners

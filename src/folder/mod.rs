@@ -8,6 +8,7 @@ mod copy;
 pub(crate) mod list;
 mod meta;
 mod nature;
+mod partial;
 mod place;
 mod remove;
 pub mod versions;
@@ -22,6 +23,7 @@ use rustix::fs::{Mode, OFlags};
 
 use self::meta::Handle;
 pub use self::nature::network;
+pub use self::partial::Partial;
 use self::versions::Versions;
 use crate::entry::{Entry, Name, RelPath};
 use crate::replica::{About, Attributes, Content, Listing, Place, Put, Replica, Retired, Seen};

@@ -4,6 +4,7 @@
 //! in one step (`RENAME_EXCHANGE`) and looks at what it got in exchange: if that is not what was planned for, they
 //! change back. The old content has a second name among the versions before that.
 
+use std::borrow::Borrow;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,17 +21,23 @@ use crate::entry::{Entry, FileTime, Kind, Name, RelPath};
 use crate::replica::{Content, Place, Put, Seen};
 
 /// A name of ours in a folder, removed again unless its content moved on.
-struct Temp<'a> {
-    dir: &'a OwnedFd,
+pub(super) struct Temp<D: AsFd> {
+    dir: D,
     name: Name,
     moved: bool,
 }
 
-impl Drop for Temp<'_> {
+impl<D: AsFd> Temp<D> {
+    pub(super) fn new(dir: D, name: Name) -> Self {
+        Self { dir, name, moved: false }
+    }
+}
+
+impl<D: AsFd> Drop for Temp<D> {
     fn drop(&mut self) {
         if !self.moved {
             // What cannot be removed now is swept by the next run.
-            let _ = rustix::fs::unlinkat(self.dir, self.name.as_bytes(), AtFlags::empty());
+            let _ = rustix::fs::unlinkat(self.dir.as_fd(), self.name.as_bytes(), AtFlags::empty());
         }
     }
 }
@@ -48,7 +55,7 @@ impl Folder {
         let name = self.first_name(entry, place);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR)?;
-        let temp = Temp { dir, name, moved: false };
+        let temp = Temp::new(dir, name);
         match copy(content, entry, fd.as_fd(), &self.kernel, progress)? {
             Copied::Stopped => return Err(io::ErrorKind::Interrupted.into()),
             Copied::All(bytes) if bytes != entry.size => return Ok(Put::SourceChanged),
@@ -108,7 +115,7 @@ impl Folder {
             };
             rustix::fs::mknodat(dir, name.as_bytes(), kind, Mode::RUSR | Mode::WUSR, entry.rdev)?;
         }
-        let temp = Temp { dir, name, moved: false };
+        let temp = Temp::new(dir, name);
         let handle = Handle::of(dir, &temp.name)?;
         let lost = meta::dress(&handle, entry, None, None, &self.about.keeps);
         self.settle(temp, path, &entry.name, place, lost)
@@ -125,13 +132,13 @@ impl Folder {
         let Some((_, final_name)) = path.split() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let name = self.temp_name();
         rustix::fs::linkat(leader_dir, leader.as_bytes(), dir, name.as_bytes(), AtFlags::empty())?;
-        self.settle(Temp { dir, name, moved: false }, path, &final_name, over.into(), Vec::new())
+        self.settle(Temp::new(dir, name), path, &final_name, over.into(), Vec::new())
     }
 
     /// Moves finished content to its final name.
-    fn settle(
+    pub(super) fn settle<D: Borrow<OwnedFd> + AsFd>(
         &self,
-        mut temp: Temp<'_>,
+        mut temp: Temp<D>,
         path: &RelPath,
         name: &Name,
         at: Place<'_>,
@@ -145,7 +152,7 @@ impl Folder {
             Place::Free => place(temp, name)?,
             Place::Taken(was) if was.kind == Kind::Folder => {
                 // A folder leaves first: it would take its name among ours otherwise, and be swept after a crash.
-                self.retire(temp.dir, path, was)? && place(temp, name)?
+                self.retire(temp.dir.borrow(), path, was)? && place(temp, name)?
             }
             Place::Taken(was) => self.replace(temp, path, name, was)?,
         };
@@ -153,8 +160,14 @@ impl Folder {
     }
 
     /// Replaces what is not a folder.
-    fn replace(&self, mut temp: Temp<'_>, path: &RelPath, name: &Name, was: &Seen) -> io::Result<bool> {
-        let dir = temp.dir;
+    fn replace<D: Borrow<OwnedFd> + AsFd>(
+        &self,
+        mut temp: Temp<D>,
+        path: &RelPath,
+        name: &Name,
+        was: &Seen,
+    ) -> io::Result<bool> {
+        let dir = temp.dir.borrow();
         if let Some(versions) = &self.versions {
             match versions.link(&self.root, dir, path, name, was)? {
                 Kept::Linked => {}
@@ -217,8 +230,8 @@ fn is_hard_to_hold(time: FileTime) -> bool {
 }
 
 /// Gives a new entry its name. False: something has it by now.
-fn place(mut temp: Temp<'_>, name: &Name) -> io::Result<bool> {
-    match rename_new(temp.dir, &temp.name, name) {
+fn place<D: Borrow<OwnedFd> + AsFd>(mut temp: Temp<D>, name: &Name) -> io::Result<bool> {
+    match rename_new(temp.dir.borrow(), &temp.name, name) {
         Ok(()) => temp.moved = true,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(error) => return Err(error),

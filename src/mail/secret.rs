@@ -27,7 +27,7 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The secret itself, for whom it is meant.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 

@@ -37,14 +37,18 @@ impl Key {
         Ok(Self(bytes))
     }
 
+    /// What encrypts and decrypts with it.
+    pub fn cipher(&self) -> Aes256CtrPoly1305Aes {
+        Aes256CtrPoly1305Aes::new(GenericArray::from_slice(&*self.0))
+    }
+
     /// Nonce, encrypted bytes, tag.
     ///
     /// # Errors
     /// The system gives no random bytes.
     pub fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE] = random()?;
-        let cipher = Aes256CtrPoly1305Aes::new(GenericArray::from_slice(&*self.0));
-        let sealed = cipher.encrypt(GenericArray::from_slice(&nonce), plain);
+        let sealed = self.cipher().encrypt(GenericArray::from_slice(&nonce), plain);
         let sealed = sealed.map_err(|_| Error::other("cannot encrypt: the text is too long"))?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -52,8 +56,7 @@ impl Key {
     /// What was encrypted; None: not with this key, or it was changed since.
     pub fn decrypt(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
-        let cipher = Aes256CtrPoly1305Aes::new(GenericArray::from_slice(&*self.0));
-        cipher.decrypt(GenericArray::from_slice(nonce), sealed).ok().map(Zeroizing::new)
+        self.cipher().decrypt(GenericArray::from_slice(nonce), sealed).ok().map(Zeroizing::new)
     }
 }
 

@@ -4,15 +4,29 @@
 //! [`store`]; the format itself is rustic_core's work, behind one adapter.
 
 mod adapter;
+pub mod archive;
+pub mod blob;
+pub mod choice;
+pub mod content;
 mod create;
 mod crypt;
+pub mod diff;
+pub mod forget;
 mod guard;
+pub mod indexed;
+pub mod keys;
 mod lock;
 mod names;
+pub mod node;
+pub mod open;
+pub mod prune;
+pub mod restore;
 mod save;
 mod seal;
+pub mod snapshot;
 mod source;
 pub mod store;
+pub mod tree;
 mod warnings;
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! `postkeep snapshots`: what a vault holds.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use rustic_core::repofile::SnapshotFile;
+use serde_json::{Value, json};
+
+use super::which::{BARE, Which, too_many};
+use super::{Context, out, table};
+use crate::entry::show;
+use crate::error::Result;
+use crate::figures::{of, size};
+use crate::vault::snapshot;
+
+/// List the snapshots in a vault, oldest first
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep snapshots [OPTIONS] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep snapshots documents             those of this profile, from this machine
+  postkeep snapshots documents --all       all that the vault holds, of every machine and profile
+  postkeep snapshots documents --json | jq -r '.[-1].id'
+
+{BARE}
+
+Exit codes: 0 done, 1 they cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
+pub(crate) struct SnapshotsArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// Those of all machines and profiles, too
+    #[arg(long)]
+    all: bool,
+    /// Only those with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
+    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    too_many(words, 0)?;
+    let all = chosen.open()?.snapshots()?;
+    let scope = chosen.scope();
+    let tagged = |snapshot: &&SnapshotFile| args.tag.as_ref().is_none_or(|tag| snapshot.tags.contains(tag));
+    let listed: Vec<_> =
+        all.iter().filter(|snapshot| args.all || scope.has(snapshot)).filter(tagged).collect();
+    if ctx.json {
+        let list: Vec<_> = listed.iter().map(|snapshot| as_json(snapshot)).collect();
+        out::print(&format!("{}\n", Value::Array(list)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !listed.is_empty() {
+        out::print(&rows(&listed))?;
+    }
+    let others = all.len() - listed.len();
+    let mut line = of(listed.len() as u64, "snapshot", "snapshots");
+    if others > 0 {
+        line.push_str(&format!("; {} more of other machines or profiles (--all)", others));
+    }
+    out::print(&format!("{line}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(list: &[&SnapshotFile]) -> String {
+    let head = ["id", "time", "host", "profile", "tags", "size", "paths"].map(str::to_owned).to_vec();
+    let row = |snapshot: &&SnapshotFile| {
+        let summary = snapshot.summary.as_ref();
+        vec![
+            snapshot::short(snapshot),
+            table::when(snapshot.time.timestamp()),
+            show(snapshot.hostname.as_bytes()),
+            show(snapshot.label.as_bytes()),
+            show(snapshot.tags.to_string().as_bytes()),
+            summary.map_or_else(String::new, |summary| size(summary.total_bytes_processed)),
+            show(snapshot.paths.to_string().as_bytes()),
+        ]
+    };
+    let rows: Vec<_> = std::iter::once(head).chain(list.iter().map(row)).collect();
+    table::table(&rows)
+}
+
+/// A snapshot for a program.
+pub(super) fn as_json(snapshot: &SnapshotFile) -> Value {
+    let summary = snapshot.summary.as_ref();
+    json!({
+        "id": snapshot.id.to_string(),
+        "time": snapshot.time.timestamp().to_string(),
+        "host": snapshot.hostname,
+        "profile": snapshot.label,
+        "user": snapshot.username,
+        "tags": snapshot.tags.iter().collect::<Vec<_>>(),
+        "paths": snapshot.paths.iter().collect::<Vec<_>>(),
+        "tree": snapshot.tree.to_string(),
+        "parent": snapshot.parent.map(|id| id.to_string()),
+        "files": summary.map(|summary| summary.total_files_processed),
+        "bytes": summary.map(|summary| summary.total_bytes_processed),
+        "added-bytes": summary.map(|summary| summary.data_added_packed),
+    })
+}

@@ -1,0 +1,176 @@
+//! Which vault a verb works on: one of a profile's, or one that is named on the command line.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Context, config, usage};
+use crate::agent;
+use crate::clock::{Clock as _, System};
+use crate::error::{Error, Kind, Result};
+use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
+use crate::vault::Vault;
+use crate::vault::open::{self, Local};
+use crate::vault::snapshot::Scope;
+
+/// What those verbs say about naming a vault without a profile.
+pub(super) const BARE: &str = "\
+Without a profile, on a bare machine for example, name the vault and its password, and leave PROFILE out:
+  --vault PLACE --vault-password-file FILE        PLACE as in a profile: /srv/vault, imap:ACCOUNT/FOLDER";
+
+/// The options.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The profile's vault number N (the first is 1), or the vault at this place
+    #[arg(long, value_name = "N|PLACE", help_heading = HEADING)]
+    vault: Option<String>,
+    /// A file whose first line is the vault's password; no PROFILE is named then
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
+    vault_password_file: Option<PathBuf>,
+    /// A command that prints the vault's password; no PROFILE is named then
+    #[arg(long, value_name = "COMMAND", help_heading = HEADING, conflicts_with = "vault_password_file")]
+    vault_password_command: Option<String>,
+}
+
+const HEADING: &str = "Which vault";
+
+/// A vault that was chosen.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Where it is.
+    pub place: VaultPlace,
+    /// Where its password comes from.
+    pub password: SecretSource,
+    /// The profile it is one of.
+    pub profile: Option<(String, BackupJob)>,
+    /// The account of a vault in a mailbox.
+    pub mailbox: Option<Imap>,
+    local: Local,
+}
+
+impl Which {
+    /// The vault, and the words that follow the profile's name.
+    ///
+    /// # Errors
+    /// Nothing is chosen, or something that is not there.
+    pub fn choose<'a>(&self, words: &'a [String], ctx: &Context) -> Result<(Chosen, &'a [String])> {
+        if let Some(password) = self.password()? {
+            let place = self.vault.as_deref().ok_or_else(|| {
+                usage("--vault is missing")
+                    .hint("name the vault: --vault /srv/vault, or --vault imap:ACCOUNT/FOLDER")
+            })?;
+            return Ok((self.bare(place, password, ctx)?, words));
+        }
+        let Some((name, rest)) = words.split_first() else {
+            return Err(usage("no profile is named").hint(
+                "name the profile whose vault is meant; or a vault: --vault PLACE --vault-password-file FILE",
+            ));
+        };
+        let (config, _) = config::load_some(ctx, std::slice::from_ref(name))?;
+        let profile = config.profiles.into_iter().next();
+        let Some(Job::Backup(job)) = profile.map(|profile| profile.job) else {
+            return Err(usage(format!("{} is no backup, so it has no vault", quote(name)))
+                .hint("profiles with kind = \"backup\" have one"));
+        };
+        let place = self.one_of(&job)?.clone();
+        let mailbox = match &place {
+            VaultPlace::Mailbox { account, .. } => config.mailboxes.get(account).cloned(),
+            _ => None,
+        };
+        let password = job.password.clone();
+        let profile = Some((name.clone(), job));
+        Ok((Chosen { place, password, profile, mailbox, local: Local::new(&ctx.state_dir) }, rest))
+    }
+
+    fn password(&self) -> Result<Option<SecretSource>> {
+        if let Some(command) = &self.vault_password_command {
+            return Ok(Some(SecretSource::Command(command.clone())));
+        }
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path);
+            path.map(SecretSource::File).map_err(|_| usage("--vault-password-file names no file"))
+        };
+        self.vault_password_file.as_ref().map(absolute).transpose()
+    }
+
+    fn bare(&self, text: &str, password: SecretSource, ctx: &Context) -> Result<Chosen> {
+        let place = parse(text)?;
+        let mailbox = match &place {
+            VaultPlace::Mailbox { account, .. } => {
+                config::load_some(ctx, &[])?.0.mailboxes.get(account).cloned()
+            }
+            _ => None,
+        };
+        Ok(Chosen { place, password, profile: None, mailbox, local: Local::new(&ctx.state_dir) })
+    }
+
+    /// The profile's vault that is meant.
+    fn one_of<'a>(&self, job: &'a BackupJob) -> Result<&'a VaultPlace> {
+        let Some(text) = &self.vault else {
+            return job.vaults.first().ok_or_else(|| usage("the profile has no vault"));
+        };
+        let found = match text.parse::<usize>() {
+            Ok(number) => number.checked_sub(1).and_then(|at| job.vaults.get(at)),
+            Err(_) => {
+                let place = parse(text)?;
+                job.vaults.iter().find(|vault| **vault == place)
+            }
+        };
+        found.ok_or_else(|| {
+            let vaults = job.vaults.iter().enumerate().map(|(n, vault)| format!("{} is {vault}", n + 1));
+            usage(format!("the profile has no vault {}", quote(text)))
+                .hint(vaults.collect::<Vec<_>>().join(", "))
+        })
+    }
+}
+
+/// A place as it is written on the command line.
+fn parse(text: &str) -> Result<VaultPlace> {
+    let env = agent::environment()?;
+    let base = env.cwd.clone();
+    let wrong = |wrong: crate::profile::Wrong| {
+        let error = usage(wrong.message.clone());
+        wrong.hint.iter().fold(error, |error, hint| error.hint(hint.clone()))
+    };
+    // A relative path begins where the user is.
+    VaultPlace::parse(text, &base, &env).map_err(wrong)
+}
+
+impl Chosen {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(&self) -> Result<Vault> {
+        open::open(&self.place, self.mailbox.as_ref(), &self.password, &self.local, System.now())
+    }
+
+    /// Whose snapshots are meant where none is named.
+    pub fn scope(&self) -> Scope {
+        match &self.profile {
+            Some((name, _)) => Scope { label: Some(name.clone()), host: Some(host()) },
+            None => Scope::default(),
+        }
+    }
+
+    /// What stands for it in the command lines of hints.
+    pub fn words(&self) -> String {
+        match &self.profile {
+            Some((name, _)) => name.clone(),
+            None => format!("--vault {} --vault-password-file FILE", self.place),
+        }
+    }
+}
+
+/// This machine's name.
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Refuses words that no place is left for.
+pub(super) fn too_many(words: &[String], most: usize) -> Result<()> {
+    match words.get(most) {
+        Some(word) => Err(Error::new(Kind::Usage, format!("{} is one word too many", quote(word)))),
+        None => Ok(()),
+    }
+}

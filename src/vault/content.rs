@@ -1,0 +1,105 @@
+//! A file's content from beginning to end, for whoever wants to read it as a stream.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use rustic_core::repofile::Node;
+
+use super::blob::{Location, Opener};
+use super::indexed::Indexed;
+use super::store::{Id, Kind};
+
+/// The most bytes that are read at once, unless one blob has more.
+const READ: u64 = 4 << 20;
+
+/// The content of a file.
+pub struct Content<'a> {
+    vault: &'a Indexed<'a>,
+    opener: Opener,
+    pieces: VecDeque<(Id, Location)>,
+    /// Bytes of a pack, and where in it they begin.
+    raw: Option<(Id, u64, Bytes)>,
+    plain: Vec<u8>,
+    taken: usize,
+    length: u64,
+}
+
+impl std::fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({} bytes)", self.length)
+    }
+}
+
+impl<'a> Content<'a> {
+    /// Of a file of a snapshot.
+    ///
+    /// # Errors
+    /// Why it cannot be read: a piece is not in the vault.
+    pub fn new(vault: &'a Indexed<'a>, file: &Node) -> Result<Self, String> {
+        let (mut pieces, mut length) = (VecDeque::new(), 0);
+        for id in file.content.iter().flatten() {
+            let short = || id.to_string()[..8].to_owned();
+            let found = vault.locate(id).and_then(|(pack, at)| Some((pack, at, at.content()?)));
+            let (pack, at, bytes) = found
+                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
+            length += u64::from(bytes);
+            pieces.push_back((pack, at));
+        }
+        let opener = vault.opener();
+        Ok(Self { vault, opener, pieces, raw: None, plain: Vec::new(), taken: 0, length })
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Opens the next piece. With those that lie behind it in its pack it is read in one go.
+    fn advance(&mut self) -> io::Result<bool> {
+        let Some((pack, at)) = self.pieces.pop_front() else { return Ok(false) };
+        let start = u64::from(at.offset);
+        let held = |raw: &(Id, u64, Bytes)| {
+            raw.0 == pack && raw.1 <= start && at.end() <= raw.1 + raw.2.len() as u64
+        };
+        if !self.raw.as_ref().is_some_and(held) {
+            let mut end = at.end();
+            for (_, next) in self.pieces.iter().take_while(|(of, _)| *of == pack) {
+                if u64::from(next.offset) != end || next.end() - start > READ {
+                    break;
+                }
+                end = next.end();
+            }
+            let read = self.vault.vault().store().read_range(Kind::Pack, &pack, start..end);
+            self.raw = Some((pack, start, read.map_err(|error| io::Error::other(error.one_line()))?));
+        }
+        let damaged = |why: String| {
+            let blob = Id(at.id).to_string();
+            io::Error::other(format!("a piece of its content is lost (blob {}): {why}", &blob[..8]))
+        };
+        let Some((_, from, bytes)) = &self.raw else { return Ok(false) };
+        let from = usize::try_from(start - from).unwrap_or(usize::MAX);
+        let raw = from.checked_add(at.length as usize).and_then(|to| bytes.get(from..to));
+        let raw = raw.ok_or_else(|| damaged("the store gave too few bytes".into()))?;
+        let content = self.opener.open(&at, raw).map_err(|damage| damaged(damage.to_string()))?;
+        self.plain.clear();
+        self.plain.extend_from_slice(content);
+        self.taken = 0;
+        Ok(true)
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.plain.len() {
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
+        let rest = &self.plain[self.taken..];
+        let n = rest.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&rest[..n]);
+        self.taken += n;
+        Ok(n)
+    }
+}

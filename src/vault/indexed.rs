@@ -1,0 +1,108 @@
+//! A vault that is open for reading: its index in memory, its trees and blobs within reach.
+
+use std::panic::AssertUnwindSafe;
+
+use rustic_core::repofile::{BlobType, SnapshotFile, Tree};
+use rustic_core::{BlobId, DataId, IndexedFullStatus, Repository, TreeId};
+use sha2::{Digest, Sha256};
+
+use super::adapter::ours;
+use super::blob::{Location, Opener};
+use super::store::Id;
+use super::{Vault, guard};
+use crate::error::{Error, Result};
+
+/// What everything that reads a vault works on.
+pub struct Indexed<'v> {
+    vault: &'v Vault,
+    repo: Repository<IndexedFullStatus>,
+}
+
+impl std::fmt::Debug for Indexed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Indexed({:?})", self.vault)
+    }
+}
+
+impl Vault {
+    /// Reads the index, as it is now.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self) -> Result<Indexed<'_>> {
+        let repo = self.indexed().map_err(|error| error.hint("`postkeep verify` says what is damaged"))?;
+        Ok(Indexed { vault: self, repo })
+    }
+
+    /// All snapshots, oldest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotFile>> {
+        let repo = self.repository()?;
+        let mut all = self.call("cannot read the snapshots", || repo.get_all_snapshots())?;
+        all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(all)
+    }
+}
+
+impl Indexed<'_> {
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        self.vault
+    }
+
+    /// The repository.
+    pub(super) fn repo(&self) -> &Repository<IndexedFullStatus> {
+        &self.repo
+    }
+
+    /// Opens blobs with the vault's key.
+    pub fn opener(&self) -> Opener {
+        Opener::new(&self.vault.key)
+    }
+
+    /// Where a piece of a file is: its pack, and its place in there. None: in no pack that the index knows.
+    pub fn locate(&self, id: &DataId) -> Option<(Id, Location)> {
+        let entry = self.repo.get_index_entry(id).ok()?;
+        let at = entry.location;
+        let uncompressed = at.uncompressed_length.map(std::num::NonZeroU32::get);
+        let location = Location { id: ours(id).0, offset: at.offset, length: at.length, uncompressed };
+        Some((ours(&entry.pack), location))
+    }
+
+    /// A folder's content, checked against its name. Packs of trees come from the cache where there is one.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn tree(&self, id: TreeId) -> Result<Tree, String> {
+        let short = |id: TreeId| id.to_string()[..8].to_owned();
+        if self.repo.get_index_entry(&id).is_err() {
+            return Err(format!("its list of entries is not in the vault (tree {})", short(id)));
+        }
+        let what = format!("its list of entries cannot be read (tree {})", short(id));
+        let read = guard::call(
+            &self.vault.backend,
+            || what.clone(),
+            || self.repo.get_blob_cached(&BlobId::from(*id), BlobType::Tree),
+        );
+        let bytes = read.map_err(|error| {
+            let why = error.one_line();
+            if why.starts_with(&what) { why } else { format!("{what}: {why}") }
+        })?;
+        if <[u8; 32]>::from(Sha256::digest(&bytes)) != ours(&id).0 {
+            return Err(format!("its list of entries is damaged (tree {})", short(id)));
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|error| format!("its list of entries is none (tree {}): {error}", short(id)))
+    }
+}
+
+/// A thread's piece of work that must not take the others along when it panics.
+///
+/// # Errors
+/// It panicked.
+pub(in crate::vault) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| Error::other("a thread stopped unexpectedly"))
+}

@@ -1,0 +1,95 @@
+//! Which ranges of which packs to read for the blobs that some files need: each once, neighbours together.
+
+use std::collections::BTreeMap;
+
+use crate::vault::blob::Location;
+use crate::vault::store::Id;
+
+/// The most bytes that are read at once, unless a single blob has more.
+const READ: u64 = 4 << 20;
+
+/// Bytes between two blobs that are read along, because asking twice takes longer.
+const GAP: u64 = 128 << 10;
+
+/// A blob that is needed, and what for.
+#[derive(Debug)]
+pub(super) struct Want<T> {
+    pub pack: Id,
+    pub at: Location,
+    pub to: T,
+}
+
+/// A range of a pack, and the blobs in it.
+#[derive(Debug)]
+pub(super) struct Read<T> {
+    pub pack: Id,
+    pub start: u64,
+    pub end: u64,
+    pub blobs: Vec<(Location, Vec<T>)>,
+}
+
+/// The reads for all wants. A blob that several want is in one of them, once.
+pub(super) fn coalesce<T>(wants: Vec<Want<T>>) -> Vec<Read<T>> {
+    let mut sorted: BTreeMap<(Id, u32, u32, [u8; 32]), (Location, Vec<T>)> = BTreeMap::new();
+    for Want { pack, at, to } in wants {
+        let place = (pack, at.offset, at.length, at.id);
+        sorted.entry(place).or_insert_with(|| (at, Vec::new())).1.push(to);
+    }
+    let mut reads: Vec<Read<T>> = Vec::new();
+    for ((pack, ..), (at, to)) in sorted {
+        let (start, end) = (u64::from(at.offset), at.end());
+        match reads.last_mut() {
+            Some(read) if read.pack == pack && fits(read.start, read.end, start, end) => {
+                read.end = end;
+                read.blobs.push((at, to));
+            }
+            _ => reads.push(Read { pack, start, end, blobs: vec![(at, to)] }),
+        }
+    }
+    reads
+}
+
+/// Whether a blob joins the read before it. An index may say anything: what overlaps is read apart.
+fn fits(from: u64, to: u64, start: u64, end: u64) -> bool {
+    start >= to && start - to <= GAP && end - from <= READ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(pack: u8, offset: u64, length: u64, to: u32) -> Want<u32> {
+        let id = [u8::try_from(offset % 251).unwrap(); 32];
+        let (offset, length) = (u32::try_from(offset).unwrap(), u32::try_from(length).unwrap());
+        let at = Location { id, offset, length, uncompressed: None };
+        Want { pack: Id([pack; 32]), at, to }
+    }
+
+    #[test]
+    fn neighbours_are_read_together_and_nothing_twice() {
+        let mib = 1 << 20;
+        let cases = [
+            (vec![], ""),
+            (vec![want(1, 0, 100, 7)], "1 0..100 [7]"),
+            (vec![want(1, 100, 50, 8), want(1, 0, 100, 7)], "1 0..150 [7] [8]"),
+            (vec![want(1, 0, 100, 7), want(1, 0, 100, 8)], "1 0..100 [7, 8]"),
+            (vec![want(2, 0, 9, 7), want(1, 0, 9, 8)], "1 0..9 [8]; 2 0..9 [7]"),
+            (vec![want(1, 0, 9, 7), want(1, 9 + GAP, 9, 8)], "1 0..131090 [7] [8]"),
+            (vec![want(1, 0, 9, 7), want(1, 10 + GAP, 9, 8)], "1 0..9 [7]; 1 131082..131091 [8]"),
+            (
+                vec![want(1, 0, 3 * mib, 7), want(1, 3 * mib, 2 * mib, 8)],
+                "1 0..3145728 [7]; 1 3145728..5242880 [8]",
+            ),
+            (vec![want(1, 0, 9 * mib, 7)], "1 0..9437184 [7]"),
+            (vec![want(1, 0, 100, 7), want(1, 50, 100, 8)], "1 0..100 [7]; 1 50..150 [8]"),
+        ];
+        for (wants, expected) in cases {
+            let show = |read: &Read<u32>| {
+                let to: Vec<_> = read.blobs.iter().map(|(_, to)| format!("{to:?}")).collect();
+                format!("{} {}..{} {}", read.pack.0[0], read.start, read.end, to.join(" "))
+            };
+            let reads: Vec<_> = coalesce(wants).iter().map(show).collect();
+            assert_eq!(reads.join("; "), expected);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Restores from vaults in memory.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustic_core::repofile::{Node, NodeType, SnapshotFile};
+use rustic_core::{BackupOptions, PathList, SnapshotOptions};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::vault::crypt::Key;
+use crate::vault::store::memory::Memory;
+use crate::vault::store::{Id, Kind as Object, Store};
+use crate::vault::{Options, Vault};
+
+/// A vault in memory.
+struct Kept {
+    heap: Arc<Memory>,
+    vault: Vault,
+    temp: tempfile::TempDir,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let heap = Arc::new(Memory::default());
+        let store = || Arc::clone(&heap) as Arc<dyn Store>;
+        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        Vault::create(store(), "secret", &options).unwrap();
+        let vault =
+            Vault::open(store(), "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
+        Self { heap, vault, temp }
+    }
+
+    /// Saves a folder, by the library's own means.
+    fn save(&self, folder: &Path) -> SnapshotFile {
+        let repo = self.vault.indexed_ids().unwrap();
+        let snapshot = SnapshotOptions::default().host("nas".to_owned()).to_snapshot().unwrap();
+        let paths = PathList::from_iter([folder.to_owned()]);
+        repo.backup(&BackupOptions::default(), &paths, snapshot).unwrap()
+    }
+
+    /// The folder that was saved, as a node.
+    fn node(&self, snapshot: &SnapshotFile, path: &Path) -> Node {
+        let repo = self.vault.indexed().unwrap();
+        repo.node_from_path(snapshot.tree, path).unwrap()
+    }
+
+    fn restore(&self, node: &Node, target: &Path, merge: bool) -> Result<Restored> {
+        let choice = Choice::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let run = crate::run::RunId::new(now, 1);
+        let order = Order { choice: &choice, merge, dress: true, dry: false, now, run };
+        let vault = self.vault.read().unwrap();
+        restore(&vault, node, target, &order, &Meter::default(), &mut |_| {})
+    }
+}
+
+impl Kept {
+    /// Puts a tree into the vault as whoever has the key could: with any names, unsorted, twice.
+    fn plant(&self, nodes: &[Node]) -> Node {
+        let key = Key::of(&self.vault.repository().unwrap().key()).unwrap();
+        let plain = serde_json::to_vec(&serde_json::json!({ "nodes": nodes })).unwrap();
+        let (id, pack) = (Id(Sha256::digest(&plain).into()), key.encrypt(&plain).unwrap());
+        let pack_id = Id(Sha256::digest(&pack).into());
+        let blob =
+            serde_json::json!({ "id": id.to_string(), "type": "tree", "offset": 0, "length": pack.len() });
+        let index = serde_json::json!({ "packs": [{ "id": pack_id.to_string(), "blobs": [blob] }] });
+        let index = key.encrypt(&serde_json::to_vec(&index).unwrap()).unwrap();
+        self.heap.write(Object::Pack, &pack_id, pack.into()).unwrap();
+        self.heap.write(Object::Index, &Id(Sha256::digest(&index).into()), index.into()).unwrap();
+        folder("root", &id)
+    }
+}
+
+fn folder(name: &str, tree: &Id) -> Node {
+    let json = serde_json::json!({ "name": name, "type": "dir", "subtree": tree.to_string() });
+    serde_json::from_value(json).unwrap()
+}
+
+fn file(name: &str) -> Node {
+    Node { name: name.into(), content: Some(Vec::new()), ..Node::default() }
+}
+
+fn link(name: &str, target: &Path) -> Node {
+    Node { name: name.into(), node_type: NodeType::from_link(target), ..Node::default() }
+}
+
+/// Everything below a folder, with what a restore must keep of it.
+fn tree(root: &Path) -> Vec<String> {
+    let walk = walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name();
+    let line = |entry: walkdir::DirEntry| {
+        let meta = entry.path().symlink_metadata().unwrap();
+        let what = if meta.is_symlink() {
+            fs::read_link(entry.path()).unwrap().display().to_string()
+        } else if meta.is_file() {
+            format!("{} {}", blake3::hash(&fs::read(entry.path()).unwrap()), meta.nlink())
+        } else {
+            String::new()
+        };
+        let path = entry.path().strip_prefix(root).unwrap().display().to_string();
+        format!("{path} {:o} {}.{} {what}", meta.mode(), meta.mtime(), meta.mtime_nsec())
+    };
+    walk.into_iter().map(|entry| line(entry.unwrap())).collect()
+}
+
+#[test]
+fn what_was_saved_comes_back() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir_all(source.join("deep/deeper")).unwrap();
+    fs::create_dir(source.join("empty")).unwrap();
+    fs::write(source.join("empty file"), "").unwrap();
+    let noise: Vec<u8> =
+        (0..5_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    fs::write(source.join("deep/large"), &noise).unwrap();
+    let sparse = [vec![0; 24 << 20], b"end".to_vec()].concat();
+    fs::write(source.join("deep/sparse"), &sparse).unwrap();
+    for n in 0..300 {
+        fs::write(source.join(format!("deep/deeper/{n}")), format!("number {n}")).unwrap();
+    }
+    fs::hard_link(source.join("deep/large"), source.join("again")).unwrap();
+    fs::hard_link(source.join("deep/deeper/7"), source.join("deep/deeper/seven")).unwrap();
+    symlink("/nowhere", source.join("link")).unwrap();
+    fs::set_permissions(source.join("deep/deeper/8"), PermissionsExt::from_mode(0o4751)).unwrap();
+    fs::set_permissions(source.join("deep/deeper"), PermissionsExt::from_mode(0o555)).unwrap();
+    let snapshot = kept.save(&source);
+    let node = kept.node(&snapshot, &source);
+    let target = kept.temp.path().join("target");
+
+    let restored = kept.restore(&node, &target, false).unwrap();
+    assert!(restored.failures.list.is_empty(), "{:?}", restored.failures);
+    assert_eq!(tree(&target), tree(&source));
+    let counts = restored.counts;
+    assert_eq!((counts.files, counts.folders, counts.others), (303, 3, 3), "{counts:?}");
+    let blocks = fs::metadata(target.join("deep/sparse")).unwrap().blocks();
+    assert!(blocks * 512 < 20 << 20, "{blocks} blocks for a file of zeros");
+
+    let full = kept.restore(&node, &target, false).unwrap_err();
+    assert_eq!(full.kind(), Kind::Usage);
+    fs::write(target.join("deep/sparse"), "changed").unwrap();
+    fs::remove_file(target.join("link")).unwrap();
+    fs::write(target.join("extra"), "stays").unwrap();
+    let again = kept.restore(&node, &target, true).unwrap();
+    assert!(again.failures.list.is_empty(), "{:?}", again.failures);
+    assert_eq!((again.counts.files, again.counts.others, again.counts.unchanged), (1, 1, 304));
+    fs::remove_file(target.join("extra")).unwrap();
+    let when = fs::metadata(&source).unwrap().modified().unwrap();
+    fs::File::open(&target).unwrap().set_modified(when).unwrap();
+    assert_eq!(tree(&target), tree(&source));
+}
+
+#[test]
+fn names_from_a_snapshot_never_lead_out_of_the_target() {
+    let kept = Kept::new();
+    let outside = kept.temp.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let inner = kept.plant(&[file("stolen")]);
+    let inner = |name: &str| Node { name: name.into(), ..inner.clone() };
+    let long = "n".repeat(300);
+    let root = kept.plant(&[
+        file("good"),
+        file(".."),
+        file(""),
+        file("/etc/x"),
+        file("../outside/x"),
+        file("a\\x00b"),
+        file("\\x2e\\x2e"),
+        file(&long),
+        inner(".."),
+        inner("."),
+        link("door", &outside),
+        inner("door"),
+        file("door"),
+        link("good", &outside),
+        inner("folder"),
+        link("folder", &outside),
+        inner("folder"),
+        folder("nowhere", &Id([5; 32])),
+        Node { content: None, meta: size(7), ..file("without content") },
+        Node { content: Some(vec!["ab".repeat(32).parse().unwrap()]), ..file("without blob") },
+    ]);
+    for merge in [false, true] {
+        let target = kept.temp.path().join(format!("target-{merge}"));
+        let restored = kept.restore(&root, &target, merge).unwrap();
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        let mut names: Vec<_> =
+            fs::read_dir(&target).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["door", "folder", "good", "nowhere"]);
+        assert!(target.join("folder/stolen").is_file());
+        let said = format!("{:#?}", restored.failures.list);
+        assert!(restored.failures.errors >= 14, "{said}");
+        for part in
+            ["lead out", "is not in the vault (tree 05050505)", "blob abababab", "what its content is"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}
+
+fn size(size: u64) -> rustic_core::repofile::Metadata {
+    rustic_core::repofile::Metadata { size, ..Default::default() }
+}
+
+#[test]
+fn what_is_damaged_is_named_and_the_rest_comes() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for n in 0..4_u8 {
+        fs::write(source.join(format!("f{n}")), [n; 3000]).unwrap();
+    }
+    let snapshot = kept.save(&source);
+    let node = kept.node(&snapshot, &source);
+    let vault = kept.vault.read().unwrap();
+    let nodes = vault.tree(node.subtree.unwrap()).unwrap().nodes;
+    let (pack, at) = vault.locate(&nodes[1].content.as_ref().unwrap()[0]).unwrap();
+    let whole = kept.heap.read(Object::Pack, &pack).unwrap().to_vec();
+    let mut bent = whole.clone();
+    bent[at.offset as usize + 20] ^= 1;
+    let last = (0..4).map(|n| vault.locate(&nodes[n].content.as_ref().unwrap()[0]).unwrap().1.offset).max();
+    let cut = whole[..last.unwrap() as usize].to_vec();
+    for (name, pack_now, missing) in [("bent", Some(bent), 1), ("cut", Some(cut), 1), ("gone", None, 4)] {
+        kept.heap.remove(Object::Pack, &[pack]).unwrap();
+        if let Some(now) = pack_now {
+            kept.heap.write(Object::Pack, &pack, now.into()).unwrap();
+        }
+        let target = kept.temp.path().join(name);
+        let restored = kept.restore(&node, &target, false).unwrap();
+        assert_eq!(restored.failures.errors, missing, "{name}: {:?}", restored.failures);
+        assert_eq!(restored.counts.files, 4 - missing, "{name}");
+        assert_eq!(fs::read_dir(&target).unwrap().count() as u64, 4 - missing, "{name}");
+        let cause = &restored.failures.list[0].cause;
+        assert!(cause.contains(&pack.to_string()[..8]), "{cause}");
+    }
+}
