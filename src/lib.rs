@@ -20,9 +20,9 @@
 //! cli
 //! daemon
 //! agent
-//! sync
+//! backup  sync
 //! vault
-//! failures  filter  folder  report  mail  state
+//! failures  filter  folder  journal  report  mail  state
 //! scheduler
 //! run  profile
 //! replica  child
@@ -34,6 +34,7 @@
 //! [`profile`]'s checks read no clock.
 
 pub mod agent;
+pub mod backup;
 pub mod child;
 pub mod cli;
 pub mod clock;
@@ -44,6 +45,7 @@ pub mod failures;
 pub mod figures;
 pub mod filter;
 pub mod folder;
+pub mod journal;
 pub mod mail;
 pub mod profile;
 pub mod progress;

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::SignedDuration;
 
 use crate::clock::Clock;
+use crate::journal::{Journal, LogLine};
 use crate::state::{LogSpool, Spooled};
-use crate::sync::journal::{Journal, LogLine};
 
 /// How much of a log a kill may cost.
 const LOG_AGE: SignedDuration = SignedDuration::from_secs(1);

@@ -22,6 +22,7 @@ mod resend;
 mod route;
 mod timetable;
 mod unrecorded;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -39,15 +40,17 @@ use self::log::Log;
 use self::ping::Pings;
 pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;
+use self::vaults::Vaults;
+use crate::backup;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::figures;
-use crate::profile::{Account, Config, Job, Profile, ReportRules};
+use crate::journal::Forgetful;
+use crate::profile::{Account, BackupJob, Config, Imap, Job, Profile, ReportRules, SyncJob};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
 use crate::scheduler::Pending;
 use crate::state::{Access, Begun, Guard, Query, Root, State};
-use crate::sync::journal::Forgetful;
 use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
 
@@ -60,6 +63,7 @@ pub struct Agent<'a> {
     state: State,
     state_dir: PathBuf,
     accounts: &'a BTreeMap<String, Account>,
+    mailboxes: &'a BTreeMap<String, Imap>,
     profiles: &'a [Profile],
     /// How runs of a profile are told that no longer exists.
     orphans: &'a ReportRules,
@@ -123,6 +127,7 @@ impl<'a> Agent<'a> {
             state,
             state_dir: state_dir.to_owned(),
             accounts: &config.accounts,
+            mailboxes: &config.mailboxes,
             profiles: &config.profiles,
             orphans: &config.report,
             clock,
@@ -244,10 +249,54 @@ impl<'a> Agent<'a> {
         listener: &dyn Listener,
         log: &Log<'_>,
     ) -> Finished {
-        let job = match &profile.job {
-            Job::Sync(job) => job,
-            Job::Backup(_) => return failed(Message::from(&not_built())),
+        let work = || match &profile.job {
+            Job::Sync(job) => self.sync(job, profile, begun, order, meter, listener, log),
+            Job::Backup(job) => self.back_up(job, profile, begun, meter, listener, log),
         };
+        std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+            failed(Message {
+                text: format!("postkeep itself failed: {said}"),
+                hints: vec!["this is a bug in postkeep: please report it with the run's log".into()],
+            })
+        })
+    }
+
+    fn back_up(
+        &self,
+        job: &BackupJob,
+        profile: &Profile,
+        begun: &Begun,
+        meter: &Meter,
+        listener: &dyn Listener,
+        log: &Log<'_>,
+    ) -> Finished {
+        let request = backup::Request {
+            profile: &profile.name,
+            job,
+            host: &self.host,
+            now: begun.started,
+            meter,
+            listener,
+            journal: log,
+            state: &self.state_dir,
+            vaults: &Vaults::new(&self.state_dir, self.mailboxes, &job.password),
+        };
+        Finished { outcome: request.run(), marks: None }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn sync(
+        &self,
+        job: &SyncJob,
+        profile: &Profile,
+        begun: &Begun,
+        order: &Order<'_>,
+        meter: &Meter,
+        listener: &dyn Listener,
+        log: &Log<'_>,
+    ) -> Finished {
         let marks = match self.state.history().roots(&profile.name) {
             Ok(marks) => marks.of(&job.source, &job.target),
             // Without them the brakes would not hold.
@@ -265,14 +314,7 @@ impl<'a> Agent<'a> {
             journal: log,
             state: Some(&self.state_dir),
         };
-        std::panic::catch_unwind(AssertUnwindSafe(|| request.run())).unwrap_or_else(|panic| {
-            let said = panic.downcast_ref::<String>().map(String::as_str);
-            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-            failed(Message {
-                text: format!("postkeep itself failed: {said}"),
-                hints: vec!["this is a bug in postkeep: please report it with the run's log".into()],
-            })
-        })
+        request.run()
     }
 
     fn lock_roots(&self, profile: &Profile) -> Result<Guard> {
@@ -286,11 +328,6 @@ impl<'a> Agent<'a> {
         roots.extend(profile.job.written().into_iter().map(root(written)));
         self.state.locks().roots(&roots, &format!("profile {}", profile.name))
     }
-}
-
-/// A backup cannot be run yet.
-fn not_built() -> Error {
-    Error::other("backups are not built yet").hint("this version only runs profiles with kind = \"sync\"")
 }
 
 fn failed(error: Message) -> Finished {
@@ -319,15 +356,12 @@ pub fn look(state_dir: &Path) -> Result<Option<State>> {
 pub fn preview(
     state_dir: &Path,
     profile: &Profile,
+    job: &SyncJob,
     clock: &dyn Clock,
     meter: &Meter,
     listener: &dyn Listener,
     lines: &(dyn Fn(Line) + Sync),
 ) -> Result<(Plan, Option<Stop>)> {
-    let job = match &profile.job {
-        Job::Sync(job) => job,
-        Job::Backup(_) => return Err(not_built()),
-    };
     let state = look(state_dir)?;
     let marks = state.map(|state| state.history().roots(&profile.name)).transpose()?.unwrap_or_default();
     let marks = marks.of(&job.source, &job.target);
@@ -345,6 +379,33 @@ pub fn preview(
         state: Some(state_dir),
     };
     request.plan(Some(lines))
+}
+
+/// Counts what a run of a backup would save, without locks, without a trace, and without asking a vault.
+///
+/// # Errors
+/// A source cannot be opened.
+pub fn preview_backup(
+    state_dir: &Path,
+    config: &Config,
+    profile: &Profile,
+    job: &BackupJob,
+    clock: &dyn Clock,
+    meter: &Meter,
+    listener: &dyn Listener,
+) -> Result<backup::Preview> {
+    let request = backup::Request {
+        profile: &profile.name,
+        job,
+        host: &host(),
+        now: clock.now(),
+        meter,
+        listener,
+        journal: &Forgetful,
+        state: state_dir,
+        vaults: &Vaults::new(state_dir, &config.mailboxes, &job.password),
+    };
+    request.preview()
 }
 
 /// The machine's name.

@@ -1,5 +1,7 @@
 //! `postkeep plan`: shows what a run would do.
 
+mod backup;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -13,7 +15,7 @@ use crate::agent;
 use crate::clock::System;
 use crate::error::Result;
 use crate::figures::{count, of, size};
-use crate::profile::Profile;
+use crate::profile::{Config, Job, Profile, SyncJob};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::Stop;
 use crate::sync::plan::{Line, LineAct, Plan};
@@ -26,6 +28,9 @@ const MOST: usize = 1_000_000;
 /// Both sides are compared as a run would; nothing is written, not even to the history. Each line begins with what
 /// would happen to the path: new, replace (new content), update (only mode, owner, times or attributes), link (it
 /// becomes another name of a file), delete (a folder is one line, with all that is in it), cannot (and why).
+///
+/// Of a backup, the sources are counted: how much a first run would save, and how many days that takes where a
+/// provider limits what may be sent in a day. What a vault has already is not sent again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,39 +46,52 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(args: &PlanArgs, ctx: &Context) -> Result<ExitCode> {
-    let (profiles, _, broken) = config::load_to_run(ctx, &args.profiles)?;
+    let (profiles, config, broken) = config::load_to_run(ctx, &args.profiles)?;
     let mut worst = super::run::Worst::default();
     super::run::tell_broken(&broken, &mut worst);
-    show(&profiles, worst, ctx)
+    show(&profiles, &config, worst, ctx)
 }
 
 /// Shows the plans of some profiles; the worst decides the exit code.
-pub(super) fn show(profiles: &[Profile], mut worst: super::run::Worst, ctx: &Context) -> Result<ExitCode> {
+pub(super) fn show(
+    profiles: &[Profile],
+    config: &Config,
+    mut worst: super::run::Worst,
+    ctx: &Context,
+) -> Result<ExitCode> {
     for profile in profiles {
-        let held = Mutex::new((Vec::new(), 0_u64));
-        let take = |line: Line| {
-            let mut held = held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
-        };
-        let shown = Shown::new(ctx);
-        shown.event(&Event::Started { profile: profile.name.clone() });
-        let planned = agent::preview(&ctx.state_dir, profile, &System, &Meter::default(), &shown, &take);
-        shown.clear();
-        let (plan, stop) = planned?;
-        let (mut lines, cut) = held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        lines.sort_unstable();
-        if ctx.json {
-            out::print(&format!("{}\n", as_json(profile, &plan, stop.as_ref(), &lines, cut)))?;
-        } else {
-            out::write(|out| print(out, profile, &plan, stop.as_ref(), &lines, cut))?;
-        }
-        worst.note(match stop {
-            Some(_) => 4,
-            None if plan.failures.errors > 0 => 1,
-            None => 0,
+        worst.note(match &profile.job {
+            Job::Sync(job) => show_sync(profile, job, ctx)?,
+            Job::Backup(job) => backup::show(profile, job, config, ctx)?,
         });
     }
     Ok(worst.code())
+}
+
+/// Shows the plan of a sync, and says its exit code.
+fn show_sync(profile: &Profile, job: &SyncJob, ctx: &Context) -> Result<u8> {
+    let held = Mutex::new((Vec::new(), 0_u64));
+    let take = |line: Line| {
+        let mut held = held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
+    };
+    let shown = Shown::new(ctx);
+    shown.event(&Event::Started { profile: profile.name.clone() });
+    let planned = agent::preview(&ctx.state_dir, profile, job, &System, &Meter::default(), &shown, &take);
+    shown.clear();
+    let (plan, stop) = planned?;
+    let (mut lines, cut) = held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    lines.sort_unstable();
+    if ctx.json {
+        out::print(&format!("{}\n", as_json(profile, &plan, stop.as_ref(), &lines, cut)))?;
+    } else {
+        out::write(|out| print(out, profile, &plan, stop.as_ref(), &lines, cut))?;
+    }
+    Ok(match stop {
+        Some(_) => 4,
+        None if plan.failures.errors > 0 => 1,
+        None => 0,
+    })
 }
 
 fn word(act: LineAct) -> &'static str {

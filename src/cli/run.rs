@@ -85,7 +85,7 @@ pub(crate) fn run(args: &RunArgs, ctx: &Context) -> Result<ExitCode> {
     // A profile that cannot be read does not stop the others, but a run of all is then not a run of all.
     tell_broken(&broken, &mut session.worst);
     if args.dry_run {
-        return plan::show(&profiles, session.worst, ctx);
+        return plan::show(&profiles, &config, session.worst, ctx);
     }
     if args.via_agent {
         return via::run(&profiles, args.no_wait, session);

@@ -6,11 +6,10 @@ use clap::Args;
 
 use super::{Context, config, usage};
 use crate::agent;
-use crate::clock::{Clock as _, System};
 use crate::error::{Error, Kind, Result};
 use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
-use crate::vault::open::{self, Local};
+use crate::vault::open::{Local, Opener};
 use crate::vault::snapshot::Scope;
 
 /// What those verbs say about naming a vault without a profile.
@@ -142,7 +141,14 @@ impl Chosen {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self) -> Result<Vault> {
-        open::open(&self.place, self.mailbox.as_ref(), &self.password, &self.local, System.now())
+        let account = match &self.place {
+            VaultPlace::Mailbox { account, .. } => account.as_str(),
+            _ => "",
+        };
+        let mailboxes = self.mailbox.iter().map(|mailbox| (account.to_owned(), mailbox.clone())).collect();
+        let opener = Opener { mailboxes: &mailboxes, local: self.local.clone() };
+        let ledger = if self.mailbox.is_some() { opener.ledger(account)? } else { None };
+        opener.open(&self.place, &self.password, ledger)
     }
 
     /// Whose snapshots are meant where none is named.

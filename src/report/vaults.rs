@@ -44,7 +44,7 @@ fn of_vault(kept: &Kept) -> Vec<(&'static str, String)> {
         let percent = u128::from(used) * 100 / u128::from(all.max(1));
         format!("{} of {} ({percent} %)", numbers::size(used), numbers::size(all))
     };
-    rows.extend(kept.room.map(|room| ("Mailbox in use", share(room))));
+    rows.extend(kept.room.map(|room| ("In use there", share(room))));
     rows.extend(kept.budget.map(|budget| ("Sent in 24 hours", share(budget))));
     rows
 }

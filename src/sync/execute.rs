@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::join::Policy;
-use super::journal::{Journal, LogLine, Op};
 use super::plan::{Act, FolderPlan, Plan};
 use super::pool::{Stack, work};
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::failures::{self, Failures, error, said};
 use crate::filter::Filter;
+use crate::journal::{Journal, LogLine, Op};
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{Attributes, Place, Replica, Seen};
 use crate::run::{Counts, Failure, Message, Severity};
@@ -365,19 +365,13 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
     }
 
     pub(super) fn fail(&self, tally: &mut Tally, failure: Failure) {
-        tell(self.journal, &failure);
+        self.journal.line(&LogLine::of(&failure));
         tally.failures.add(failure);
     }
 
     pub(super) fn log(&self, op: Op, path: &RelPath, bytes: u64, note: &str) {
         self.journal.line(&LogLine { op, bytes, path: &path.to_string(), note });
     }
-}
-
-/// Writes a failure into the log.
-pub(super) fn tell(journal: &dyn Journal, failure: &Failure) {
-    let op = if failure.severity == Severity::Error { Op::Failed } else { Op::Warning };
-    journal.line(&LogLine { op, bytes: 0, path: &failure.path, note: &failure.cause });
 }
 
 /// Opens a folder from the root down, name by name.

@@ -8,13 +8,13 @@ use rustix::io::Errno;
 
 use super::execute::{Executor, Item, Job, Node, Staging, Tally};
 use super::join::{Decision, decide, merge};
-use super::journal::Op;
 use super::links::{Action, Group};
 use super::plan::{Act, FolderPlan};
 use super::pool::Stack;
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::failures::{error, said};
 use crate::figures::of;
+use crate::journal::Op;
 use crate::replica::{Listing, Put, Replica, Seen};
 use crate::run::Severity;
 

@@ -8,7 +8,6 @@ mod doomed;
 pub mod execute;
 mod finish;
 pub mod join;
-pub mod journal;
 pub mod links;
 pub mod plan;
 mod pool;
@@ -21,13 +20,13 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use self::execute::{Executor, Halts};
-use self::journal::Journal;
 use self::plan::{LeftOut, Line, Plan, Side, Some20};
 use self::survey::{Survey, policy};
 use crate::error::{Context, Error, Result};
 use crate::failures;
 use crate::filter::Filter;
 use crate::folder::Folder;
+use crate::journal::{Journal, LogLine};
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::replica::{About, Replica};
@@ -106,7 +105,7 @@ impl Request<'_> {
         self.listener.event(&Event::Phase(Phase::Comparing));
         let mut plan = self.survey(&sides, &filter, None)?;
         for failure in &plan.failures.list {
-            execute::tell(self.journal, failure);
+            self.journal.line(&LogLine::of(failure));
         }
         let mut outcome = Outcome::new(Status::Ok);
         outcome.counts = counts(&plan);

@@ -3,9 +3,9 @@
 use std::io;
 
 use super::execute::{Attempt, Executor, Node, Tally};
-use super::journal::Op;
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::failures::{error, said};
+use crate::journal::Op;
 use crate::replica::{Place, Put, Replica, Seen};
 use crate::run::Severity;
 

@@ -15,6 +15,7 @@ pub mod forget;
 mod guard;
 pub mod indexed;
 pub mod keys;
+pub mod ledger;
 mod lock;
 mod names;
 pub mod node;

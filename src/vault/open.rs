@@ -1,12 +1,13 @@
 //! From the place of a vault to the vault: the one list of the kinds of stores.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::Vault;
-use super::store::{Store, folder};
+use super::ledger::Ledger;
+use super::store::{Store, folder, maildir};
+use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
 use crate::profile::{Imap, SecretSource, VaultPlace};
@@ -18,6 +19,8 @@ pub struct Local {
     pub keys: PathBuf,
     /// Copies of the vaults' small objects: may be deleted at any time.
     pub cache: PathBuf,
+    /// The state folder, with the accounts of what mailboxes carried.
+    pub state: PathBuf,
 }
 
 impl Local {
@@ -26,39 +29,68 @@ impl Local {
         let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
         let cache = cache.map_or_else(|| state.join("cache"), |cache| cache.join("postkeep"));
-        Self { keys: state.join("keys"), cache: cache.join("vaults") }
+        Self { keys: state.join("keys"), cache: cache.join("vaults"), state: state.to_owned() }
     }
 }
 
-/// The store at a place. `mailbox` is the account of a place in a mailbox.
-///
-/// # Errors
-/// The place cannot be reached.
-pub fn store(place: &VaultPlace, mailbox: Option<&Imap>, now: Timestamp) -> Result<Arc<dyn Store>> {
-    match (place, mailbox) {
-        (VaultPlace::Folder(path), _) => Ok(Arc::new(folder::Folder::new(path, now))),
-        (VaultPlace::Mailbox { account, .. }, None) => {
-            Err(Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
-                .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset")))
-        }
-        (VaultPlace::Maildir(_) | VaultPlace::Mailbox { .. }, _) => {
-            Err(Error::other(format!("a vault in {place} cannot be used by this build")))
-        }
-    }
+/// Opens vaults.
+#[derive(Debug)]
+pub struct Opener<'a> {
+    /// The accounts with a mailbox, by name.
+    pub mailboxes: &'a BTreeMap<String, Imap>,
+    /// What this machine keeps.
+    pub local: Local,
 }
 
-/// Opens the vault at a place.
-///
-/// # Errors
-/// [`Vault::open`]'s, and those of the password's source.
-pub fn open(
-    place: &VaultPlace,
-    mailbox: Option<&Imap>,
-    password: &SecretSource,
-    local: &Local,
-    now: Timestamp,
-) -> Result<Vault> {
-    let store = store(place, mailbox, now)?;
-    let password = secret::fetch(password)?;
-    Vault::open(store, password.expose(), &local.keys, &local.cache)
+impl Opener<'_> {
+    /// The store at a place, whose traffic goes on the account `ledger`.
+    ///
+    /// # Errors
+    /// The place cannot be reached.
+    pub fn store(&self, place: &VaultPlace, ledger: Option<Arc<Ledger>>) -> Result<Arc<dyn Store>> {
+        let clock = Arc::new(System);
+        match place {
+            VaultPlace::Folder(path) => Ok(Arc::new(folder::Folder::new(path, clock.now()))),
+            VaultPlace::Maildir(path) => Ok(Arc::new(maildir::Maildir::new(path, None, clock))),
+            VaultPlace::Mailbox { account, .. } => {
+                let _ = (self.mailbox(account)?, ledger);
+                Err(Error::other(format!("a vault in {place} cannot be used by this build")))
+            }
+        }
+    }
+
+    /// Opens the vault at a place.
+    ///
+    /// # Errors
+    /// [`Vault::open`]'s, and those of the password's source.
+    pub fn open(
+        &self,
+        place: &VaultPlace,
+        password: &SecretSource,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Result<Vault> {
+        let store = self.store(place, ledger)?;
+        let password = secret::fetch(password)?;
+        Vault::open(store, password.expose(), &self.local.keys, &self.local.cache)
+    }
+
+    /// The account of what a mailbox carried; None where its provider limits nothing.
+    ///
+    /// # Errors
+    /// There is no such mailbox, or the state cannot be used.
+    pub fn ledger(&self, account: &str) -> Result<Option<Arc<Ledger>>> {
+        let limits = self.mailbox(account)?.limits;
+        if limits.upload_per_day.is_none() && limits.download_per_day.is_none() {
+            return Ok(None);
+        }
+        Ledger::open(&self.local.state, account, limits, Arc::new(System))
+            .map(|ledger| Some(Arc::new(ledger)))
+    }
+
+    fn mailbox(&self, account: &str) -> Result<&Imap> {
+        self.mailboxes.get(account).ok_or_else(|| {
+            Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
+                .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset"))
+        })
+    }
 }

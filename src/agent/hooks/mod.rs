@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use self::output::Output;
 use crate::child::{self, Watch};
+use crate::journal::{Journal, Op};
 use crate::profile::Profile;
 use crate::progress::{Meter, Reason};
 use crate::run::{Failure, MAX_FAILURES, Message, Outcome, Severity, Status};
 use crate::state::Begun;
-use crate::sync::journal::{Journal, Op};
 
 /// The longest that a command may take.
 const HOOK: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 
 use crate::entry::show;
 use crate::figures::of;
-use crate::sync::journal::{Journal, LogLine, Op};
+use crate::journal::{Journal, LogLine, Op};
 
 /// The most bytes of one command's output that the log keeps.
 const MOST: usize = 64 << 10;

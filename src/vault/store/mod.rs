@@ -15,6 +15,9 @@ pub mod folder;
 
 pub mod letter;
 pub mod maildir;
+pub mod mailbox {
+    pub mod budget;
+}
 pub mod memory;
 mod sticky;
 mod which;

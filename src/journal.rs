@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::run::{Failure, Severity};
+
 /// What was done to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -11,6 +13,8 @@ pub enum Op {
     Replaced,
     /// Given new metadata.
     Updated,
+    /// Kept in a vault, because it was new or changed.
+    Saved,
     /// Made another name of a file.
     Linked,
     /// Taken away.
@@ -32,6 +36,7 @@ impl Op {
             Self::Created => "created",
             Self::Replaced => "replaced",
             Self::Updated => "updated",
+            Self::Saved => "saved",
             Self::Linked => "linked",
             Self::Deleted => "deleted",
             Self::Swept => "swept",
@@ -69,6 +74,14 @@ impl fmt::Display for LogLine<'_> {
 pub trait Journal: Sync {
     /// Takes one line.
     fn line(&self, line: &LogLine<'_>);
+}
+
+impl LogLine<'_> {
+    /// The line that tells of a failure.
+    pub fn of(failure: &Failure) -> LogLine<'_> {
+        let op = if failure.severity == Severity::Error { Op::Failed } else { Op::Warning };
+        LogLine { op, bytes: 0, path: &failure.path, note: &failure.cause }
+    }
 }
 
 /// A log that nobody keeps.

@@ -1,0 +1,56 @@
+//! The vaults of the configuration, opened for a run.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::backup;
+use crate::error::Result;
+use crate::profile::{Imap, SecretSource, VaultPlace};
+use crate::vault::Vault;
+use crate::vault::ledger::Ledger;
+use crate::vault::open::{Local, Opener};
+
+/// The vaults of one profile.
+pub(super) struct Vaults<'a> {
+    opener: Opener<'a>,
+    password: &'a SecretSource,
+    /// The accounts that were asked for.
+    ledgers: RefCell<BTreeMap<String, Option<Arc<Ledger>>>>,
+}
+
+impl<'a> Vaults<'a> {
+    pub(super) fn new(
+        state: &Path,
+        mailboxes: &'a BTreeMap<String, Imap>,
+        password: &'a SecretSource,
+    ) -> Self {
+        let opener = Opener { mailboxes, local: Local::new(state) };
+        Self { opener, password, ledgers: RefCell::default() }
+    }
+
+    /// The account of a place in a mailbox. One that cannot be read limits nothing here: opening the vault tells of it.
+    fn ledger(&self, place: &VaultPlace) -> Option<Arc<Ledger>> {
+        let VaultPlace::Mailbox { account, .. } = place else { return None };
+        let mut ledgers = self.ledgers.borrow_mut();
+        let known = ledgers.entry(account.clone());
+        known.or_insert_with(|| self.opener.ledger(account).ok().flatten()).clone()
+    }
+}
+
+impl backup::Vaults for Vaults<'_> {
+    fn open(&self, place: &VaultPlace) -> Result<Vault> {
+        self.opener.open(place, self.password, self.ledger(place))
+    }
+
+    fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {
+        self.ledger(place)?.sent()
+    }
+
+    fn goes_on(&self, place: &VaultPlace) -> Option<Timestamp> {
+        self.ledger(place)?.pause()?.until
+    }
+}

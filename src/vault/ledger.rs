@@ -1,0 +1,227 @@
+//! The account of what went to and from a mailbox today, kept in the state: all profiles share it, and it survives them.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::store::Traffic;
+use super::store::mailbox::budget::{Budget, Spent};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::profile::Limits;
+use crate::state::{Quarter, State, falls_to};
+
+/// How many bytes may be on nobody's account when the process is killed.
+const UNSAVED: u64 = 4 << 20;
+
+/// How much of a budget must be free for a pause to end, as its share: one that ends for each megabyte is no pause.
+const SHARE: u64 = 4;
+
+/// How long a mailbox rests after its server said by itself that it is too much.
+const THROTTLED: SignedDuration = SignedDuration::from_hours(1);
+
+/// The account of one mailbox.
+pub struct Ledger {
+    account: String,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    book: Mutex<Book>,
+}
+
+struct Book {
+    state: State,
+    /// What the state knew of the last 24 hours when it was last asked.
+    day: Vec<Quarter>,
+    unsaved: Traffic,
+    pause: Option<Spent>,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+enum Way {
+    Up,
+    Down,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ledger({})", self.account)
+    }
+}
+
+impl Ledger {
+    /// Opens the account.
+    ///
+    /// # Errors
+    /// The state cannot be used.
+    pub fn open(state: &Path, account: &str, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
+        let state = State::open(state)?;
+        let day = state.traffic().last_day(account, clock.now())?;
+        let book = Mutex::new(Book { state, day, unsaved: Traffic::default(), pause: None });
+        Ok(Self { account: account.to_owned(), limits, clock, book })
+    }
+
+    /// What was sent in the last 24 hours, and how much may be; None: there is no limit.
+    pub fn sent(&self) -> Option<(u64, u64)> {
+        let limit = self.limits.upload_per_day?;
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((book.used(Way::Up, self.clock.now()), limit))
+    }
+
+    /// The pause that stopped something, if one did.
+    pub fn pause(&self) -> Option<Spent> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).pause
+    }
+
+    fn may(&self, way: Way, bytes: u64) -> Result<(), Spent> {
+        let limit = match way {
+            Way::Up => self.limits.upload_per_day,
+            Way::Down => self.limits.download_per_day,
+        };
+        let Some(limit) = limit else { return Ok(()) };
+        let now = self.clock.now();
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        if book.used(way, now).saturating_add(bytes) <= limit {
+            return Ok(());
+        }
+        // Another process may have used some of it, and some may be free again.
+        book.save(&self.account, now);
+        if book.used(way, now).saturating_add(bytes) <= limit {
+            return Ok(());
+        }
+        let most = (limit - limit / SHARE).min(limit.saturating_sub(bytes));
+        let quarters = book.day.iter().map(|quarter| (quarter.began, way.of(quarter)));
+        let until = falls_to(most, quarters);
+        Err(book.paused(until))
+    }
+}
+
+impl Way {
+    fn of(self, quarter: &Quarter) -> u64 {
+        match self {
+            Self::Up => quarter.up,
+            Self::Down => quarter.down,
+        }
+    }
+}
+
+impl Book {
+    fn used(&self, way: Way, now: Timestamp) -> u64 {
+        let of = |quarter: &Quarter| {
+            let old = now.duration_since(quarter.began) > SignedDuration::from_mins(24 * 60 + 15);
+            if old { 0 } else { way.of(quarter) }
+        };
+        let unsaved = match way {
+            Way::Up => self.unsaved.up,
+            Way::Down => self.unsaved.down,
+        };
+        self.day.iter().fold(unsaved, |sum, quarter| sum.saturating_add(of(quarter)))
+    }
+
+    /// Writes down what was carried, and reads what others carried. What cannot be written now is written the next
+    /// time: that the state is full is told where the run is recorded.
+    fn save(&mut self, account: &str, now: Timestamp) {
+        let Traffic { up, down } = self.unsaved;
+        if self.state.traffic().add(account, up, down, now).is_ok()
+            && let Ok(day) = self.state.traffic().last_day(account, now)
+        {
+            self.day = day;
+            self.unsaved = Traffic::default();
+        }
+    }
+
+    fn paused(&mut self, until: Option<Timestamp>) -> Spent {
+        let spent = Spent { until };
+        self.pause = Some(spent);
+        spent
+    }
+}
+
+impl Budget for Ledger {
+    fn may_send(&self, bytes: u64) -> Result<(), Spent> {
+        self.may(Way::Up, bytes)
+    }
+
+    fn may_fetch(&self, bytes: u64) -> Result<(), Spent> {
+        self.may(Way::Down, bytes)
+    }
+
+    fn used(&self, traffic: Traffic) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.unsaved.up += traffic.up;
+        book.unsaved.down += traffic.down;
+        if book.unsaved.up + book.unsaved.down >= UNSAVED {
+            book.save(&self.account, self.clock.now());
+        }
+    }
+
+    fn throttled(&self) -> Spent {
+        let until = self.clock.now().checked_add(THROTTLED).ok();
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).paused(until)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).save(&self.account, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    /// A clock that is set by hand.
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_budget_is_shared_kept_and_free_again_a_day_later() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(900 * 2_000_000)));
+        let limits = Limits { upload_per_day: Some(1_000), download_per_day: Some(50), ..Limits::default() };
+        let open =
+            || Ledger::open(&temp.path().join("state"), "gmail", limits, Arc::clone(&clock) as _).unwrap();
+        let (first, second) = (open(), open());
+        assert_eq!(first.may_send(1_000), Ok(()));
+        assert_eq!(first.sent(), Some((0, 1_000)));
+        first.used(Traffic { up: 900, down: 10 });
+        assert_eq!(first.may_send(100), Ok(()));
+        assert_eq!((first.pause(), first.may_fetch(40)), (None, Ok(())));
+        let spent = first.may_send(101).unwrap_err();
+        let until = spent.until.unwrap();
+        assert_eq!(until, clock.now() + SignedDuration::from_mins(24 * 60 + 15));
+        assert_eq!(first.pause(), Some(spent));
+        // The other one learns of it when it is about to exceed its share.
+        second.used(Traffic { up: 50, down: 0 });
+        assert_eq!(second.may_send(1_000).unwrap_err().until, Some(until));
+        assert_eq!(second.sent(), Some((950, 1_000)));
+        drop((first, second));
+        clock.0.store(until.as_second() - 60, Ordering::Relaxed);
+        assert!(open().may_send(1_000).is_err());
+        clock.0.store(until.as_second() + 1, Ordering::Relaxed);
+        assert_eq!(open().may_send(1_000), Ok(()));
+        let told = open().throttled();
+        assert_eq!(told.until, Some(clock.now() + THROTTLED));
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_budget() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(0)));
+        let ledger = Ledger::open(&temp.path().join("state"), "home", Limits::default(), clock as _).unwrap();
+        ledger.used(Traffic { up: u64::MAX / 4, down: u64::MAX / 4 });
+        assert_eq!((ledger.may_send(u64::MAX), ledger.may_fetch(1)), (Ok(()), Ok(())));
+        assert_eq!(ledger.sent(), None);
+    }
+}
