@@ -9,7 +9,7 @@ use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
 use postkeep::progress::{Meter, Silent};
 use postkeep::run::{RootMarks, RunId, Status};
 use postkeep::sync::Request;
-use postkeep::sync::journal::{Journal, LogLine, Op};
+use postkeep::journal::{Journal, LogLine, Op};
 use rustix::fs::XattrFlags;
 
 use crate::common::{Ran, Sandbox, left_out, tree};

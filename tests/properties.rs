@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
 use postkeep::progress::{Meter, Silent};
 use postkeep::run::{Outcome, RootMarks, RunId, Status};
-use postkeep::sync::{Request, journal::Forgetful};
+use postkeep::journal::Forgetful;
+use postkeep::sync::Request;
 use proptest::prelude::*;
 
 use crate::common::{long, tree};
