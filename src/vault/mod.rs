@@ -30,9 +30,6 @@ pub mod store;
 pub mod tree;
 mod warnings;
 
-#[cfg(test)]
-mod testing;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,7 +166,7 @@ fn no_vault(place: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::Heap;
+    use super::store::memory::Memory;
     use super::*;
     use crate::error;
 
@@ -181,7 +178,7 @@ mod tests {
     fn a_vault_is_made_once_and_opens_with_its_password_alone() {
         let temp = tempfile::tempdir().unwrap();
         let (keys, cache) = (temp.path().join("keys"), temp.path().join("cache"));
-        let heap = Heap::new();
+        let heap = Arc::new(Memory::default());
         let store = || Arc::clone(&heap) as Arc<dyn Store>;
         let open = |password| Vault::open(store(), password, &keys, &cache);
 
@@ -190,8 +187,7 @@ mod tests {
 
         Vault::create(store(), "right", &options()).unwrap();
         assert!(Vault::create(store(), "right", &options()).unwrap_err().to_string().contains("already"));
-        let before = heap.count(Kind::Key);
-        assert_eq!(before, 1);
+        assert_eq!(heap.list(Kind::Key).unwrap().len(), 1);
 
         assert_eq!(open("wrong").unwrap_err().kind(), error::Kind::WrongPassword);
         assert!(!keys.exists(), "a wrong password left a key");
