@@ -302,6 +302,11 @@ fn said(wire: &Shared, error: &imap::Error) -> Failed {
             Err(no) => Failed::No(no),
             Ok(_) => Failed::broken("what the server says cannot be understood"),
         },
+        // The crate takes an answer that it cannot read for a goodbye, such as one with a name that is not ASCII.
+        (imap::Error::Bye(_), Some(answer)) if !line.starts_with(b"*") => match answer.yes() {
+            Err(no) => Failed::No(no),
+            Ok(_) => Failed::broken("what the server says cannot be understood"),
+        },
         (imap::Error::Bye(_), Some(answer)) => {
             Failed::Broken { why: "the server hung up".into(), bye: answer.yes().err() }
         }
