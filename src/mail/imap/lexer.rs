@@ -14,6 +14,9 @@ const LARGEST_STRING: u64 = 1 << 20;
 /// The largest literal that is believed (RFC 9051: number64; a mail has a few GB at most).
 const LARGEST_LITERAL: u64 = 4 << 30;
 
+/// The longest atom.
+const LONGEST_WORD: usize = 4096;
+
 /// The deepest list that is looked through.
 const DEEPEST: u32 = 64;
 
@@ -100,21 +103,29 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// A word up to a space, a parenthesis or the end of the line. What stands in `[]` belongs to it, as in
-    /// `BODY[HEADER.FIELDS (DATE)]<0>`.
+    /// An atom: up to a space, a parenthesis or the end of the line.
+    pub(super) fn atom(&mut self) -> Result<String, Lex> {
+        self.up_to_a_break(false)
+    }
+
+    /// A word that announces something. What stands in `[]` belongs to it, as in `BODY[HEADER.FIELDS (DATE)]<0>`.
     pub(super) fn word(&mut self) -> Result<String, Lex> {
+        self.up_to_a_break(true)
+    }
+
+    fn up_to_a_break(&mut self, brackets: bool) -> Result<String, Lex> {
         let mut word = Vec::new();
         let mut inside = false;
         loop {
             match self.peek()? {
                 b'\r' | b'\n' => break,
                 b' ' | b'(' | b')' if !inside => break,
-                b'[' => inside = true,
+                b'[' => inside = brackets,
                 b']' => inside = false,
                 _ => {}
             }
             word.push(self.take()?);
-            if word.len() > 4096 {
+            if word.len() > LONGEST_WORD {
                 return Err(Lex::Odd);
             }
         }
@@ -126,7 +137,7 @@ impl<'a> Lexer<'a> {
 
     /// A number.
     pub(super) fn number(&mut self) -> Result<u64, Lex> {
-        number(&self.word()?).ok_or(Lex::Odd)
+        number(&self.atom()?).ok_or(Lex::Odd)
     }
 
     /// What stands next. A literal's header is read.
@@ -204,7 +215,7 @@ impl<'a> Lexer<'a> {
             Value::Literal(_) => Err(Lex::Endless),
             Value::List => Err(Lex::Odd),
             Value::Atom => {
-                let word = self.word()?;
+                let word = self.atom()?;
                 Ok((!word.eq_ignore_ascii_case("NIL")).then(|| word.into_bytes()))
             }
         }
@@ -265,7 +276,7 @@ impl<'a> Lexer<'a> {
                     self.take()?;
                     depth -= 1;
                 }
-                Value::Atom => drop(self.word()?),
+                Value::Atom => drop(self.atom()?),
             }
             if depth == 0 {
                 return Ok(());
@@ -333,3 +344,6 @@ impl<'a> Lexer<'a> {
 pub(super) fn number(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests;
