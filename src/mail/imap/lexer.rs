@@ -3,6 +3,8 @@
 //! Everything is bounded: the bytes of one response that are looked at, and the depth of its lists. A literal is only
 //! announced; who asked for it takes its bytes, or they are skipped.
 
+mod skip;
+
 use std::io::{self, BufRead};
 
 /// The most bytes of one response that are looked at, literals that are streamed not counted.
@@ -16,9 +18,6 @@ const LARGEST_LITERAL: u64 = 4 << 30;
 
 /// The longest atom.
 const LONGEST_WORD: usize = 4096;
-
-/// The deepest list that is looked through.
-const DEEPEST: u32 = 64;
 
 /// Why a response cannot be read.
 #[derive(Debug)]
@@ -258,33 +257,6 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips a value, however deep.
-    pub(super) fn skip_value(&mut self) -> Result<(), Lex> {
-        let mut depth: u32 = 0;
-        loop {
-            match self.value()? {
-                Value::List => {
-                    self.take()?;
-                    depth += 1;
-                    if depth > DEEPEST {
-                        return Err(Lex::Odd);
-                    }
-                }
-                Value::Quoted => drop(self.quoted()?),
-                Value::Literal(size) => self.stream(size, &mut |_| Ok(()))?,
-                Value::Atom if self.peek()? == b')' && depth > 0 => {
-                    self.take()?;
-                    depth -= 1;
-                }
-                Value::Atom => drop(self.atom()?),
-            }
-            if depth == 0 {
-                return Ok(());
-            }
-            self.spaces()?;
-        }
-    }
-
     /// The rest of the line as text, in which nothing is a literal: what people are told.
     pub(super) fn text(&mut self) -> Result<String, Lex> {
         let mut bytes = Vec::new();
@@ -302,41 +274,6 @@ impl<'a> Lexer<'a> {
             bytes.pop();
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// Skips to the end of the response, over literals that are in the way.
-    pub(super) fn finish(&mut self) -> Result<(), Lex> {
-        while !self.ended {
-            match self.literal_at_end_of_line()? {
-                Some(size) => self.stream(size, &mut |_| Ok(()))?,
-                None => self.ended = true,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads to the end of a line, which may end with the header of a literal.
-    fn literal_at_end_of_line(&mut self) -> Result<Option<u64>, Lex> {
-        // As much of the line's end as a header takes.
-        let mut tail: Vec<u8> = Vec::new();
-        loop {
-            match self.take()? {
-                b'\n' => break,
-                byte => tail.push(byte),
-            }
-            if tail.len() > 64 {
-                tail.drain(..32);
-            }
-        }
-        let tail = tail.strip_suffix(b"\r").unwrap_or(&tail);
-        let Some(tail) = tail.strip_suffix(b"}") else { return Ok(None) };
-        let tail = tail.strip_suffix(b"+").unwrap_or(tail);
-        let Some(brace) = tail.iter().rposition(|byte| *byte == b'{') else { return Ok(None) };
-        let size = std::str::from_utf8(&tail[brace + 1..]).ok().and_then(number);
-        match size {
-            Some(size) if size > LARGEST_LITERAL => Err(Lex::Endless),
-            size => Ok(size),
-        }
     }
 }
 

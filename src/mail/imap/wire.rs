@@ -15,8 +15,8 @@ use super::socket::{Counted, Cutter, Meter};
 const BUFFER: usize = 128 << 10;
 
 /// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
-const LONGEST_LINE: usize = 256 << 10;
-const MOST: usize = 8 << 20;
+const LONGEST_LINE: usize = 64 << 10;
+const MOST: usize = 1 << 20;
 
 /// In a stretch of so many silences at least so many bytes must come or go, else the server drips and holds us up for
 /// ever.
