@@ -82,6 +82,14 @@ auth_verbose = yes
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_fsync = never
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage=48M
+}}
+protocol imap {{
+  mail_plugins = quota imap_quota
+}}
 default_process_limit = 50
 default_client_limit = 200
 passdb {{
