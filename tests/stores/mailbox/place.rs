@@ -74,6 +74,15 @@ impl InMailbox {
     }
 }
 
+impl Drop for InMailbox {
+    /// The folders of all tests would not fit into one mailbox.
+    fn drop(&mut self) {
+        if let Ok(mut session) = Dialer::new(self.account.clone(), secret()).open() {
+            let _ = session.delete(&self.folder);
+        }
+    }
+}
+
 impl Place for InMailbox {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.store())
