@@ -25,6 +25,7 @@ mod seal;
 pub mod snapshot;
 pub mod store;
 pub mod tree;
+pub mod verify;
 mod warnings;
 
 #[cfg(test)]
