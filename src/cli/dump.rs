@@ -37,7 +37,9 @@ pub(crate) fn run(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
     too_many(words, 1)?;
     let split = words.first().map(|word| snapshot::split(word));
     let Some((name, Some(path))) = split else {
-        return Err(usage("nothing to write is named").hint("name it: SNAPSHOT:PATH, such as latest:/etc/fstab"));
+        return Err(
+            usage("nothing to write is named").hint("name it: SNAPSHOT:PATH, such as latest:/etc/fstab")
+        );
     };
     let vault = chosen.open()?;
     let all = vault.snapshots()?;

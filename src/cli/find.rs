@@ -116,7 +116,9 @@ fn note(hits: &mut Hits, path: &RelPath, node: &Node, snapshot: usize) {
     let same = |(seen, _): &&mut (Node, Vec<usize>)| {
         node::kind(seen) == node::kind(node)
             && (node.is_dir()
-                || seen.meta.mtime == node.meta.mtime && seen.content == node.content && seen.node_type == node.node_type)
+                || seen.meta.mtime == node.meta.mtime
+                    && seen.content == node.content
+                    && seen.node_type == node.node_type)
     };
     match versions.iter_mut().find(same) {
         Some((_, snapshots)) => snapshots.push(snapshot),
@@ -131,7 +133,8 @@ fn print(ctx: &Context, hits: &Hits, searched: &[&SnapshotFile]) -> Result<()> {
             let newest = snapshots.first().map(|n| snapshot::short(searched[*n])).unwrap_or_default();
             if ctx.json {
                 let mut line = ls::as_json(path, node);
-                line["snapshots"] = json!(snapshots.iter().map(|n| searched[*n].id.to_string()).collect::<Vec<_>>());
+                line["snapshots"] =
+                    json!(snapshots.iter().map(|n| searched[*n].id.to_string()).collect::<Vec<_>>());
                 writeln!(to, "{line}")?;
             } else {
                 let held = match snapshots.len() {

@@ -1,6 +1,7 @@
 //! Which vault a verb works on: one of a profile's, or one that is named on the command line.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -12,6 +13,7 @@ use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
 use crate::vault::open::{self, Local};
 use crate::vault::snapshot::Scope;
+use crate::vault::store::Store;
 
 /// What those verbs say about naming a vault without a profile.
 pub(super) const BARE: &str = "\
@@ -56,7 +58,8 @@ impl Which {
     pub fn choose<'a>(&self, words: &'a [String], ctx: &Context) -> Result<(Chosen, &'a [String])> {
         if let Some(password) = self.password()? {
             let place = self.vault.as_deref().ok_or_else(|| {
-                usage("--vault is missing").hint("name the vault: --vault /srv/vault, or --vault imap:ACCOUNT/FOLDER")
+                usage("--vault is missing")
+                    .hint("name the vault: --vault /srv/vault, or --vault imap:ACCOUNT/FOLDER")
             })?;
             return Ok((self.bare(place, password, ctx)?, words));
         }
@@ -144,6 +147,22 @@ impl Chosen {
         open::open(&self.place, self.mailbox.as_ref(), &self.password, &self.local, System.now())
     }
 
+    /// What it is kept on.
+    ///
+    /// # Errors
+    /// The place cannot be reached.
+    pub fn store(&self) -> Result<Arc<dyn Store>> {
+        open::store(&self.place, self.mailbox.as_ref(), System.now())
+    }
+
+    /// Opens it with a password that is known already.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_with(&self, password: &str) -> Result<Vault> {
+        Vault::open(self.store()?, password, &self.local.keys, &self.local.cache)
+    }
+
     /// Whose snapshots are meant where none is named.
     pub fn scope(&self) -> Scope {
         match &self.profile {
@@ -164,6 +183,12 @@ impl Chosen {
 /// This machine's name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// This user's name, else his number.
+pub(super) fn user() -> String {
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }
 
 /// Refuses words that no place is left for.

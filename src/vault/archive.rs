@@ -31,7 +31,12 @@ pub fn tar(vault: &Indexed<'_>, folder: &Node, to: &mut dyn Write) -> io::Result
     archive.finish()
 }
 
-fn append(archive: &mut Builder<&mut dyn Write>, vault: &Indexed<'_>, path: &RelPath, node: &Node) -> io::Result<()> {
+fn append(
+    archive: &mut Builder<&mut dyn Write>,
+    vault: &Indexed<'_>,
+    path: &RelPath,
+    node: &Node,
+) -> io::Result<()> {
     let Some((_, name)) = path.split() else { return Ok(()) };
     let entry = node::entry(node, name, &Missing { owner: (0, 0), mtime: FileTime::default() });
     let mut header = Header::new_gnu();

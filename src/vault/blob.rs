@@ -166,7 +166,10 @@ mod tests {
             }
             let lie = |length| Location { uncompressed: Some(length), ..at };
             let said = |length| open(&lie(length), &raw).unwrap_err();
-            assert_eq!((said(4999), said(5001), said(u32::MAX)), (Damage::Zstd, Damage::Zstd, Damage::Length));
+            assert_eq!(
+                (said(4999), said(5001), said(u32::MAX)),
+                (Damage::Zstd, Damage::Zstd, Damage::Length)
+            );
         }
     }
 }

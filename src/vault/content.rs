@@ -41,8 +41,8 @@ impl<'a> Content<'a> {
         for id in file.content.iter().flatten() {
             let short = || id.to_string()[..8].to_owned();
             let found = vault.locate(id).and_then(|(pack, at)| Some((pack, at, at.content()?)));
-            let (pack, at, bytes) =
-                found.ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
+            let (pack, at, bytes) = found
+                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
             length += u64::from(bytes);
             pieces.push_back((pack, at));
         }

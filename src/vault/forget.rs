@@ -45,7 +45,13 @@ pub struct Group {
 ///
 /// # Errors
 /// The rules name no number or time at all.
-pub fn plan(all: Vec<SnapshotFile>, keep: &Keep, scope: &Scope, last: bool, now: &Zoned) -> Result<Vec<Group>> {
+pub fn plan(
+    all: Vec<SnapshotFile>,
+    keep: &Keep,
+    scope: &Scope,
+    last: bool,
+    now: &Zoned,
+) -> Result<Vec<Group>> {
     let mut groups: BTreeMap<(String, String, String), Vec<SnapshotFile>> = BTreeMap::new();
     for snapshot in all.into_iter().filter(|snapshot| scope.has(snapshot)) {
         let key = (snapshot.hostname.clone(), snapshot.label.clone(), snapshot.paths.to_string());
@@ -59,7 +65,12 @@ pub fn plan(all: Vec<SnapshotFile>, keep: &Keep, scope: &Scope, last: bool, now:
     Ok(judged)
 }
 
-fn judge(snapshots: Vec<SnapshotFile>, options: &KeepOptions, last: bool, now: &Zoned) -> Result<Vec<Judged>> {
+fn judge(
+    snapshots: Vec<SnapshotFile>,
+    options: &KeepOptions,
+    last: bool,
+    now: &Zoned,
+) -> Result<Vec<Judged>> {
     let (checkpoints, whole): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(snapshot::is_checkpoint);
     let newest = whole.iter().map(|snapshot| snapshot.time.timestamp()).max();
     let mut judged: Vec<_> = checkpoints
@@ -74,7 +85,9 @@ fn judge(snapshots: Vec<SnapshotFile>, options: &KeepOptions, last: bool, now: &
     let decided = ForgetGroups::from_grouped_snapshots_with_retention(grouped, options, now);
     let decided = decided.map_err(|error| crate::error::Error::other(super::guard::sentence(&error)))?;
     let mut whole: Vec<_> = decided.0.into_iter().flat_map(|group| group.items).collect();
-    whole.sort_by(|a, b| a.snapshot.time.cmp(&b.snapshot.time).then_with(|| a.snapshot.id.cmp(&b.snapshot.id)));
+    whole.sort_by(|a, b| {
+        a.snapshot.time.cmp(&b.snapshot.time).then_with(|| a.snapshot.id.cmp(&b.snapshot.id))
+    });
     let none = !whole.iter().any(|one| one.keep);
     let count = whole.len();
     for (n, one) in whole.into_iter().enumerate() {
@@ -82,7 +95,9 @@ fn judge(snapshots: Vec<SnapshotFile>, options: &KeepOptions, last: bool, now: &
         let why = if saved { "the last one of its group".to_owned() } else { one.reasons.join(", ") };
         judged.push(Judged { snapshot: one.snapshot, keep: one.keep || saved, why });
     }
-    judged.sort_by(|a, b| a.snapshot.time.cmp(&b.snapshot.time).then_with(|| a.snapshot.id.cmp(&b.snapshot.id)));
+    judged.sort_by(|a, b| {
+        a.snapshot.time.cmp(&b.snapshot.time).then_with(|| a.snapshot.id.cmp(&b.snapshot.id))
+    });
     Ok(judged)
 }
 

@@ -81,9 +81,11 @@ impl Indexed<'_> {
             return Err(format!("its list of entries is not in the vault (tree {})", short(id)));
         }
         let what = format!("its list of entries cannot be read (tree {})", short(id));
-        let read = guard::call(&self.vault.backend, || what.clone(), || {
-            self.repo.get_blob_cached(&BlobId::from(*id), BlobType::Tree)
-        });
+        let read = guard::call(
+            &self.vault.backend,
+            || what.clone(),
+            || self.repo.get_blob_cached(&BlobId::from(*id), BlobType::Tree),
+        );
         let bytes = read.map_err(|error| {
             let why = error.one_line();
             if why.starts_with(&what) { why } else { format!("{what}: {why}") }
@@ -101,7 +103,6 @@ impl Indexed<'_> {
 /// # Errors
 /// It panicked.
 pub(in crate::vault) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
-    std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| {
-        Error::other("a thread stopped unexpectedly")
-    })
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| Error::other("a thread stopped unexpectedly"))
 }

@@ -83,8 +83,9 @@ impl Vault {
         };
         // Opened by a master key alone it is not known which one is ours: then all may be.
         if key.own || self.key_id().is_none() {
-            return Err(Error::new(Sort::Usage, "this key is the one that your password opens")
-                .hint("open the vault with another password to remove it, or change this one: postkeep key passwd"));
+            return Err(Error::new(Sort::Usage, "this key is the one that your password opens").hint(
+                "open the vault with another password to remove it, or change this one: postkeep key passwd",
+            ));
         }
         self.store().remove(Kind::Key, &[key.id])?;
         Ok(key.id)

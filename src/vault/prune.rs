@@ -54,8 +54,9 @@ impl Vault {
         let _lock = self.lock(if dry { Access::Shared } else { Access::Exclusive })?;
         let mut options = PruneOptions::default();
         options.max_unused = LimitOption::Percentage(thrift.max_unused);
-        options.max_repack =
-            thrift.max_repack.map_or(LimitOption::Unlimited, |bytes| LimitOption::Size(bytesize::ByteSize(bytes)));
+        options.max_repack = thrift
+            .max_repack
+            .map_or(LimitOption::Unlimited, |bytes| LimitOption::Size(bytesize::ByteSize(bytes)));
         options.keep_delete = Span::new().hours(MARKED);
         options.instant_delete = false;
         let repo = self.repository()?;

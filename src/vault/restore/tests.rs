@@ -29,7 +29,8 @@ impl Kept {
         let store = || Arc::clone(&heap) as Arc<dyn Store>;
         let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
         Vault::create(store(), "secret", &options).unwrap();
-        let vault = Vault::open(store(), "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
+        let vault =
+            Vault::open(store(), "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
         Self { heap, vault, temp }
     }
 
@@ -64,7 +65,8 @@ impl Kept {
         let plain = serde_json::to_vec(&serde_json::json!({ "nodes": nodes })).unwrap();
         let (id, pack) = (Id(Sha256::digest(&plain).into()), key.encrypt(&plain).unwrap());
         let pack_id = Id(Sha256::digest(&pack).into());
-        let blob = serde_json::json!({ "id": id.to_string(), "type": "tree", "offset": 0, "length": pack.len() });
+        let blob =
+            serde_json::json!({ "id": id.to_string(), "type": "tree", "offset": 0, "length": pack.len() });
         let index = serde_json::json!({ "packs": [{ "id": pack_id.to_string(), "blobs": [blob] }] });
         let index = key.encrypt(&serde_json::to_vec(&index).unwrap()).unwrap();
         self.heap.write(Object::Pack, &pack_id, pack.into()).unwrap();
@@ -111,7 +113,8 @@ fn what_was_saved_comes_back() {
     fs::create_dir_all(source.join("deep/deeper")).unwrap();
     fs::create_dir(source.join("empty")).unwrap();
     fs::write(source.join("empty file"), "").unwrap();
-    let noise: Vec<u8> = (0..5_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let noise: Vec<u8> =
+        (0..5_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     fs::write(source.join("deep/large"), &noise).unwrap();
     let sparse = [vec![0; 24 << 20], b"end".to_vec()].concat();
     fs::write(source.join("deep/sparse"), &sparse).unwrap();
@@ -190,7 +193,9 @@ fn names_from_a_snapshot_never_lead_out_of_the_target() {
         assert!(target.join("folder/stolen").is_file());
         let said = format!("{:#?}", restored.failures.list);
         assert!(restored.failures.errors >= 14, "{said}");
-        for part in ["lead out", "is not in the vault (tree 05050505)", "blob abababab", "what its content is"] {
+        for part in
+            ["lead out", "is not in the vault (tree 05050505)", "blob abababab", "what its content is"]
+        {
             assert!(said.contains(part), "{part}: {said}");
         }
     }

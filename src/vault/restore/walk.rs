@@ -228,7 +228,8 @@ impl<'a, 'w> Walker<'a, 'w> {
             At::Later | At::Broken => return At::Broken,
         };
         let folder = &self.ground.folder;
-        let found = if self.order.merge || self.order.dry { folder.stat(&parent.dir, name) } else { Ok(None) };
+        let found =
+            if self.order.merge || self.order.dry { folder.stat(&parent.dir, name) } else { Ok(None) };
         let dir = match found {
             Ok(None) if self.order.dry => {
                 line(Act::New);
@@ -272,7 +273,8 @@ impl<'a, 'w> Walker<'a, 'w> {
             match self.pieces(node) {
                 Ok((found, bytes)) => {
                     if bytes != entry.size {
-                        let cause = format!("its content has {bytes} bytes, its metadata says {}", entry.size);
+                        let cause =
+                            format!("its content has {bytes} bytes, its metadata says {}", entry.size);
                         self.ground.trouble(Severity::Warning, path.to_string(), cause);
                     }
                     (pieces, entry.size) = (found, bytes);
@@ -306,17 +308,20 @@ impl<'a, 'w> Walker<'a, 'w> {
         }
         let over = over.as_ref().map(Seen::from);
         if entry.kind == Kind::File {
-            self.land(pieces, Landing {
-                within,
-                path: path.clone(),
-                entry,
-                attributes,
-                over,
-                partial: OnceLock::new(),
-                failed: AtomicBool::new(false),
-                promise,
-                arrived: false,
-            });
+            self.land(
+                pieces,
+                Landing {
+                    within,
+                    path: path.clone(),
+                    entry,
+                    attributes,
+                    over,
+                    partial: OnceLock::new(),
+                    failed: AtomicBool::new(false),
+                    promise,
+                    arrived: false,
+                },
+            );
         } else if self.special(&within.dir, path, &entry, &attributes, over.as_ref()) {
             promise.into_iter().for_each(|promise| promise.keep(true));
         }
@@ -332,9 +337,10 @@ impl<'a, 'w> Walker<'a, 'w> {
         let (mut pieces, mut bytes) = (Vec::with_capacity(content.len()), 0_u64);
         for id in content {
             let short = || id.to_string()[..8].to_owned();
-            let (pack, at) = self.vault.locate(id).ok_or_else(|| {
-                format!("a piece of its content is not in the vault (blob {})", short())
-            })?;
+            let (pack, at) = self
+                .vault
+                .locate(id)
+                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
             let length = at.content().ok_or_else(|| {
                 format!("a piece of its content has an impossible length (blob {})", short())
             })?;
@@ -508,4 +514,3 @@ impl<'a, 'w> Walker<'a, 'w> {
         folder.put_link(&within.dir, path, &dir, &leader, over.as_ref())
     }
 }
-

@@ -111,7 +111,12 @@ fn pack(
     bad.blobs.extend(broken.iter().map(|(id, _)| *id));
     let what = match (broken.first(), whole) {
         (Some((_, damage)), _) => {
-            format!("pack {} is damaged: {} of its {} blobs are lost ({damage})", short(id), broken.len(), blobs.len())
+            format!(
+                "pack {} is damaged: {} of its {} blobs are lost ({damage})",
+                short(id),
+                broken.len(),
+                blobs.len()
+            )
         }
         // Its header, or bytes between the blobs.
         (None, _) => format!(

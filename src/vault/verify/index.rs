@@ -96,7 +96,8 @@ impl Known {
                 }
                 Some(size) if *size < least => {
                     self.bad.packs.insert(*id);
-                    let what = format!("pack {} is cut off: {size} bytes are left of {least} or more", short(id));
+                    let what =
+                        format!("pack {} is cut off: {size} bytes are left of {least} or more", short(id));
                     problems.damage(what, LOST);
                 }
                 Some(_) => {}
@@ -107,7 +108,11 @@ impl Known {
         if count > 0 && !self.partial {
             problems.add(
                 Weight::Note,
-                format!("{} ({}) in no index: left by an interrupted run, or written just now", of(count, "pack is", "packs are"), size(bytes)),
+                format!(
+                    "{} ({}) in no index: left by an interrupted run, or written just now",
+                    of(count, "pack is", "packs are"),
+                    size(bytes)
+                ),
                 "nothing is lost; `postkeep prune` frees the room",
             );
         }

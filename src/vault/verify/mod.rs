@@ -139,7 +139,10 @@ impl Vault {
                 }
                 Err(why) => problems.damage(
                     format!("snapshot {} is lost: {why}", short(&found.id)),
-                    format!("remove it, or every listing stumbles over it: its file is snapshots/{}", found.id),
+                    format!(
+                        "remove it, or every listing stumbles over it: its file is snapshots/{}",
+                        found.id
+                    ),
                 ),
             }
         }

@@ -88,7 +88,11 @@ impl Walk<'_> {
                 Ok(tree) => tree,
                 Err(why) => {
                     broken += 1;
-                    self.lose(path, format!("the folder's list of entries is lost, and with it all that is in it: {why}"), n);
+                    self.lose(
+                        path,
+                        format!("the folder's list of entries is lost, and with it all that is in it: {why}"),
+                        n,
+                    );
                     continue;
                 }
             };
