@@ -13,16 +13,16 @@ use crate::replica::Listing;
 const BUFFER: usize = 64 << 10;
 
 /// Flags under which a folder is opened: itself, never what a link in its place points to.
-pub(super) const FOLDER: OFlags =
+pub(crate) const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens the folder `name` in `dir`.
-pub(super) fn open_folder(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn open_folder(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(dir, name, FOLDER, Mode::empty())?)
 }
 
 /// Lists a folder, sorted by name. An entry that vanishes between its name and its stat is not there.
-pub(super) fn list(dir: impl AsFd) -> io::Result<Listing> {
+pub(crate) fn list(dir: impl AsFd) -> io::Result<Listing> {
     let names = names(dir.as_fd())?;
     let mut listing = Listing { entries: Vec::with_capacity(names.len()), unreadable: Vec::new() };
     for name in names {
@@ -50,7 +50,7 @@ fn names(dir: impl AsFd) -> io::Result<Vec<Name>> {
 }
 
 /// What `name` in `dir` is; None when it is not there.
-pub(super) fn stat(dir: impl AsFd, name: Name) -> io::Result<Option<Entry>> {
+pub(crate) fn stat(dir: impl AsFd, name: Name) -> io::Result<Option<Entry>> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let found = match rustix::fs::statx(dir.as_fd(), name.as_bytes(), flags, StatxFlags::BASIC_STATS) {
         Ok(found) => found,
@@ -70,7 +70,7 @@ pub(super) fn stat(dir: impl AsFd, name: Name) -> io::Result<Option<Entry>> {
 }
 
 /// What an open descriptor is, under the name it is known by.
-pub(super) fn stat_fd(fd: impl AsFd, name: Name) -> io::Result<Entry> {
+pub(crate) fn stat_fd(fd: impl AsFd, name: Name) -> io::Result<Entry> {
     let found = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
     Ok(entry(name, &found))
 }

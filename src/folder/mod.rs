@@ -5,7 +5,7 @@
 //! name in one rename, so a final name never carries half a file.
 
 mod copy;
-mod list;
+pub(crate) mod list;
 mod meta;
 mod nature;
 mod partial;

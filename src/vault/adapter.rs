@@ -22,19 +22,32 @@ const SCRYPT_MEMORY: u64 = 1 << 30;
 pub(super) struct Adapter {
     store: Arc<dyn Store>,
     failed: Mutex<Option<Error>>,
+    write_failed: AtomicBool,
     closed: AtomicBool,
+    /// Snapshots are not stored.
+    withheld: AtomicBool,
+    last_snapshot: Mutex<Option<Id>>,
     /// The config: each handle on the repository would ask for it three times.
     config: Mutex<Option<(Found, Bytes)>>,
 }
 
 impl Adapter {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, failed: Mutex::default(), closed: AtomicBool::default(), config: Mutex::default() }
+        Self {
+            store,
+            failed: Mutex::default(),
+            write_failed: AtomicBool::default(),
+            closed: AtomicBool::default(),
+            withheld: AtomicBool::default(),
+            last_snapshot: Mutex::default(),
+            config: Mutex::default(),
+        }
     }
 
     /// Forgets the errors of what was done before.
     pub fn begin(&self) {
         *lock(&self.failed) = None;
+        self.write_failed.store(false, SeqCst);
     }
 
     /// The first error of the store since the beginning.
@@ -50,6 +63,21 @@ impl Adapter {
     /// Takes writes again.
     pub fn reopen(&self) {
         self.closed.store(false, SeqCst);
+    }
+
+    /// Says whether snapshots are withheld: the library saves one of whatever it was offered.
+    pub fn withhold(&self, withheld: bool) {
+        self.withheld.store(withheld, SeqCst);
+    }
+
+    /// The snapshot that was stored last.
+    pub fn last_snapshot(&self) -> Option<Id> {
+        *lock(&self.last_snapshot)
+    }
+
+    /// Whether a write failed since the beginning: then nothing that is done makes sense any more.
+    pub fn has_failed(&self) -> bool {
+        self.closed.load(SeqCst) || self.write_failed.load(SeqCst)
     }
 
     /// Keeps an error and gives rustic_core one of its own.
@@ -165,7 +193,16 @@ impl WriteBackend for Adapter {
         if tpe == FileType::Config {
             *lock(&self.config) = None;
         }
-        self.store.write(kind(tpe), &ours(id), object).map_err(|error| self.keep(error))
+        if tpe == FileType::Snapshot {
+            if self.withheld.load(SeqCst) {
+                return Ok(());
+            }
+            *lock(&self.last_snapshot) = Some(ours(id));
+        }
+        self.store.write(kind(tpe), &ours(id), object).map_err(|error| {
+            self.write_failed.store(true, SeqCst);
+            self.keep(error)
+        })
     }
 
     fn remove(&self, tpe: FileType, id: &rustic_core::Id, _: bool) -> RusticResult<()> {

@@ -1,0 +1,150 @@
+//! One slice: the library reads what it is offered, and the caller's thread watches.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{BackupOptions, ParentOptions};
+
+use super::Request;
+use super::choose::Base;
+use crate::error::Result;
+use crate::progress::Event;
+use crate::vault::source::{KNOWN, Roots, Source, Tally};
+use crate::vault::warnings::Listening;
+use crate::vault::{Lock, Vault};
+
+/// How often the listener hears how far it is.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A part of a run.
+pub(super) struct Slice<'a> {
+    pub vault: &'a Vault,
+    pub request: &'a Request<'a>,
+    pub roots: Arc<Roots>,
+    pub base: &'a Base,
+    pub tally: &'a Arc<Tally>,
+}
+
+/// What the library made of a slice. It is stored, but for the snapshot itself.
+pub(super) struct Made {
+    pub snapshot: SnapshotFile,
+    /// All entries that are no folders.
+    pub files: u64,
+    pub folders: u64,
+    pub bytes: u64,
+    pub new: u64,
+    pub changed: u64,
+    pub stored: u64,
+    /// Files that were offered and readable, and are not there.
+    pub lost: u64,
+    /// What the library said, but for what we named ourselves.
+    pub warnings: Vec<String>,
+}
+
+impl Made {
+    /// Whether there is nothing that a later run could build on.
+    pub fn is_empty(&self) -> bool {
+        self.new + self.changed == 0
+    }
+}
+
+impl Slice<'_> {
+    /// Stores a slice. The lock is confirmed before the first write, while the index is read.
+    ///
+    /// # Errors
+    /// The store fails, or the vault is somebody else's.
+    pub fn save(&self, lock: &mut Lock, warnings: &Listening) -> Result<Made> {
+        let repository = self.vault.indexed_ids()?;
+        lock.confirm()?;
+        let source =
+            Source::new(Arc::clone(&self.roots), Arc::clone(self.tally), self.request.checkpoint.max(1));
+        let mut parents = ParentOptions::default();
+        let parent = [self.base.checkpoint, self.base.whole].into_iter().flatten();
+        parents.parents = parent.map(|id| id.to_string()).collect();
+        parents.force = parents.parents.is_empty();
+        let options = BackupOptions::default().no_scan(true).parent_opts(parents);
+        let snapshot = self.vault.new_snapshot(self.request);
+        let paths = self.roots.paths();
+        self.vault.backend.withhold(true);
+        let made = self.watched(|| {
+            self.vault.call("cannot save the files into the vault", || {
+                repository.archive(&options, &source, snapshot, &paths)
+            })
+        });
+        let snapshot = made?;
+        Ok(self.made(snapshot, warnings))
+    }
+
+    /// Works on a thread of its own, while this one tells how far it is and hears the wish to stop.
+    fn watched<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let (meter, tally) = (self.request.meter, self.tally);
+        let mut told = Told::default();
+        std::thread::scope(|scope| {
+            let (done, ended) = std::sync::mpsc::channel::<()>();
+            let worker = scope.spawn(move || {
+                // Dropped at the end, be it by a panic: that wakes the one who waits.
+                let _done = done;
+                work()
+            });
+            loop {
+                let waited = ended.recv_timeout(TICK);
+                told.tell(tally, meter);
+                self.request.listener.event(&Event::Tick(meter.snapshot()));
+                if meter.is_cancelled() || self.vault.backend.has_failed() {
+                    tally.stop();
+                }
+                if waited != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn made(&self, snapshot: SnapshotFile, warnings: &Listening) -> Made {
+        let summary = snapshot.summary.clone().unwrap_or_default();
+        let offered = self.tally.offered.load(Relaxed).saturating_sub(self.tally.unread.load(Relaxed));
+        let heard = warnings.take();
+        let unnamed: Vec<_> = heard.list.into_iter().filter(|text| !text.contains(KNOWN)).collect();
+        Made {
+            files: summary.total_files_processed,
+            folders: self.tally.folders.load(Relaxed),
+            bytes: summary.total_bytes_processed,
+            new: summary.files_new,
+            changed: summary.files_changed,
+            stored: summary.data_added_packed,
+            lost: offered.saturating_sub(summary.total_files_processed),
+            warnings: unnamed.iter().map(|text| said(text)).collect(),
+            snapshot,
+        }
+    }
+}
+
+/// A warning of the library, in one line.
+fn said(text: &str) -> String {
+    format!("the vault library says: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// What the meter has heard already.
+#[derive(Default)]
+struct Told {
+    entries: u64,
+    files: u64,
+    bytes: u64,
+}
+
+impl Told {
+    fn tell(&mut self, tally: &Tally, meter: &crate::progress::Meter) {
+        let now = Self {
+            entries: tally.entries.load(Relaxed),
+            files: tally.read_files.load(Relaxed),
+            bytes: tally.read_bytes.load(Relaxed),
+        };
+        meter.compared(now.entries - self.entries);
+        meter.bytes(now.bytes - self.bytes);
+        (self.files..now.files).for_each(|_| meter.file());
+        *self = now;
+    }
+}
