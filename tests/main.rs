@@ -10,6 +10,7 @@ mod first_run;
 mod histories;
 mod hooks;
 mod hostile;
+mod imap;
 mod lab;
 mod layers;
 mod mirror;

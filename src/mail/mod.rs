@@ -4,8 +4,11 @@
 //! again is for the outbox to know. [`maildir`] is the account that needs nothing installed, [`smtp`] the one that
 //! reaches everybody, [`sendmail`] the machine's own. [`probe`] looks an account over for a person.
 
+mod certificate;
+pub mod imap;
 pub mod maildir;
 pub mod probe;
+mod roots;
 pub mod secret;
 pub mod sendmail;
 pub mod smtp;
@@ -59,4 +62,14 @@ impl Fault {
     pub(crate) fn down(error: Error) -> Self {
         Self { kind: FaultKind::Down, error }
     }
+}
+
+/// How many characters of a server's words are kept.
+const MOST_WORDS: usize = 500;
+
+/// A server's words, fit to be shown: on one line, and not too many.
+pub(super) fn clean(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = crate::entry::show(words.join(" ").as_bytes());
+    line.chars().take(MOST_WORDS).collect()
 }

@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const MOST: u64 = 64 << 10;
 
 /// A password or a token. It is shown nowhere, and its memory is cleared.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
-use super::smtp::roots;
+use super::roots;
 use crate::error::{Error, Result};
 use crate::profile::Webhook;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Vault;
-use super::store::{Store, folder};
+use super::store::{Store, folder, maildir};
+use crate::clock::System;
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
 use crate::profile::{Imap, SecretSource, VaultPlace};
@@ -37,11 +38,12 @@ impl Local {
 pub fn store(place: &VaultPlace, mailbox: Option<&Imap>, now: Timestamp) -> Result<Arc<dyn Store>> {
     match (place, mailbox) {
         (VaultPlace::Folder(path), _) => Ok(Arc::new(folder::Folder::new(path, now))),
+        (VaultPlace::Maildir(path), _) => Ok(Arc::new(maildir::Maildir::new(path, None, Arc::new(System)))),
         (VaultPlace::Mailbox { account, .. }, None) => {
             Err(Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
                 .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset")))
         }
-        (VaultPlace::Maildir(_) | VaultPlace::Mailbox { .. }, _) => {
+        (VaultPlace::Mailbox { .. }, Some(_)) => {
             Err(Error::other(format!("a vault in {place} cannot be used by this build")))
         }
     }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use postkeep::profile::{Imap, Limits, Login, Proof, SecretSource, Tls};
+
 pub use certificates::{Authority, Identity};
 
 use crate::common::left_out;
@@ -27,6 +29,7 @@ pub struct Lab {
     pub starttls: u16,
     pub relay: u16,
     imap: u16,
+    imaps: u16,
     /// Ends with this process, and the servers with it.
     _watch: Child,
 }
@@ -68,6 +71,7 @@ impl Lab {
             starttls: ports.starttls,
             relay: ports.relay,
             imap: ports.imap,
+            imaps: ports.imaps,
             _watch: watch,
         }
     }
@@ -95,6 +99,23 @@ impl Lab {
         format!(
             "[accounts.lab]\n{login}smtp = {{ host = \"localhost\", port = {port}, tls = \"{tls}\"{ca} }}\n"
         )
+    }
+
+    /// A user's mailbox; the secret is [`PASSWORD`].
+    pub fn mailbox(&self, user: &str, tls: Tls) -> Imap {
+        Imap {
+            preset: None,
+            host: "localhost".into(),
+            port: if tls == Tls::Implicit { self.imaps } else { self.imap },
+            tls,
+            ca_file: Some(self.ca_file()),
+            login: Login {
+                user: user.into(),
+                secret: SecretSource::Env("UNUSED".into()),
+                proof: Proof::Password,
+            },
+            limits: Limits::default(),
+        }
     }
 
     /// All letters of a user, in the order in which they came.

@@ -14,20 +14,21 @@ pub struct Ports {
     pub starttls: u16,
     pub relay: u16,
     pub imap: u16,
+    pub imaps: u16,
 }
 
 pub fn start(dir: &Path) -> Ports {
-    let [implicit, starttls, relay, imap, lmtp, auth] = free_ports();
-    dovecot(dir, imap, lmtp, auth);
+    let [implicit, starttls, relay, imap, imaps, lmtp, auth] = free_ports();
+    dovecot(dir, imap, imaps, lmtp, auth);
     postfix(dir, implicit, starttls, relay, lmtp, auth);
-    for port in [implicit, starttls, relay, imap, lmtp] {
+    for port in [implicit, starttls, relay, imap, imaps, lmtp] {
         let until = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "nothing listens on port {port}: {}", logs(dir));
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    Ports { implicit, starttls, relay, imap }
+    Ports { implicit, starttls, relay, imap, imaps }
 }
 
 fn logs(dir: &Path) -> String {
@@ -56,7 +57,7 @@ fn id_of(user: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn dovecot(dir: &Path, imap: u16, lmtp: u16, auth: u16) {
+fn dovecot(dir: &Path, imap: u16, imaps: u16, lmtp: u16, auth: u16) {
     let home = dir.join("dovecot");
     fs::create_dir_all(home.join("mail")).unwrap();
     // No process that handles mail may be root's.
@@ -98,7 +99,8 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps}
+    ssl = yes
   }}
 }}
 service lmtp {{

@@ -14,10 +14,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::channel::{Channel, Line};
+use super::explain;
 use super::reply::{Failed, Reply, clean};
-use super::{explain, roots};
 use crate::error::{Context, Error, Result};
 use crate::mail::probe::Step;
+use crate::mail::{certificate, roots};
 use crate::profile::{Smtp, Tls};
 
 /// How long one address of a server is tried, so that a dead one leaves time for the next.
@@ -211,7 +212,7 @@ async fn secure(
         _ => "TLS 1.2",
     };
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
-    let certificate = certificate.map_or_else(String::new, |der| explain::certificate(der));
+    let certificate = certificate.map_or_else(String::new, |der| certificate::describe(der));
     steps.push(Step::ok("tls", format!("{version}{certificate}")));
     Ok(Line::Tls(Box::new(stream)))
 }

@@ -10,7 +10,6 @@ mod connect;
 mod explain;
 mod login;
 mod reply;
-pub(super) mod roots;
 mod wire;
 
 use std::net::Ipv4Addr;

@@ -5,9 +5,7 @@ use std::error::Error as _;
 use lettre::transport::smtp::Error as Lettre;
 
 use crate::mail::Answer;
-
-/// How many characters of a reply are kept.
-const MOST: usize = 500;
+pub(super) use crate::mail::clean;
 
 /// A reply that is not a yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,13 +91,6 @@ impl std::fmt::Display for Failed {
     }
 }
 
-/// A server's words, fit to be shown: on one line, and not too many.
-pub(super) fn clean(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = crate::entry::show(words.join(" ").as_bytes());
-    line.chars().take(MOST).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +123,6 @@ mod tests {
     fn a_servers_words_are_harmless() {
         let reply = Reply::new(550, &format!("a\r\nb\u{1b}[31m {}", "x".repeat(5000)));
         assert!(reply.text.starts_with("a b\\u{1b}[31m xxx"), "{reply}");
-        assert!(reply.text.chars().count() <= MOST);
+        assert!(reply.text.chars().count() <= 500);
     }
 }

@@ -7,12 +7,17 @@
 //! | store | an object is |
 //! |---|---|
 //! | [`folder`] | a file, in restic's own layout |
+//! | [`maildir`] | a message as a file, or several |
 //! | [`memory`] | a value, for tests |
 
+mod catalogue;
 pub mod folder;
 
+pub mod letter;
+pub mod maildir;
 pub mod memory;
 mod sticky;
+mod which;
 
 use std::fmt;
 use std::ops::Range;

@@ -251,16 +251,19 @@ impl Store for Folder {
     }
 
     fn room(&self) -> Result<Option<Room>> {
-        let about = rustix::fs::statvfs(&self.path)
-            .context(|| format!("cannot ask for the room in {}", self.place()))?;
-        let used = about.f_blocks.saturating_sub(about.f_bfree);
-        // What is kept for root is nobody's room.
-        let limit = used.saturating_add(about.f_bavail);
-        Ok(Some(Room {
-            used: used.saturating_mul(about.f_frsize),
-            limit: limit.saturating_mul(about.f_frsize),
-        }))
+        room(&self.path)
     }
+}
+
+/// The room on the disk of a folder.
+pub(super) fn room(path: &Path) -> Result<Option<Room>> {
+    let shown = show(path.as_os_str().as_encoded_bytes());
+    let about = rustix::fs::statvfs(path).context(|| format!("cannot ask for the room in {shown}"))?;
+    let used = about.f_blocks.saturating_sub(about.f_bfree);
+    // What is kept for root is nobody's room.
+    let limit = used.saturating_add(about.f_bavail);
+    let bytes = |blocks: u64| blocks.saturating_mul(about.f_frsize);
+    Ok(Some(Room { used: bytes(used), limit: bytes(limit) }))
 }
 
 /// None for what is not there.

@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Result};
 const MOST: u64 = 4 << 20;
 
 /// The authorities of this machine, read once.
-pub(in crate::mail) fn system() -> &'static [CertificateDer<'static>] {
+pub(super) fn system() -> &'static [CertificateDer<'static>] {
     static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
         LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
     &SYSTEM

@@ -1,0 +1,187 @@
+//! From a name to a line on which a login may be said: addresses, TCP, TLS, greeting.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::answer::{No, Status};
+use super::engine::{Deaf, Engine, Listen};
+use super::lexer::Lexer;
+use super::offers::Offers;
+use super::wire::{Counted, Line, Shared, Wire};
+use super::{Patience, explain};
+use crate::error::{Context, Error, Result};
+use crate::mail::probe::Step;
+use crate::mail::{certificate, roots};
+use crate::profile::{Imap, Tls};
+
+/// Connects up to the greeting; `steps` hears how it goes.
+pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>) -> Result<Shared> {
+    let tls = match account.tls {
+        Tls::None => None,
+        Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
+    };
+    let (stream, peer) = dial(account, &resolve(account, steps)?, patience, steps)?;
+    if account.tls == Tls::None && !peer.ip().to_canonical().is_loopback() {
+        return Err(Error::other(format!(
+            "{} is not on this machine ({}), so nothing is said to it without TLS",
+            account.server(),
+            peer.ip()
+        ))
+        .hint("write tls = \"implicit\" or tls = \"starttls\" in its account"));
+    }
+    let broken = |cause: io::Error| explain::broken(account, &cause.to_string());
+    let mut wire = Wire::new(Line::Plain(Counted::new(stream)), patience.connect).map_err(broken)?;
+    match (account.tls, tls) {
+        (Tls::Starttls, Some(config)) => {
+            greeting(&mut wire, account)?;
+            starttls(&mut wire, account)?;
+            // The server does not greet twice.
+            wire = secure(wire, account, config, patience, steps)?;
+        }
+        (_, config) => {
+            if let Some(config) = config {
+                wire = secure(wire, account, config, patience, steps)?;
+            }
+            greeting(&mut wire, account)?;
+        }
+    }
+    Ok(Shared::new(wire))
+}
+
+fn resolve(account: &Imap, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
+    let found = (account.host.as_str(), account.port).to_socket_addrs();
+    let addresses: Vec<_> = found
+        .context(|| format!("cannot find the mail server {}", account.host))
+        .map_err(|error| error.hint("is its name right, and is there a network? `host` in its account"))?
+        .collect();
+    let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    steps.push(Step::ok("resolve", format!("{}: {}", account.host, shown.join(", "))));
+    Ok(addresses)
+}
+
+/// The first address that answers.
+fn dial(
+    account: &Imap,
+    addresses: &[SocketAddr],
+    patience: Patience,
+    steps: &mut Vec<Step>,
+) -> Result<(TcpStream, SocketAddr)> {
+    let mut last = None;
+    for address in addresses {
+        let begun = Instant::now();
+        match TcpStream::connect_timeout(address, patience.connect) {
+            Ok(stream) => {
+                let _ = stream.set_nodelay(true);
+                let took = begun.elapsed().as_millis();
+                steps.push(Step::ok("connect", format!("{address} in {took} ms")));
+                return Ok((stream, *address));
+            }
+            Err(cause) => last = Some(cause),
+        }
+    }
+    let cause = last.unwrap_or_else(|| io::Error::other("it has no address"));
+    Err(explain::unreachable(account, cause))
+}
+
+/// Reads the greeting.
+fn greeting(wire: &mut Wire, account: &Imap) -> Result<()> {
+    wire.begin();
+    let mut line = Lexer::new(wire);
+    let heard = (|| {
+        if line.word()? != "*" {
+            return Err(super::Lex::Odd);
+        }
+        line.spaces()?;
+        let status = Status::read(&line.word()?).ok_or(super::Lex::Odd)?;
+        line.spaces()?;
+        Ok((status, line.text()?))
+    })();
+    match heard {
+        Ok((Status::Ok, _)) => Ok(()),
+        // RFC 9051, 6.2.1: whoever says so before TLS keeps us from asking for it.
+        Ok((Status::Preauth, _)) => Err(Error::other(format!(
+            "{} says that we are logged in before we said who we are",
+            account.server()
+        ))
+        .hint("somebody on the way may put words into its mouth: try another network")),
+        Ok((status, text)) => Err(explain::greeting(account, &No::read(status, &text))),
+        Err(super::Lex::Odd | super::Lex::Endless) => Err(explain::no_imap(account)),
+        Err(lex) => Err(explain::broken(account, &super::Failed::from(lex).to_string())),
+    }
+}
+
+/// Asks for TLS on a plain line. RFC 9051, 6.2.1: what was heard before TLS is forgotten, and nothing but the answer
+/// may have come (someone on the way could put words into the server's mouth).
+fn starttls(wire: &mut Wire, account: &Imap) -> Result<()> {
+    let mut tag = 0;
+    let mut offers = Offers::default();
+    let mut ask = |command: &str, wire: &mut Wire, listen: &mut dyn Listen| {
+        let answer = Engine::new(wire, &mut tag).run(command, listen);
+        let answer = answer.map_err(|failed| explain::broken(account, &failed.to_string()))?;
+        answer.yes().map_err(|no| explain::greeting(account, &no))
+    };
+    ask("CAPABILITY", wire, &mut offers)?;
+    if !offers.has("STARTTLS") {
+        return Err(explain::no_starttls(account));
+    }
+    ask("STARTTLS", wire, &mut Deaf)?;
+    if wire.has_leftovers() {
+        return Err(explain::injected(account));
+    }
+    Ok(())
+}
+
+/// TLS on a line that was plain so far.
+fn secure(
+    wire: Wire,
+    account: &Imap,
+    config: Arc<ClientConfig>,
+    patience: Patience,
+    steps: &mut Vec<Step>,
+) -> Result<Wire> {
+    let name = ServerName::try_from(account.host.clone())
+        .map_err(|_| Error::other(format!("{} is no name that a certificate can have", account.host)))?;
+    let no_tls = |cause: io::Error| explain::tls(account, cause);
+    let mut client = ClientConnection::new(config, name).map_err(|e| no_tls(io::Error::other(e)))?;
+    let Some(mut socket) = wire.into_socket() else {
+        return Err(Error::other("there is TLS on the line already"));
+    };
+    shake_hands(&mut client, &mut socket, patience).map_err(no_tls)?;
+    let version = match client.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS 1.2",
+    };
+    let certificate = client.peer_certificates().and_then(|chain| chain.first());
+    let certificate = certificate.map_or_else(String::new, |der| certificate::describe(der));
+    steps.push(Step::ok("tls", format!("{version}{certificate}")));
+    let line = Line::Tls(Box::new(StreamOwned::new(client, socket)));
+    Wire::new(line, patience.connect).map_err(|cause| explain::broken(account, &cause.to_string()))
+}
+
+/// The handshake, with one deadline over all of it: each byte alone would be in time.
+fn shake_hands(client: &mut ClientConnection, socket: &mut Counted, patience: Patience) -> io::Result<()> {
+    let begun = Instant::now();
+    while client.is_handshaking() || client.wants_write() {
+        if begun.elapsed() > patience.connect * 2 {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes too long over it"));
+        }
+        if client.wants_write() {
+            client.write_tls(socket)?;
+            continue;
+        }
+        if client.read_tls(socket)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
+        }
+        if let Err(wrong) = client.process_new_packets() {
+            // The server is told what was wrong.
+            let _ = client.write_tls(socket);
+            return Err(io::Error::other(wrong));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! The hot path: commands written ahead, answers read as they come.
+//!
+//! It writes only as much ahead as the sockets hold without a reader (commands and their answers are short; the long
+//! side of an exchange is always the one that is being worked off), so it needs neither threads nor polling.
+
+use std::collections::VecDeque;
+use std::io::Write;
+
+use super::answer::{Answer, No, Status};
+use super::failed::Failed;
+use super::lexer::{Lex, Lexer, number};
+use super::wire::Wire;
+
+/// The most bytes of untagged data that a server may send before it answers a command; what a sink takes counts too.
+const MOST_UNANSWERED: u64 = 64 << 30;
+
+/// Hears the data that a server sends before it answers.
+pub(super) trait Listen {
+    /// One response: `* NUMBER WORD ...` or `* WORD ...`. What is left of the line is skipped; so is all of it, if it
+    /// turns out to be [`Lex::Odd`].
+    fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex>;
+}
+
+/// Hears nothing.
+pub(super) struct Deaf;
+
+impl Listen for Deaf {
+    fn hear(&mut self, _: Option<u32>, _: &str, _: &mut Lexer<'_>) -> Result<(), Lex> {
+        Ok(())
+    }
+}
+
+/// What ends a wait.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A command is answered: which of those that wait, counted from the oldest. It waits no longer.
+    Answered(usize, Answer),
+    /// The server waits for a literal, or for the next words of a dialogue.
+    Continue,
+}
+
+/// The engine at work. It holds the wire.
+pub(super) struct Engine<'a> {
+    wire: &'a mut Wire,
+    tag: &'a mut u64,
+    /// Tags of commands that are not answered, oldest first.
+    waiting: VecDeque<String>,
+    begun: u64,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(wire: &'a mut Wire, tag: &'a mut u64) -> Self {
+        wire.begin();
+        let begun = wire.meter().traffic().down;
+        Self { wire, tag, waiting: VecDeque::new(), begun }
+    }
+
+    /// How many commands wait for their answer.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Begins a command: its tag and a space.
+    pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
+        *self.tag += 1;
+        let tag = format!("p{}", self.tag);
+        out.extend_from_slice(tag.as_bytes());
+        out.push(b' ');
+        self.waiting.push_back(tag);
+    }
+
+    /// Writes bytes. Should the server have hung up, what it said then is looked for.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        self.wire.write_all(bytes).map_err(|cause| self.hung_up(cause.to_string()))
+    }
+
+    /// Sends what was written.
+    pub(super) fn flush(&mut self) -> Result<(), Failed> {
+        self.wire.flush().map_err(|cause| self.hung_up(cause.to_string()))
+    }
+
+    /// Sends a whole command, without its tag and line end.
+    pub(super) fn send(&mut self, command: &str) -> Result<(), Failed> {
+        let mut out = Vec::with_capacity(command.len() + 16);
+        self.begin(&mut out);
+        out.extend_from_slice(command.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        self.write(&out)?;
+        self.flush()
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(super) fn run(&mut self, command: &str, listen: &mut dyn Listen) -> Result<Answer, Failed> {
+        self.send(command)?;
+        self.answer(listen)
+    }
+
+    /// Waits for the answer to the only command that waits.
+    pub(super) fn answer(&mut self, listen: &mut dyn Listen) -> Result<Answer, Failed> {
+        match self.event(listen)? {
+            Event::Answered(_, answer) => Ok(answer),
+            Event::Continue => Err(Failed::broken("the server waits for something that nobody promised")),
+        }
+    }
+
+    /// Waits for an answer, or until the server wants us to go on.
+    pub(super) fn event(&mut self, listen: &mut dyn Listen) -> Result<Event, Failed> {
+        loop {
+            if self.wire.meter().traffic().down - self.begun > MOST_UNANSWERED {
+                return Err(Lex::Endless.into());
+            }
+            if let Some(event) = self.response(listen)? {
+                if matches!(event, Event::Answered(..)) {
+                    self.begun = self.wire.meter().traffic().down;
+                }
+                return Ok(event);
+            }
+        }
+    }
+
+    /// One response.
+    fn response(&mut self, listen: &mut dyn Listen) -> Result<Option<Event>, Failed> {
+        let mut line = Lexer::new(self.wire);
+        match line.peek()? {
+            b'+' => {
+                line.eat(b'+')?;
+                line.text()?;
+                return Ok(Some(Event::Continue));
+            }
+            b'*' => {
+                line.eat(b'*')?;
+                line.spaces()?;
+                untagged(&mut line, listen)?;
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let tag = line.word()?;
+        line.spaces()?;
+        let status = Status::read(&line.word()?);
+        line.spaces()?;
+        let text = line.text()?;
+        // Mostly the oldest one, but a server may answer in another order (RFC 9051, 5.5).
+        let at = self.waiting.iter().position(|waiting| *waiting == tag);
+        let (Some(status), Some(at)) = (status, at) else { return Err(Lex::Odd.into()) };
+        self.waiting.remove(at);
+        if status == Status::Bye {
+            return Err(Failed::Broken {
+                why: "the server hung up".into(),
+                bye: Some(No::read(status, &text)),
+            });
+        }
+        Ok(Some(Event::Answered(at, Answer { status, text })))
+    }
+
+    /// A write failed: the server's last words, if there are some.
+    fn hung_up(&mut self, why: String) -> Failed {
+        for _ in 0..1000 {
+            match self.response(&mut Deaf) {
+                Err(Failed::Broken { bye: Some(bye), .. }) => {
+                    return Failed::Broken { why: "the server hung up".into(), bye: Some(bye) };
+                }
+                Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        Failed::broken(why)
+    }
+}
+
+/// What stands after `* `.
+fn untagged(line: &mut Lexer<'_>, listen: &mut dyn Listen) -> Result<(), Failed> {
+    let heard = (|| {
+        let word = line.word()?;
+        line.spaces()?;
+        if let Some(status) = Status::read(&word) {
+            let text = line.text()?;
+            return Ok((status == Status::Bye).then(|| No::read(status, &text)));
+        }
+        match number(&word) {
+            None => listen.hear(None, &word.to_ascii_uppercase(), line)?,
+            Some(number) => {
+                let number = u32::try_from(number).map_err(|_| Lex::Odd)?;
+                let word = line.word()?.to_ascii_uppercase();
+                line.spaces()?;
+                listen.hear(Some(number), &word, line)?;
+            }
+        }
+        Ok(None)
+    })();
+    match heard {
+        Ok(None) | Err(Lex::Odd) => Ok(line.finish()?),
+        Ok(Some(bye)) => Err(Failed::Broken { why: "the server hung up".into(), bye: Some(bye) }),
+        Err(lex) => Err(lex.into()),
+    }
+}

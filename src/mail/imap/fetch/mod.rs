@@ -1,0 +1,303 @@
+//! UID FETCH, written ahead: the server is never idle, and nothing large is held.
+
+pub(super) mod date;
+mod items;
+mod parse;
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+pub use self::items::{Item, Section};
+
+use super::Session;
+use super::answer::No;
+use super::engine::{Engine, Event, Listen};
+use super::failed::Failed;
+use super::lexer::{Lex, Lexer};
+use super::uids;
+use crate::error::{Error, Result as Outcome};
+
+/// How many bytes of answers may be under way.
+const IN_FLIGHT: u64 = 16 << 20;
+
+/// How many bytes of commands the server may have to read before we read it: less than any socket holds, or both
+/// sides would wait for each other.
+const WRITTEN_AHEAD: usize = 16 << 10;
+
+/// One command: some messages, and what is asked of them.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// UIDs, sorted. Keep to a few MB and a few hundred messages; too long a set becomes several commands.
+    pub uids: Vec<u32>,
+    /// What is asked.
+    pub items: Vec<Item>,
+    /// About how many bytes the answer will have: so many requests are written ahead.
+    pub expected: u64,
+}
+
+/// What is known of a message when its response ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its sequence number, which changes when others are removed.
+    pub seq: u32,
+    /// Its UID; None: the server tells of a change that nobody asked for.
+    pub uid: Option<u32>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// When the server got it.
+    pub internal_date: Option<Timestamp>,
+    /// Its flags, as the server writes them.
+    pub flags: Option<Vec<String>>,
+    /// Its modification sequence.
+    pub mod_seq: Option<u64>,
+    /// Its id (RFC 8474).
+    pub email_id: Option<String>,
+    /// Gmail's id of it.
+    pub gmail_message: Option<u64>,
+    /// Gmail's id of its thread.
+    pub gmail_thread: Option<u64>,
+    /// Gmail's labels, in modified UTF-7.
+    pub gmail_labels: Option<Vec<String>>,
+    /// Its header, or the fields that were asked; None also if it is larger than 1 MiB.
+    pub header: Option<Vec<u8>>,
+}
+
+/// Takes what servers send. A server may tell of messages that nobody asked for: look at the UID.
+pub trait Sink {
+    /// The bytes of a section begin. Of the message only what stood before is known; mostly the UID is.
+    ///
+    /// # Errors
+    /// They cannot be taken; the session ends with that.
+    fn begin(&mut self, message: &Fetched, section: Section, size: u64) -> Outcome<()>;
+
+    /// Some of the bytes that were announced.
+    ///
+    /// # Errors
+    /// As of [`Sink::begin`].
+    fn bytes(&mut self, part: &[u8]) -> Outcome<()>;
+
+    /// All of a message is there. What was begun before and has no end is void.
+    ///
+    /// # Errors
+    /// As of [`Sink::begin`].
+    fn end(&mut self, message: Fetched) -> Outcome<()>;
+}
+
+/// A request that the server refused, by its place among the requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which one, from 0.
+    pub request: usize,
+    /// The server's words. Some of its messages may have come before.
+    pub no: No,
+}
+
+struct Ear<'a> {
+    sink: &'a mut dyn Sink,
+}
+
+impl Listen for Ear<'_> {
+    fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex> {
+        let (Some(seq), "FETCH") = (number, word) else { return Ok(()) };
+        let message = parse::message(line, seq, self.sink)?;
+        if message.uid.is_some() {
+            self.sink.end(message).map_err(Lex::Sink)?;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Fetches from the selected folder. Requests are taken as they can be sent. A message that is not there is
+    /// passed over in silence; what did not come to an end did not come.
+    ///
+    /// # Errors
+    /// The connection broke, or the sink could not go on, which breaks it.
+    pub fn fetch(
+        &mut self,
+        requests: impl IntoIterator<Item = Request>,
+        sink: &mut dyn Sink,
+    ) -> Result<Vec<Refused>, Failed> {
+        self.work(|engine| run(engine, &mut requests.into_iter().enumerate(), sink))
+    }
+
+    /// Fetches what is small, and holds it: attributes and headers.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses.
+    pub fn fetch_all(&mut self, uids: &[u32], items: &[Item]) -> Result<Vec<Fetched>, Failed> {
+        struct Held(Vec<Fetched>);
+        impl Sink for Held {
+            fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
+                Ok(())
+            }
+            fn bytes(&mut self, _: &[u8]) -> Outcome<()> {
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                self.0.push(message);
+                Ok(())
+            }
+        }
+        let mut held = Held(Vec::new());
+        let chunks = uids.chunks(1000);
+        let requests = chunks.map(|uids| Request {
+            uids: uids.to_vec(),
+            items: items.to_vec(),
+            expected: uids.len() as u64 * 512,
+        });
+        let refused = self.fetch(requests, &mut held)?;
+        match refused.into_iter().next() {
+            Some(refused) => Err(Failed::No(refused.no)),
+            None => Ok(held.0),
+        }
+    }
+
+    /// All messages from this UID on, to the last one, of the selected folder, told one by one. It is one command, for
+    /// attributes and header fields; nothing is bounded but each message.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses.
+    pub fn fetch_from(
+        &mut self,
+        first: u32,
+        items: &[Item],
+        mut each: impl FnMut(Fetched),
+    ) -> Result<(), Failed> {
+        struct Each<'a>(&'a mut dyn FnMut(Fetched));
+        impl Sink for Each<'_> {
+            fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
+                Ok(())
+            }
+            fn bytes(&mut self, _: &[u8]) -> Outcome<()> {
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                (self.0)(message);
+                Ok(())
+            }
+        }
+        // RFC 9051: n:* names the last message even if its UID is below n.
+        let mut fresh = |message: Fetched| {
+            if message.uid.is_some_and(|uid| uid >= first) {
+                each(message);
+            }
+        };
+        let command = format!("UID FETCH {first}:* {}", items::write(items));
+        let mut sink = Each(&mut fresh);
+        let answer = self.work(|engine| engine.run(&command, &mut Ear { sink: &mut sink }))?;
+        answer.yes()?;
+        Ok(())
+    }
+
+    /// One section of one message, held: a whole message, or a part of one. None: there is no such message.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses, or sends more than `most` bytes.
+    pub fn fetch_one(&mut self, uid: u32, item: Item, most: u64) -> Result<Option<Vec<u8>>, Failed> {
+        struct One {
+            uid: u32,
+            most: u64,
+            bytes: Vec<u8>,
+            taking: bool,
+            ended: bool,
+        }
+        impl Sink for One {
+            fn begin(&mut self, message: &Fetched, _: Section, size: u64) -> Outcome<()> {
+                if size > self.most {
+                    return Err(Error::other(format!(
+                        "the server sends {size} bytes where at most {} were asked",
+                        self.most
+                    )));
+                }
+                self.taking = !self.ended && message.uid.is_none_or(|uid| uid == self.uid);
+                if self.taking {
+                    self.bytes.clear();
+                }
+                Ok(())
+            }
+            fn bytes(&mut self, part: &[u8]) -> Outcome<()> {
+                if self.taking {
+                    self.bytes.extend_from_slice(part);
+                }
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                self.ended |= std::mem::take(&mut self.taking) && message.uid == Some(self.uid);
+                Ok(())
+            }
+        }
+        let mut one = One { uid, most, bytes: Vec::new(), taking: false, ended: false };
+        let request = Request { uids: vec![uid], items: vec![item], expected: most };
+        let refused = self.fetch([request], &mut one)?;
+        match refused.into_iter().next() {
+            Some(refused) => Err(Failed::No(refused.no)),
+            None => Ok(one.ended.then_some(one.bytes)),
+        }
+    }
+}
+
+/// A command under way.
+struct Pending {
+    request: usize,
+    expected: u64,
+    /// The length of the command itself.
+    length: usize,
+}
+
+fn run(
+    engine: &mut Engine<'_>,
+    requests: &mut dyn Iterator<Item = (usize, Request)>,
+    sink: &mut dyn Sink,
+) -> Result<Vec<Refused>, Failed> {
+    let mut refused = Vec::new();
+    // Commands that are not sent yet, and those that are not answered.
+    let mut ready: VecDeque<(String, Pending)> = VecDeque::new();
+    let mut pending: VecDeque<Pending> = VecDeque::new();
+    let (mut in_flight, mut written): (u64, usize) = (0, 0);
+    let mut ear = Ear { sink };
+    loop {
+        if ready.is_empty()
+            && let Some((number, request)) = requests.next()
+        {
+            let items = items::write(&request.items);
+            let sets = uids::write(&request.uids);
+            let expected = request.expected / (sets.len() as u64).max(1);
+            let commands = sets.into_iter().map(|set| {
+                let command = format!("UID FETCH {set} {items}");
+                let length = command.len();
+                (command, Pending { request: number, expected, length })
+            });
+            ready.extend(commands);
+            if ready.is_empty() {
+                continue;
+            }
+        }
+        let room = engine.waiting() == 0
+            || ready.front().is_some_and(|(_, next)| {
+                in_flight + next.expected <= IN_FLIGHT && written + next.length <= WRITTEN_AHEAD
+            });
+        if room && let Some((command, next)) = ready.pop_front() {
+            engine.send(&command)?;
+            in_flight += next.expected;
+            written += next.length;
+            pending.push_back(next);
+            continue;
+        }
+        if engine.waiting() == 0 {
+            return Ok(refused);
+        }
+        match engine.event(&mut ear)? {
+            Event::Answered(at, answer) => {
+                let Some(done) = pending.remove(at) else { continue };
+                in_flight -= done.expected;
+                written -= done.length;
+                if let Err(no) = answer.yes() {
+                    refused.push(Refused { request: done.request, no });
+                }
+            }
+            Event::Continue => return Err(Failed::broken("the server waits for what nobody promised")),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The line to a server: plain or TLS, buffered once, counted, and patient only so long.
+//!
+//! Two readers take turns at it: the `imap` crate, through [`Shared`], and our own engine, which holds the lock while
+//! it works. Both read from the one buffer here, so neither can swallow what the other waits for.
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+
+/// How much is read at once.
+const BUFFER: usize = 128 << 10;
+
+/// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
+const LONGEST_LINE: usize = 256 << 10;
+const MOST: usize = 8 << 20;
+
+/// In a stretch of so many silences at least so many bytes must come or go, else the server drips and holds us up for
+/// ever.
+const STRETCH: u32 = 5;
+const LEAST: u64 = 16 << 10;
+
+/// Bytes on the wire of one connection, TLS included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// To the server.
+    pub up: u64,
+    /// From the server.
+    pub down: u64,
+}
+
+/// Counts what goes over a connection; may be read while it works.
+#[derive(Debug, Default)]
+pub struct Meter {
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Meter {
+    /// What went over the connection so far.
+    pub fn traffic(&self) -> Traffic {
+        Traffic { up: self.up.load(Ordering::Relaxed), down: self.down.load(Ordering::Relaxed) }
+    }
+}
+
+/// A socket that counts.
+#[derive(Debug)]
+pub(super) struct Counted {
+    stream: TcpStream,
+    meter: Arc<Meter>,
+}
+
+impl Counted {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, meter: Arc::default() }
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buf)?;
+        self.meter.down.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(buf)?;
+        self.meter.up.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// What bytes go through.
+#[derive(Debug)]
+pub(super) enum Line {
+    Plain(Counted),
+    Tls(Box<StreamOwned<ClientConnection, Counted>>),
+}
+
+impl Line {
+    fn socket(&self) -> &Counted {
+        match self {
+            Self::Plain(counted) => counted,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub(super) struct Wire {
+    line: Line,
+    buffer: Box<[u8]>,
+    at: usize,
+    end: usize,
+    /// The last line that the crate read, and the one it reads now: it keeps the server's words to itself.
+    last: Vec<u8>,
+    now: Vec<u8>,
+    heard: usize,
+    /// How long a read or a write may take.
+    silence: Duration,
+    /// When this stretch began, and what had gone over the wire then.
+    since: Instant,
+    before: u64,
+}
+
+impl Wire {
+    /// Reads and writes may take as long as `silence`.
+    ///
+    /// # Errors
+    /// The socket cannot be told so.
+    pub(super) fn new(line: Line, silence: Duration) -> io::Result<Self> {
+        let mut wire = Self {
+            line,
+            buffer: vec![0; BUFFER].into(),
+            at: 0,
+            end: 0,
+            last: Vec::new(),
+            now: Vec::new(),
+            heard: 0,
+            silence,
+            since: Instant::now(),
+            before: 0,
+        };
+        wire.set_silence(silence)?;
+        Ok(wire)
+    }
+
+    /// A new command begins: what was waited for before does not count against it.
+    pub(super) fn begin(&mut self) {
+        self.now.clear();
+        self.last.clear();
+        self.heard = 0;
+        self.since = Instant::now();
+        self.before = self.gone_over();
+    }
+
+    fn gone_over(&self) -> u64 {
+        let traffic = self.meter().traffic();
+        traffic.up + traffic.down
+    }
+
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.line.socket().meter
+    }
+
+    /// The last line that the crate was told, without its end.
+    pub(super) fn last_line(&self) -> &[u8] {
+        if self.now.is_empty() { &self.last } else { &self.now }
+    }
+
+    /// Whether bytes were read that nobody has asked for yet.
+    pub(super) fn has_leftovers(&self) -> bool {
+        self.at < self.end
+    }
+
+    /// The bare socket, for TLS to begin on; None: there is TLS already.
+    pub(super) fn into_socket(self) -> Option<Counted> {
+        match self.line {
+            Line::Plain(socket) => Some(socket),
+            Line::Tls(_) => None,
+        }
+    }
+
+    /// Cuts the connection from another thread.
+    pub(super) fn cutter(&self) -> io::Result<Cutter> {
+        Ok(Cutter(self.line.socket().stream.try_clone()?))
+    }
+
+    /// How long a read or a write may take from now on.
+    pub(super) fn set_silence(&mut self, silence: Duration) -> io::Result<()> {
+        self.silence = silence;
+        let stream = &self.line.socket().stream;
+        stream.set_read_timeout(Some(silence))?;
+        stream.set_write_timeout(Some(silence))
+    }
+
+    fn keep_pace(&mut self) -> io::Result<()> {
+        if self.since.elapsed() < self.silence * STRETCH {
+            return Ok(());
+        }
+        let now = self.gone_over();
+        if now - self.before < LEAST {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server goes on for ever and says nothing",
+            ));
+        }
+        (self.since, self.before) = (Instant::now(), now);
+        Ok(())
+    }
+
+    /// Hands the crate no more than the rest of a line, and remembers it.
+    fn read_line_part(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let filled = self.fill_buf()?;
+        let most = filled.len().min(buf.len());
+        let part = match memchr::memchr(b'\n', &filled[..most]) {
+            Some(at) => &filled[..=at],
+            None => &filled[..most],
+        };
+        let length = part.len();
+        buf[..length].copy_from_slice(part);
+        self.consume(length);
+        self.heard += length;
+        self.now.extend_from_slice(&buf[..length]);
+        if self.now.len() > LONGEST_LINE || self.heard > MOST {
+            return Err(io::Error::other("the server sends far more than an answer"));
+        }
+        if let Some(line) = self.now.strip_suffix(b"\n") {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.last.clear();
+            self.last.extend_from_slice(line);
+            self.now.clear();
+        }
+        Ok(length)
+    }
+}
+
+impl BufRead for Wire {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.end {
+            self.keep_pace()?;
+            let read = loop {
+                let read = match &mut self.line {
+                    Line::Plain(stream) => stream.read(&mut self.buffer),
+                    Line::Tls(stream) => stream.read(&mut self.buffer),
+                };
+                match read {
+                    Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                    // Many servers hang up without TLS's goodbye.
+                    Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => break 0,
+                    read => break read.map_err(timed_out)?,
+                }
+            };
+            (self.at, self.end) = (0, read);
+        }
+        Ok(&self.buffer[self.at..self.end])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.at = (self.at + amount).min(self.end);
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let filled = self.fill_buf()?;
+        let length = filled.len().min(buf.len());
+        buf[..length].copy_from_slice(&filled[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.keep_pace()?;
+        match &mut self.line {
+            Line::Plain(stream) => stream.write(buf),
+            Line::Tls(stream) => stream.write(buf),
+        }
+        .map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.line {
+            Line::Plain(stream) => stream.flush(),
+            Line::Tls(stream) => stream.flush(),
+        }
+        .map_err(timed_out)
+    }
+}
+
+/// A socket's timeout reads "resource temporarily unavailable", which helps nobody.
+fn timed_out(cause: io::Error) -> io::Error {
+    match cause.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            io::Error::new(io::ErrorKind::TimedOut, "the server was silent for too long")
+        }
+        _ => cause,
+    }
+}
+
+/// Cuts a connection while another thread waits on it, which then fails.
+#[derive(Debug)]
+pub struct Cutter(TcpStream);
+
+impl Cutter {
+    /// Cuts it. To do so twice does no harm.
+    pub fn cut(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// The wire, as the crate holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Wire>>);
+
+impl Shared {
+    pub(super) fn new(wire: Wire) -> Self {
+        Self(Arc::new(Mutex::new(wire)))
+    }
+
+    /// The wire, for as long as the engine works. A panic of the crate leaves nothing half done here.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Shared {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.lock().read_line_part(buf)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.lock().write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.lock().flush()
+    }
+}

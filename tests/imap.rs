@@ -1,0 +1,3 @@
+//! The mailbox client: against a real Dovecot, and against servers that play a part nobody real plays on request.
+
+mod dovecot;
