@@ -5,11 +5,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
+use postkeep::journal::{Journal, LogLine, Op};
 use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
 use postkeep::progress::{Meter, Silent};
 use postkeep::run::{RootMarks, RunId, Status};
 use postkeep::sync::Request;
-use postkeep::journal::{Journal, LogLine, Op};
 use rustix::fs::XattrFlags;
 
 use crate::common::{Ran, Sandbox, left_out, tree};

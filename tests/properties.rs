@@ -7,10 +7,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use postkeep::journal::Forgetful;
 use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
 use postkeep::progress::{Meter, Silent};
 use postkeep::run::{Outcome, RootMarks, RunId, Status};
-use postkeep::journal::Forgetful;
 use postkeep::sync::Request;
 use proptest::prelude::*;
 

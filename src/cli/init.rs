@@ -3,7 +3,6 @@
 //! The answers go through the same checks as files do, and nothing is written before the last question. A file that
 //! is there stays as it is.
 
-mod ask;
 mod carrier;
 mod write;
 
@@ -13,8 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use self::ask::{Asker, Question};
 use self::carrier::{CarrierArgs, NewSecret};
+use super::ask::{Asker, Question};
 use super::{Context, usage};
 use crate::agent;
 use crate::error::{Context as _, Error, Kind, Result};

@@ -3,6 +3,7 @@
 mod account;
 mod ack;
 mod agent;
+mod ask;
 mod at_work;
 mod cancel;
 mod completions;
@@ -12,8 +13,10 @@ mod diff;
 mod digest;
 mod dump;
 mod find;
+mod forget;
 mod history;
 mod init;
+mod key;
 mod log;
 mod ls;
 mod next;
@@ -21,9 +24,11 @@ mod out;
 mod outbox;
 mod outlook;
 mod overdue;
+mod password;
 mod pause;
 mod plan;
 mod progress;
+mod prune;
 mod report;
 mod restore;
 mod run;
@@ -32,6 +37,9 @@ mod snapshots;
 mod standing;
 mod status;
 mod table;
+mod vault;
+mod verify;
+mod watched;
 mod when;
 mod which;
 
@@ -117,6 +125,12 @@ enum Verb {
     Diff(diff::DiffArgs),
     Restore(restore::RestoreArgs),
     Dump(dump::DumpArgs),
+    Forget(forget::ForgetArgs),
+    Prune(prune::PruneArgs),
+    #[command(visible_alias = "check")]
+    Verify(verify::VerifyArgs),
+    Key(key::KeyArgs),
+    Vault(vault::VaultArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -168,6 +182,11 @@ pub fn main() -> ExitCode {
         Verb::Find(args) => ctx().and_then(|ctx| find::run(&args, &ctx)),
         Verb::Diff(args) => ctx().and_then(|ctx| diff::run(&args, &ctx)),
         Verb::Dump(args) => ctx().and_then(|ctx| dump::run(&args, &ctx)),
+        Verb::Forget(args) => ctx().and_then(|ctx| forget::run(&args, &ctx)),
+        Verb::Prune(args) => ctx().and_then(|ctx| prune::run(&args, &ctx)),
+        Verb::Verify(args) => ctx().and_then(|ctx| verify::run(&args, &ctx)),
+        Verb::Key(args) => ctx().and_then(|ctx| key::run(&args, &ctx)),
+        Verb::Vault(args) => ctx().and_then(|ctx| vault::run(&args, &ctx)),
         Verb::Restore(args) => ctx().and_then(|ctx| restore::run(&args, &ctx)),
         // A script for a shell needs no folders, nor a home to find them in.
         Verb::Completions(args) => completions::run(&args),

@@ -4,29 +4,25 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use jiff::tz::TimeZone;
 use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
-use super::progress::Shown;
+use super::watched::watched;
 use super::which::{BARE, Which, too_many};
 use super::{Context, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::{count, of, size};
-use crate::progress::{Event, Listener as _, Meter, Phase};
+use crate::progress::Meter;
 use crate::run::{RunId, Severity};
 use crate::vault::choice::Choice;
 use crate::vault::indexed::Indexed;
 use crate::vault::restore::{Act, Line, Order, Restored, restore};
 use crate::vault::{snapshot, tree};
-
-/// How often the progress is shown.
-const TICK: Duration = Duration::from_millis(200);
 
 /// Restore files from a vault
 ///
@@ -122,11 +118,11 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
                 out::say(&format!("{:<8}{bytes:>11}  {}", word(line.act), line.path));
             }
         };
-        let shown = Shown::new(ctx);
+        if let Some(summary) = snapshot.summary.as_ref().filter(|_| path.is_none() && choice.is_all()) {
+            meter.planned(summary.total_files_processed, summary.total_bytes_processed);
+        }
         let restored =
-            watched(&shown, &meter, snapshot, || restore(&vault, node, target, &order, &meter, &mut say));
-        shown.clear();
-        let restored = restored?;
+            watched(ctx, "restore", &meter, || restore(&vault, node, target, &order, &meter, &mut say))?;
         code = worst(code, &restored);
         if ctx.json {
             told.push(as_json(target, &restored, lines));
@@ -164,26 +160,6 @@ fn in_place(
         places.push((node, target, true));
     }
     Ok(places)
-}
-
-/// Shows the progress of `work` until it is done.
-fn watched<T>(shown: &Shown, meter: &Meter, snapshot: &SnapshotFile, work: impl FnOnce() -> T) -> T {
-    if let Some(summary) = &snapshot.summary {
-        meter.planned(summary.total_files_processed, summary.total_bytes_processed);
-    }
-    shown.event(&Event::Started { profile: "restore".into() });
-    shown.event(&Event::Phase(Phase::Working));
-    let (done, wait) = std::sync::mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            while wait.recv_timeout(TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                shown.event(&Event::Tick(meter.snapshot()));
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
 }
 
 fn word(act: Act) -> &'static str {

@@ -1,16 +1,19 @@
 //! Which vault a verb works on: one of a profile's, or one that is named on the command line.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Context, config, usage};
 use crate::agent;
 use crate::error::{Error, Kind, Result};
+use crate::mail::secret;
 use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
 use crate::vault::open::{Local, Opener};
 use crate::vault::snapshot::Scope;
+use crate::vault::store::Store;
 
 /// What those verbs say about naming a vault without a profile.
 pub(super) const BARE: &str = "\
@@ -141,6 +144,14 @@ impl Chosen {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self) -> Result<Vault> {
+        self.open_with(secret::fetch(&self.password)?.expose())
+    }
+
+    /// What it is kept on.
+    ///
+    /// # Errors
+    /// The place cannot be reached.
+    pub fn store(&self) -> Result<Arc<dyn Store>> {
         let account = match &self.place {
             VaultPlace::Mailbox { account, .. } => account.as_str(),
             _ => "",
@@ -148,7 +159,15 @@ impl Chosen {
         let mailboxes = self.mailbox.iter().map(|mailbox| (account.to_owned(), mailbox.clone())).collect();
         let opener = Opener { mailboxes: &mailboxes, local: self.local.clone() };
         let ledger = if self.mailbox.is_some() { opener.ledger(account)? } else { None };
-        opener.open(&self.place, &self.password, ledger)
+        opener.store(&self.place, ledger)
+    }
+
+    /// Opens it with a password that is known already.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_with(&self, password: &str) -> Result<Vault> {
+        Vault::open(self.store()?, password, &self.local.keys, &self.local.cache)
     }
 
     /// Whose snapshots are meant where none is named.
@@ -171,6 +190,12 @@ impl Chosen {
 /// This machine's name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// This user's name, else his number.
+pub(super) fn user() -> String {
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }
 
 /// Refuses words that no place is left for.

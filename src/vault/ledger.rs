@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::store::Traffic;
-use super::store::mailbox::budget::{Budget, Spent};
+use super::store::mailbox::{Budget, Spent};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::profile::Limits;

@@ -28,6 +28,7 @@ pub mod snapshot;
 mod source;
 pub mod store;
 pub mod tree;
+pub mod verify;
 mod warnings;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Vault;
 use super::ledger::Ledger;
-use super::store::{Store, folder, maildir};
+use super::store::{Store, folder, mailbox, maildir};
 use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
@@ -52,9 +52,16 @@ impl Opener<'_> {
         match place {
             VaultPlace::Folder(path) => Ok(Arc::new(folder::Folder::new(path, clock.now()))),
             VaultPlace::Maildir(path) => Ok(Arc::new(maildir::Maildir::new(path, None, clock))),
-            VaultPlace::Mailbox { account, .. } => {
-                let _ = (self.mailbox(account)?, ledger);
-                Err(Error::other(format!("a vault in {place} cannot be used by this build")))
+            VaultPlace::Mailbox { account, folder } => {
+                let server = self.mailbox(account)?.clone();
+                let source = server.login.secret.clone();
+                let fetch = Box::new(move || secret::fetch(&source));
+                let mut options = mailbox::Options::new(server, fetch, folder, clock);
+                options.cache = Some(self.local.cache.clone());
+                if let Some(ledger) = ledger {
+                    options.budget = ledger;
+                }
+                Ok(Arc::new(mailbox::Mailbox::new(options)))
             }
         }
     }

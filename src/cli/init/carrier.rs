@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::ask::{Asker, Question};
 use crate::agent::Agent;
+use crate::cli::ask::{Asker, Question};
 use crate::cli::{Context, account, config, usage};
 use crate::clock::System;
 use crate::error::{Error, Result};

@@ -17,9 +17,6 @@ pub mod folder;
 pub mod letter;
 pub mod mailbox;
 pub mod maildir;
-pub mod mailbox {
-    pub mod budget;
-}
 pub mod memory;
 mod sticky;
 mod which;

@@ -1,0 +1,83 @@
+//! `postkeep vault init`: a new vault.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::which::{BARE, Which, host, too_many, user};
+use crate::cli::{Context, out, password};
+use crate::entry::show;
+use crate::error::{Error, Result};
+use crate::profile::SecretSource;
+use crate::vault::store::Kind;
+use crate::vault::{Options, Vault};
+
+/// How much a vault without a profile is compressed.
+const COMPRESSION: i32 = 3;
+
+/// Make a new vault
+///
+/// Its password comes from where the profile says. Where that is a file that is not there yet, the password is asked for
+/// twice and written there, for its owner alone to read.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep vault init [OPTIONS] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep vault init documents                the profile's first vault
+  postkeep vault init documents --vault 2      its second
+  postkeep vault init --vault /srv/vault --vault-password-file ~/.vault
+
+{BARE}
+
+Exit codes: 0 done, 1 it failed or there is one already, 2 usage."))]
+pub(super) struct InitArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
+    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    too_many(words, 0)?;
+    let store = chosen.store()?;
+    // Before a password is asked for in vain.
+    if !store.list(Kind::Config)?.is_empty() {
+        return Err(Error::other(format!("there is a vault in {} already", chosen.place))
+            .hint("choose another place, or use this one as it is"));
+    }
+    let (password, written) = password::new_or_known(&chosen.password)?;
+    let compression = chosen.profile.as_ref().map_or(COMPRESSION, |(_, job)| job.compression);
+    let options = Options { compression, host: host(), user: user() };
+    Vault::create(store, &password, &options)?;
+    let vault = chosen.open_with(&password)?;
+    if ctx.json {
+        let place = chosen.place.to_string();
+        out::print(&format!(
+            "{}\n",
+            json!({ "vault": place, "id": vault.id(), "password-written": written })
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let whence = match &chosen.password {
+        SecretSource::File(path) if written => {
+            let path = show(path.as_os_str().as_encoded_bytes());
+            format!("Its password was written to {path}, which only you can read.\n")
+        }
+        _ => String::new(),
+    };
+    let words = chosen.words();
+    out::print(&format!(
+        "\
+A new vault is in {place}.
+{whence}
+WITHOUT ITS PASSWORD EVERYTHING IN IT IS LOST. Nobody can restore a file without it: not you, not us, not the
+provider. A copy of it must be where a fire, a thief or a broken disk does not take it along with this machine:
+
+  postkeep vault sheet {words}    prints a sheet for your papers; write the password on it by hand
+",
+        place = chosen.place,
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,241 @@
+//! `postkeep vault sheet`: what to do on a bare machine, on paper.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::cli::which::{BARE, Chosen, Which, too_many};
+use crate::cli::{Context, out};
+use crate::clock::{Clock as _, System};
+use crate::entry::show;
+use crate::error::Result;
+use crate::mail::secret;
+use crate::profile::{Imap, Proof, Tls, VaultPlace};
+
+/// Print the recovery sheet: how to get everything back without this machine
+///
+/// The vault is opened, so that what stands on the sheet is known to be right. The password is not printed: write it on
+/// the sheet by hand.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep vault sheet [OPTIONS] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep vault sheet documents | lp
+  postkeep vault sheet documents --with-password > sheet.txt    keep that file where nobody finds it
+
+{BARE}
+
+Exit codes: 0 done, 1 it failed, 2 usage, 10 no vault, 12 wrong password."))]
+pub(super) struct SheetArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// Print the vault's password, too
+    #[arg(long)]
+    with_password: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &SheetArgs, ctx: &Context) -> Result<ExitCode> {
+    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    too_many(words, 0)?;
+    let vault = chosen.open()?;
+    let password = args.with_password.then(|| secret::fetch(&chosen.password)).transpose()?;
+    let facts = Facts {
+        place: &chosen.place,
+        mailbox: chosen.mailbox.as_ref(),
+        id: vault.id(),
+        sources: sources(&chosen),
+        password: password.as_ref().map(|secret| secret.expose()),
+        today: System.now(),
+    };
+    if ctx.json {
+        out::print(&format!("{}\n", serde_json::json!({ "sheet": sheet(&facts) })))?;
+    } else {
+        out::print(&sheet(&facts))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the profile saves.
+fn sources(chosen: &Chosen) -> Vec<String> {
+    let job = chosen.profile.as_ref().map(|(_, job)| job);
+    let paths = job.into_iter().flat_map(|job| &job.sources);
+    paths.map(|path| show(path.as_os_str().as_encoded_bytes())).collect()
+}
+
+/// What stands on a sheet.
+struct Facts<'a> {
+    place: &'a VaultPlace,
+    mailbox: Option<&'a Imap>,
+    id: &'a str,
+    sources: Vec<String>,
+    password: Option<&'a str>,
+    today: Timestamp,
+}
+
+/// The sheet, for 80 columns.
+fn sheet(facts: &Facts<'_>) -> String {
+    let mut text = String::new();
+    let today = facts.today.to_zoned(TimeZone::system()).strftime("%d %B %Y");
+    // Writing into a string cannot fail.
+    let mut line = |said: &str| drop(writeln!(text, "{said}"));
+    line("RECOVERY SHEET OF A POSTKEEP VAULT");
+    line(&format!("printed on {today}"));
+    line("\nKeep it with your papers, away from the machine whose files it is about.\n");
+    line(&format!("Vault        {}", facts.id.get(..16).unwrap_or(facts.id)));
+    line(&format!("Place        {}", facts.place));
+    if let Some(imap) = facts.mailbox {
+        line(&format!("Server       {} ({})", imap.server(), protection(imap.tls)));
+        line(&format!("User         {}", imap.login.user));
+    }
+    for (n, source) in facts.sources.iter().enumerate() {
+        line(&format!("{:<13}{source}", if n == 0 { "Holds" } else { "" }));
+    }
+    match facts.password {
+        Some(password) => line(&format!("\nPassword of the vault\n\n    {password}")),
+        None => line(
+            "\nPassword of the vault (write it here by hand; without it everything is lost)\n\n    ______________________________________________________________________",
+        ),
+    }
+    line("\n\nWITH POSTKEEP\n");
+    let place = facts.place;
+    if let Some(imap) = facts.mailbox {
+        line(&access(imap));
+        line("    Put the account into ~/.config/postkeep/postkeep.toml:\n");
+        let name = account(place);
+        line(&format!("      [accounts.{name}]"));
+        line(&format!("      user = {:?}", imap.login.user));
+        line("      password-file = \"~/.mailbox-password\"");
+        line(&format!(
+            "      imap = {{ host = {:?}, port = {}, tls = {:?} }}\n",
+            imap.host,
+            imap.port,
+            tls_word(imap.tls)
+        ));
+    }
+    line("    Put the vault's password into a file that only you can read, then:\n");
+    let vault = format!("--vault {} --vault-password-file PASSWORD-FILE", quoted(&place.to_string()));
+    line(&format!("      postkeep snapshots {vault}"));
+    line(&format!("      postkeep restore latest --target NEW-FOLDER \\\n        {vault}"));
+    line("\n\nWITHOUT POSTKEEP\n");
+    line(
+        "    The vault is a restic repository: any restic reads it (https://restic.net, and in every\n    distribution). It asks for the vault's password.\n",
+    );
+    match place {
+        VaultPlace::Folder(path) => {
+            let path = quoted(&show(path.as_os_str().as_encoded_bytes()));
+            line(&format!("      restic -r {path} snapshots"));
+            line(&format!("      restic -r {path} restore latest --target NEW-FOLDER"));
+        }
+        VaultPlace::Maildir(_) | VaultPlace::Mailbox { .. } => {
+            line(
+                "    Its objects are messages. The first message of the folder says how to turn them into a\n    folder that restic reads, and carries the short program that does it (Python, nothing else).\n    Look for its subject, which begins with [postkeep], in any mail program. Then:\n",
+            );
+            line("      restic -r EXPORTED-FOLDER snapshots");
+            line("      restic -r EXPORTED-FOLDER restore latest --target NEW-FOLDER");
+        }
+    }
+    text
+}
+
+fn account(place: &VaultPlace) -> &str {
+    match place {
+        VaultPlace::Mailbox { account, .. } => account,
+        _ => "NAME",
+    }
+}
+
+/// How to get into the mailbox again.
+fn access(imap: &Imap) -> String {
+    let how = match (imap.login.proof, imap.host.as_str()) {
+        (Proof::Password, "imap.gmail.com") => {
+            "Google: sign in with a browser, switch on 2-Step Verification, and make an app password:\n    https://myaccount.google.com/apppasswords".to_owned()
+        }
+        (Proof::Token, _) => {
+            "The provider wants a token (OAuth 2) instead of a password; a mail program can still read the\n    folder after signing in with a browser.".to_owned()
+        }
+        _ => "If the mailbox's password is gone: sign in at the provider with a browser and make a new one; with\n    a second factor it is called an app password.".to_owned(),
+    };
+    format!("    {how}\n")
+}
+
+fn protection(tls: Tls) -> &'static str {
+    match tls {
+        Tls::Implicit => "TLS",
+        Tls::Starttls => "STARTTLS",
+        Tls::None => "not encrypted",
+    }
+}
+
+fn tls_word(tls: Tls) -> &'static str {
+    match tls {
+        Tls::Implicit => "implicit",
+        Tls::Starttls => "starttls",
+        Tls::None => "none",
+    }
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Limits, Login, SecretSource};
+
+    fn imap(host: &str) -> Imap {
+        let secret = SecretSource::Command("x".into());
+        let login = Login { user: "ann@example.org".into(), secret, proof: Proof::Password };
+        let limits = Limits::default();
+        Imap { host: host.into(), port: 993, tls: Tls::Implicit, ca_file: None, preset: None, login, limits }
+    }
+
+    #[test]
+    fn a_sheet_says_where_what_and_how_and_no_password() {
+        let folder = VaultPlace::Folder("/srv/my vault".into());
+        let mailbox = VaultPlace::Mailbox { account: "gmail".into(), folder: "Backups/laptop".into() };
+        let gmail = imap("imap.gmail.com");
+        for (place, imap, parts) in [
+            (&folder, None, vec!["restic -r '/srv/my vault' restore latest", "--vault '/srv/my vault'"]),
+            (
+                &mailbox,
+                Some(&gmail),
+                vec![
+                    "imap.gmail.com:993 (TLS)",
+                    "ann@example.org",
+                    "apppasswords",
+                    "The first message of the folder",
+                    "--vault imap:gmail/Backups/laptop",
+                    "[accounts.gmail]",
+                ],
+            ),
+        ] {
+            let mut facts = Facts {
+                place,
+                mailbox: imap,
+                id: &"ab".repeat(32),
+                sources: vec!["/home/ann".into()],
+                password: None,
+                today: Timestamp::UNIX_EPOCH,
+            };
+            let text = sheet(&facts);
+            for part in parts.into_iter().chain(["/home/ann", "____", "Vault        abababababababab\n"]) {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+            facts.password = Some("open sesame");
+            let text = sheet(&facts);
+            assert!(text.contains("open sesame") && !text.contains("____"), "{text}");
+        }
+    }
+}

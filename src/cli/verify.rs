@@ -1,0 +1,133 @@
+//! `postkeep verify`: whether a vault still holds what it says.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::watched::watched;
+use super::which::{BARE, Which, too_many};
+use super::{Context, out, signals, table, usage};
+use crate::error::Result;
+use crate::figures::{count, of, size};
+use crate::profile::quote;
+use crate::progress::Meter;
+use crate::vault::verify::{Depth, Problem, Verified, Weight};
+
+/// Check whether everything in a vault can be restored
+///
+/// Without --read-data: whether every snapshot, folder and piece of a file is where the index says, in packs that are
+/// there in their full size. That reads the index and the folders' lists, and no content. With it, content is read and
+/// compared with its checksums: all of it, or a share that chance picks, so that a few percent a week see everything
+/// in time. What is damaged is named by the files that can no longer be restored. Nothing is changed.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep verify [OPTIONS] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep verify documents
+  postkeep verify documents --read-data=5%     and read a twentieth of the data
+  postkeep verify documents --read-data        and read everything
+
+{BARE}
+
+Exit codes: 0 all is well, 1 something is damaged, 2 usage, 10 no vault, 11 locked, 12 wrong password, \
+130 cancelled."))]
+pub(crate) struct VerifyArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// Read the data too: all of it, or so many percent
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
+    read_data: Option<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(crate) fn run(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
+    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    too_many(words, 0)?;
+    let depth = args.read_data.as_deref().map_or(Ok(Depth::Structure), percent)?;
+    let vault = chosen.open()?;
+    let meter = Arc::new(Meter::default());
+    signals::cancel(&meter)?;
+    let verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
+    if ctx.json {
+        out::print(&format!("{}\n", as_json(&verified)))?;
+    } else {
+        print(ctx, &verified, depth)?;
+    }
+    Ok(ExitCode::from(match verified {
+        Verified { damaged: 1.., .. } => 1,
+        Verified { cancelled: true, .. } => 130,
+        _ => 0,
+    }))
+}
+
+fn percent(text: &str) -> Result<Depth> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
+    let number = number.filter(|number| *number > 0.0 && *number <= 100.0);
+    number.map(Depth::Data).ok_or_else(|| {
+        usage(format!("{} is no share of the data", quote(text))).hint("a number up to 100: --read-data=5%")
+    })
+}
+
+fn print(ctx: &Context, verified: &Verified, depth: Depth) -> Result<()> {
+    out::write(|to| {
+        for Problem { weight, what, todo } in &verified.problems {
+            let word = match weight {
+                Weight::Damage => table::paint("31", "damage", ctx.color()),
+                Weight::Note => table::paint("33", "note", ctx.color()),
+            };
+            writeln!(to, "{word}: {what}")?;
+            writeln!(to, "  hint: {todo}")?;
+        }
+        let damaged = |problem: &&Problem| problem.weight == Weight::Damage;
+        let listed = verified.problems.iter().filter(damaged).count() as u64;
+        if verified.damaged > listed {
+            writeln!(to, "and {} more", count(verified.damaged - listed))?;
+        }
+        if ctx.quiet && verified.problems.is_empty() {
+            return Ok(());
+        }
+        let read = match depth {
+            Depth::Structure => "data not read".to_owned(),
+            Depth::Data(_) => {
+                format!("{} ({}) read", of(verified.read, "pack", "packs"), size(verified.read_bytes))
+            }
+        };
+        let end = match (verified.damaged, verified.cancelled) {
+            (0, false) => "all is well".to_owned(),
+            (0, true) => "cancelled before everything was looked at".to_owned(),
+            (n, _) => format!("DAMAGED: {}", of(n, "problem", "problems")),
+        };
+        writeln!(
+            to,
+            "{}, {}, {}, {} ({}); {read}: {end}",
+            of(verified.snapshots, "snapshot", "snapshots"),
+            of(verified.trees, "folder", "folders"),
+            of(verified.files, "file", "files"),
+            of(verified.packs, "pack", "packs"),
+            size(verified.bytes),
+        )
+    })
+}
+
+fn as_json(verified: &Verified) -> serde_json::Value {
+    let problem = |problem: &Problem| {
+        let weight = if problem.weight == Weight::Damage { "damage" } else { "note" };
+        json!({ "weight": weight, "what": problem.what, "todo": problem.todo })
+    };
+    json!({
+        "ok": verified.damaged == 0 && !verified.cancelled,
+        "snapshots": verified.snapshots,
+        "folders": verified.trees,
+        "files": verified.files,
+        "packs": verified.packs,
+        "bytes": verified.bytes,
+        "packs-read": verified.read,
+        "bytes-read": verified.read_bytes,
+        "damaged": verified.damaged,
+        "cancelled": verified.cancelled,
+        "problems": verified.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,193 @@
+//! Whether a vault still holds what it says: every object that snapshots need is there, and, where the data is read,
+//! every byte is what was stored.
+//!
+//! What is wrong is said by what it means: which files of which snapshots can no longer be restored.
+
+mod data;
+mod index;
+mod reach;
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use rustic_core::repofile::SnapshotFile;
+use sha2::{Digest, Sha256};
+
+use self::index::Known;
+use super::blob::Opener;
+use super::store::{Found, Id, Kind};
+use super::{Access, Vault};
+use crate::error::Result;
+use crate::progress::Meter;
+
+/// The most problems that are kept by name.
+pub const MOST: usize = 1_000;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Depth {
+    /// That everything is there.
+    Structure,
+    /// And this share of the packs is read and checked, in percent; which of them is chance.
+    Data(f64),
+}
+
+/// How much a problem weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Nothing is lost.
+    Note,
+    /// Something cannot be restored, or may not be for long.
+    Damage,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// What is wrong, and what that means.
+    pub what: String,
+    /// What to do about it.
+    pub todo: String,
+}
+
+/// What was looked at, and what is wrong.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Packs, and their bytes.
+    pub packs: u64,
+    /// Bytes of the packs.
+    pub bytes: u64,
+    /// Folders.
+    pub trees: u64,
+    /// Files, each version once.
+    pub files: u64,
+    /// Packs that were read as a whole.
+    pub read: u64,
+    /// Their bytes.
+    pub read_bytes: u64,
+    /// What is wrong, damage first; at most [`MOST`].
+    pub problems: Vec<Problem>,
+    /// All problems that are damage.
+    pub damaged: u64,
+    /// Whether it was asked to stop.
+    pub cancelled: bool,
+}
+
+/// Problems as they are found.
+#[derive(Default)]
+struct Problems(Mutex<(Vec<Problem>, u64)>);
+
+impl Problems {
+    fn add(&self, weight: Weight, what: impl Into<String>, todo: impl Into<String>) {
+        let mut held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        held.1 += u64::from(weight == Weight::Damage);
+        if held.0.len() < MOST {
+            held.0.push(Problem { weight, what: what.into(), todo: todo.into() });
+        }
+    }
+
+    fn damage(&self, what: impl Into<String>, todo: impl Into<String>) {
+        self.add(Weight::Damage, what, todo);
+    }
+}
+
+/// What to do where an object cannot be had again.
+const LOST: &str = "if the store has a copy (a backup of the disk, a trash folder), bring it back; else save again: what the sources still have is stored anew";
+
+impl Vault {
+    /// Looks whether everything is there and, as far as asked, sound.
+    ///
+    /// # Errors
+    /// The store cannot be listed at all, or somebody is at work who removes things.
+    pub fn verify(&self, depth: Depth, meter: &Meter) -> Result<Verified> {
+        let _lock = self.lock(Access::Shared)?;
+        let problems = Problems::default();
+        let mut verified = Verified::default();
+        let mut known = Known::read(self, &problems)?;
+        verified.packs = known.present.len() as u64;
+        verified.bytes = known.present.values().sum();
+        known.compare(&problems);
+        if let Depth::Data(percent) = depth {
+            (verified.read, verified.read_bytes) = data::read(self, &mut known, percent, &problems, meter)?;
+        }
+        let snapshots = self.sound_snapshots(&problems)?;
+        verified.snapshots = snapshots.len() as u64;
+        (verified.trees, verified.files) = reach::walk(self, &known, &snapshots, &problems, meter);
+        let (mut list, damaged) = problems.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        list.sort_by_key(|problem| std::cmp::Reverse(problem.weight));
+        (verified.problems, verified.damaged) = (list, damaged);
+        verified.cancelled = meter.is_cancelled();
+        Ok(verified)
+    }
+
+    /// The snapshots that can be read.
+    fn sound_snapshots(&self, problems: &Problems) -> Result<Vec<SnapshotFile>> {
+        let mut sound = Vec::new();
+        for found in self.store().list(Kind::Snapshot)? {
+            let read = self.object(Kind::Snapshot, &found);
+            let parsed = read.and_then(|json| {
+                serde_json::from_slice::<SnapshotFile>(&json).map_err(|error| format!("it is none: {error}"))
+            });
+            match parsed {
+                Ok(mut snapshot) => {
+                    snapshot.id = rustic_core::repofile::SnapshotId::from(super::adapter::theirs(&found.id));
+                    sound.push(snapshot);
+                }
+                Err(why) => problems.damage(
+                    format!("snapshot {} is lost: {why}", short(&found.id)),
+                    format!(
+                        "remove it, or every listing stumbles over it: its file is snapshots/{}",
+                        found.id
+                    ),
+                ),
+            }
+        }
+        sound.sort_by(|a, b| a.time.cmp(&b.time));
+        Ok(sound)
+    }
+
+    /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
+    fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>, String> {
+        let raw = self.store().read(kind, &found.id).map_err(|error| error.one_line())?;
+        if <[u8; 32]>::from(Sha256::digest(&raw)) != found.id.0 {
+            return Err("its content is not what was stored".into());
+        }
+        let plain = self.key.decrypt(&raw).ok_or("it was not encrypted with this vault's key")?;
+        // restic's design document, "Unpacked Data Format": a first byte of 2 says zstd, JSON begins with a bracket.
+        match plain.split_first() {
+            Some((2, packed)) => zstd::stream::Decoder::new(packed)
+                .and_then(|decoder| {
+                    let mut json = Vec::new();
+                    std::io::Read::take(decoder, LARGEST).read_to_end(&mut json).map(|_| json)
+                })
+                .map_err(|error| format!("it cannot be decompressed: {error}")),
+            Some((b'{' | b'[', _)) => Ok(plain.to_vec()),
+            _ => Err("it is neither JSON nor compressed".into()),
+        }
+    }
+
+    fn opener(&self) -> Opener {
+        Opener::new(&self.key)
+    }
+}
+
+/// The largest index or snapshot that is believed, in bytes.
+const LARGEST: u64 = 1 << 30;
+
+use std::io::Read as _;
+
+/// The beginning of an id, as it is shown.
+fn short(id: &Id) -> String {
+    id.to_string()[..8].to_owned()
+}
+
+/// Packs, and single blobs in sound ones, that cannot be used.
+#[derive(Debug, Default)]
+struct Bad {
+    packs: HashSet<Id>,
+    blobs: HashSet<[u8; 32]>,
+}
