@@ -148,7 +148,8 @@ pub(super) fn said(wire: &Shared, error: &imap::Error) -> Failed {
             Err(no) => Failed::No(no),
             Ok(_) => Failed::broken("what the server says cannot be understood"),
         },
-        (imap::Error::Bye(_), Some(answer)) => {
+        // The crate also says so of a line that it cannot read.
+        (imap::Error::Bye(_), Some(answer)) if answer.status == answer::Status::Bye => {
             Failed::Broken { why: "the server hung up".into(), bye: answer.yes().err() }
         }
         (imap::Error::Io(cause), _) => Failed::broken(cause.to_string()),
