@@ -271,7 +271,8 @@ impl Vault {
             return Ok(());
         }
         let ids: Vec<_> = ids.iter().map(|id| theirs(id).into()).collect();
-        self.call("cannot forget the checkpoints", || self.reopened()?.delete_snapshots(&ids))
+        let repository = self.repository()?;
+        self.call("cannot forget the checkpoints", || repository.delete_snapshots(&ids))
     }
 
     /// Writes a snapshot that the library made but did not save. From here on it is found by everybody.
