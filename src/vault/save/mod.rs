@@ -291,7 +291,6 @@ impl Vault {
         // Its packs and its index are stored; a lock that was lost may mean that they are gone again.
         self.store.flush()?;
         lock.check()?;
-        self.backend.withhold(false);
         self.call("cannot save the snapshot", || self.reopened()?.save_snapshots(vec![snapshot]))?;
         self.store.flush()?;
         self.backend

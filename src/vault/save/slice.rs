@@ -71,6 +71,7 @@ impl Slice<'_> {
                 repository.archive(&options, &source, snapshot, &paths)
             })
         });
+        self.vault.backend.withhold(false);
         let snapshot = made?;
         Ok(self.made(snapshot, warnings))
     }
