@@ -36,8 +36,8 @@ use std::sync::Arc;
 
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
-    Credentials, IndexedFullStatus, IndexedIdsStatus, OpenStatus, Repository, RepositoryBackends,
-    RepositoryOptions, RusticResult,
+    Credentials, IndexedFullStatus, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
+    RusticResult,
 };
 
 use self::adapter::Adapter;
@@ -136,11 +136,6 @@ impl Vault {
     /// A handle that knows where all blobs are.
     pub(crate) fn indexed(&self) -> Result<Repository<IndexedFullStatus>> {
         self.call("cannot read the index", || self.reopened()?.to_indexed())
-    }
-
-    /// A handle that knows which blobs there are, and where the trees are.
-    pub(crate) fn indexed_ids(&self) -> Result<Repository<IndexedIdsStatus>> {
-        self.call("cannot read the index", || self.reopened()?.to_indexed_ids())
     }
 
     /// Lets rustic_core work. Its panics become errors, and errors of the store come out as they went in. `what` begins

@@ -122,7 +122,20 @@ fn a_second_run_reads_only_what_changed() {
         (second.parent, second.new, second.changed, second.unmodified),
         (Some(first.snapshot), 0, 0, 11)
     );
-    assert_eq!((second.read, second.bytes), (0, first.bytes), "{second:?}");
+    assert_eq!((second.read, second.stored, second.bytes), (0, 0, first.bytes), "{second:?}");
+    assert_eq!((second.tree, second.folders), (first.tree, first.folders), "{second:?}");
+
+    // A detail of one folder, the removal of the last entry, and one that takes its place.
+    let mode = fs::Permissions::from_mode(0o711);
+    fs::set_permissions(lab.path("source/deep/er/and"), mode).unwrap();
+    let detail = lab.save();
+    assert_ne!(detail.tree, second.tree);
+    assert_eq!((detail.new, detail.changed, detail.unmodified), (0, 0, 11), "{detail:?}");
+    fs::rename(lab.path("source/twice"), lab.path("source/zzz")).unwrap();
+    let moved = lab.save();
+    assert_eq!((moved.new, moved.changed, moved.unmodified), (1, 0, 10), "{moved:?}");
+    fs::rename(lab.path("source/zzz"), lab.path("source/twice")).unwrap();
+    let second = lab.save();
 
     lab.write("new", "new");
     lab.write("a-b", "changed");
