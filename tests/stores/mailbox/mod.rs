@@ -1,6 +1,8 @@
 //! A vault in a mailbox, on a real server.
 
+mod faults;
 mod place;
+mod proxy;
 
 use self::place::InMailbox;
 use super::contract;

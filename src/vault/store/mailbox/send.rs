@@ -97,7 +97,8 @@ impl Inner {
         lease.count();
         let Batch { sent, stopped, .. } = batch;
         let broken = done.err().map(|failed| self.pool.trouble(failed, &self.cannot_store()));
-        let lease = if lease.session.is_broken() { None } else { Some(lease) };
+        // A broken one goes back at once: another one is needed, and they are counted.
+        let lease = Some(lease).filter(|lease| !lease.session.is_broken());
         let mut kept = Vec::new();
         for Sent { job, size, result } in sent {
             match result {
