@@ -21,5 +21,6 @@ mod samples;
 mod service;
 mod smtp;
 mod stores;
+mod vaults;
 mod verbs;
 mod zoo;
