@@ -17,8 +17,8 @@ use crate::vault::store::Store;
 
 /// What those verbs say about naming a vault without a profile.
 pub(super) const BARE: &str = "\
-Without a profile, on a bare machine for example, name the vault and its password, and leave PROFILE out:
-  --vault PLACE --vault-password-file FILE        PLACE as in a profile: /srv/vault, imap:ACCOUNT/FOLDER";
+Without a profile, as on a bare machine, leave PROFILE out and name the vault and its password:
+  --vault PLACE --vault-password-file FILE      PLACE as in a profile: imap:ACCOUNT/FOLDER";
 
 /// The options.
 #[derive(Debug, Args)]

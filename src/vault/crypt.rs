@@ -3,7 +3,7 @@
 //! rustic_core does this for everything of its own; locks and the sealed key are ours.
 
 use aes256ctr_poly1305aes::Aes256CtrPoly1305Aes;
-use aes256ctr_poly1305aes::aead::{Aead, KeyInit, generic_array::GenericArray};
+use aes256ctr_poly1305aes::aead::{Aead, generic_array::GenericArray};
 use rustic_core::repofile::MasterKey;
 use zeroize::Zeroizing;
 
