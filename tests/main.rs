@@ -18,6 +18,7 @@ mod outbox;
 mod properties;
 mod reports;
 mod samples;
+mod save;
 mod service;
 mod smtp;
 mod stores;

@@ -30,16 +30,13 @@ pub mod tree;
 pub mod verify;
 mod warnings;
 
-#[cfg(test)]
-mod testing;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
-    Credentials, IndexedFullStatus, IndexedIdsStatus, OpenStatus, Repository, RepositoryBackends,
-    RepositoryOptions, RusticResult,
+    Credentials, IndexedFullStatus, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
+    RusticResult,
 };
 
 use self::adapter::Adapter;
@@ -140,11 +137,6 @@ impl Vault {
         self.call("cannot read the index", || self.reopened()?.to_indexed())
     }
 
-    /// A handle that knows which blobs there are, and where the trees are.
-    pub(crate) fn indexed_ids(&self) -> Result<Repository<IndexedIdsStatus>> {
-        self.call("cannot read the index", || self.reopened()?.to_indexed_ids())
-    }
-
     /// Lets rustic_core work. Its panics become errors, and errors of the store come out as they went in. `what` begins
     /// the sentence: "cannot list the snapshots".
     pub(crate) fn call<T>(&self, what: &str, work: impl FnOnce() -> RusticResult<T>) -> Result<T> {
@@ -169,7 +161,7 @@ fn no_vault(place: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::Heap;
+    use super::store::memory::Memory;
     use super::*;
     use crate::error;
 
@@ -181,7 +173,7 @@ mod tests {
     fn a_vault_is_made_once_and_opens_with_its_password_alone() {
         let temp = tempfile::tempdir().unwrap();
         let (keys, cache) = (temp.path().join("keys"), temp.path().join("cache"));
-        let heap = Heap::new();
+        let heap = Arc::new(Memory::default());
         let store = || Arc::clone(&heap) as Arc<dyn Store>;
         let open = |password| Vault::open(store(), password, &keys, &cache);
 
@@ -190,8 +182,7 @@ mod tests {
 
         Vault::create(store(), "right", &options()).unwrap();
         assert!(Vault::create(store(), "right", &options()).unwrap_err().to_string().contains("already"));
-        let before = heap.count(Kind::Key);
-        assert_eq!(before, 1);
+        assert_eq!(heap.list(Kind::Key).unwrap().len(), 1);
 
         assert_eq!(open("wrong").unwrap_err().kind(), error::Kind::WrongPassword);
         assert!(!keys.exists(), "a wrong password left a key");

@@ -46,6 +46,13 @@ pub(super) struct Base {
     pub leftover: Vec<Id>,
 }
 
+impl Base {
+    /// Whether `id` is the last whole snapshot, and nothing was stored since.
+    pub fn is_last_whole(&self, id: &Id) -> bool {
+        self.checkpoint.is_none() && self.whole.as_ref() == Some(id)
+    }
+}
+
 /// Chooses among all snapshots of a vault. The last whole one is of the same host: with the same paths, be it restic's;
 /// else with the same label, when a profile got other sources.
 pub(super) fn choose(all: &[Earlier], host: &str, label: &str, paths: &[PathBuf]) -> Base {

@@ -11,6 +11,7 @@
 mod choose;
 mod rescue;
 mod slice;
+mod unchanged;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,16 +22,20 @@ use rustic_core::repofile::SnapshotFile;
 pub(crate) use self::choose::CHECKPOINT;
 use self::choose::{Base, Earlier, choose};
 use self::slice::{Made, Slice};
+use self::unchanged::unchanged;
 use super::adapter::theirs;
-use super::source::{Estimate, Roots, Tally, estimate};
+use super::source::{Estimate, KNOWN, Roots, Tally, estimate};
 use super::store::Id;
-use super::warnings::Listening;
+use super::warnings::{Listening, Warnings};
 use super::{Access, Lock, Vault, names};
 use crate::error::{self, Context, Error, Result};
 use crate::failures::Failures;
 use crate::profile::FilterRules;
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::run::{Failure, Severity};
+
+/// How many warnings of the library become notes.
+const NOTED: usize = 20;
 
 /// Everything that saving needs to know.
 pub struct Request<'a> {
@@ -147,13 +152,26 @@ impl Vault {
         let snapshots = self.call("cannot list the snapshots", || self.reopened()?.get_all_snapshots())?;
         let earlier: Vec<_> = snapshots.iter().map(Earlier::from).collect();
         let mut base = choose(&earlier, request.host, request.profile, &roots.paths());
+        request.listener.event(&Event::Phase(Phase::Comparing));
+        let mut repository = self.indexed()?;
+        lock.confirm()?;
+        let before =
+            snapshots.iter().find(|snapshot| base.is_last_whole(&super::adapter::ours(&snapshot.id)));
+        if let Some(before) = before
+            && let Some((made, tally)) = unchanged(self, request, &repository, &roots, before)?
+        {
+            notes.extend(plain(warnings.take()));
+            let saved = self.complete(request, &lock, made, &tally, base, Sum::default(), &mut notes)?;
+            self.unmark(request.profile);
+            return Ok(Saved { notes, ..saved });
+        }
         request.listener.event(&Event::Phase(Phase::Working));
         let mut sum = Sum::default();
         loop {
             let tally = Arc::new(Tally::default());
             let slice = Slice { vault: self, request, roots: Arc::clone(&roots), base: &base, tally: &tally };
             warnings.take();
-            let made = slice.save(&mut lock, &warnings)?;
+            let made = slice.save(&repository, &warnings)?;
             sum.add(&made, &tally);
             if request.meter.is_cancelled() {
                 self.secure(request, &lock, made, &mut base)?;
@@ -163,6 +181,8 @@ impl Vault {
             if tally.is_cut() {
                 self.secure(request, &lock, made, &mut base)?;
                 sum.checkpoints += 1;
+                // The index is out of date as soon as something is written.
+                repository = self.indexed()?;
                 continue;
             }
             let saved = self.complete(request, &lock, made, &tally, base, sum, &mut notes)?;
@@ -301,6 +321,14 @@ impl Sum {
         self.stored += made.stored;
         self.read += tally.read_bytes.load(std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// What the library said, but for what we name ourselves.
+fn plain(heard: Warnings) -> impl Iterator<Item = String> {
+    let unnamed = heard.list.into_iter().filter(|text| !text.contains(KNOWN)).take(NOTED);
+    unnamed.map(|text| {
+        format!("the vault library says: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+    })
 }
 
 fn cancelled() -> Error {

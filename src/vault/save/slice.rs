@@ -5,15 +5,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{BackupOptions, ParentOptions};
+use rustic_core::{BackupOptions, IndexedFullStatus, ParentOptions, Repository};
 
-use super::Request;
 use super::choose::Base;
+use super::{Request, plain};
 use crate::error::Result;
 use crate::progress::Event;
-use crate::vault::source::{KNOWN, Roots, Source, Tally};
+use crate::vault::Vault;
+use crate::vault::source::{Roots, Source, Tally};
 use crate::vault::warnings::Listening;
-use crate::vault::{Lock, Vault};
 
 /// How often the listener hears how far it is.
 const TICK: Duration = Duration::from_millis(100);
@@ -51,13 +51,11 @@ impl Made {
 }
 
 impl Slice<'_> {
-    /// Stores a slice. The lock is confirmed before the first write, while the index is read.
+    /// Stores a slice.
     ///
     /// # Errors
-    /// The store fails, or the vault is somebody else's.
-    pub fn save(&self, lock: &mut Lock, warnings: &Listening) -> Result<Made> {
-        let repository = self.vault.indexed_ids()?;
-        lock.confirm()?;
+    /// The store fails.
+    pub fn save(&self, repository: &Repository<IndexedFullStatus>, warnings: &Listening) -> Result<Made> {
         let source =
             Source::new(Arc::clone(&self.roots), Arc::clone(self.tally), self.request.checkpoint.max(1));
         let mut parents = ParentOptions::default();
@@ -68,7 +66,7 @@ impl Slice<'_> {
         let snapshot = self.vault.new_snapshot(self.request);
         let paths = self.roots.paths();
         self.vault.backend.withhold(true);
-        let made = self.watched(|| {
+        let made = watched(self.vault, self.request, self.tally, || {
             self.vault.call("cannot save the files into the vault", || {
                 repository.archive(&options, &source, snapshot, &paths)
             })
@@ -77,37 +75,9 @@ impl Slice<'_> {
         Ok(self.made(snapshot, warnings))
     }
 
-    /// Works on a thread of its own, while this one tells how far it is and hears the wish to stop.
-    fn watched<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let (meter, tally) = (self.request.meter, self.tally);
-        let mut told = Told::default();
-        std::thread::scope(|scope| {
-            let (done, ended) = std::sync::mpsc::channel::<()>();
-            let worker = scope.spawn(move || {
-                // Dropped at the end, be it by a panic: that wakes the one who waits.
-                let _done = done;
-                work()
-            });
-            loop {
-                let waited = ended.recv_timeout(TICK);
-                told.tell(tally, meter);
-                self.request.listener.event(&Event::Tick(meter.snapshot()));
-                if meter.is_cancelled() || self.vault.backend.has_failed() {
-                    tally.stop();
-                }
-                if waited != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                    break;
-                }
-            }
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
     fn made(&self, snapshot: SnapshotFile, warnings: &Listening) -> Made {
         let summary = snapshot.summary.clone().unwrap_or_default();
         let offered = self.tally.offered.load(Relaxed).saturating_sub(self.tally.unread.load(Relaxed));
-        let heard = warnings.take();
-        let unnamed: Vec<_> = heard.list.into_iter().filter(|text| !text.contains(KNOWN)).collect();
         Made {
             files: summary.total_files_processed,
             folders: self.tally.folders.load(Relaxed),
@@ -116,15 +86,41 @@ impl Slice<'_> {
             changed: summary.files_changed,
             stored: summary.data_added_packed,
             lost: offered.saturating_sub(summary.total_files_processed),
-            warnings: unnamed.iter().map(|text| said(text)).collect(),
+            warnings: plain(warnings.take()).collect(),
             snapshot,
         }
     }
 }
 
-/// A warning of the library, in one line.
-fn said(text: &str) -> String {
-    format!("the vault library says: {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+/// Works on a thread of its own, while this one tells how far it is and hears the wish to stop.
+pub(super) fn watched<T: Send>(
+    vault: &Vault,
+    request: &Request<'_>,
+    tally: &Tally,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    let meter = request.meter;
+    let mut told = Told::default();
+    std::thread::scope(|scope| {
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        let worker = scope.spawn(move || {
+            // Dropped at the end, be it by a panic: that wakes the one who waits.
+            let _done = done;
+            work()
+        });
+        loop {
+            let waited = ended.recv_timeout(TICK);
+            told.tell(tally, meter);
+            request.listener.event(&Event::Tick(meter.snapshot()));
+            if meter.is_cancelled() || vault.backend.has_failed() {
+                tally.stop();
+            }
+            if waited != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                break;
+            }
+        }
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// What the meter has heard already.

@@ -167,7 +167,7 @@ mod tests {
         for (seconds, known) in [
             (0, true),
             (-62_135_596_800, true),
-            (253_402_300_799, true),
+            (253_402_207_199, true),
             (253_402_300_800, false),
             (i64::MAX, false),
             (i64::MIN, false),

@@ -75,6 +75,12 @@ impl Roots {
         self.list.iter().map(|root| root.path.clone()).collect()
     }
 
+    /// Whether `folder` lies above the sources.
+    pub fn are_below(&self, folder: &Path) -> bool {
+        self.list.iter().any(|root| root.path.starts_with(folder))
+            && self.list.iter().all(|root| !folder.starts_with(&root.path))
+    }
+
     /// The first source that is a folder with nothing in it.
     ///
     /// # Errors
