@@ -152,3 +152,26 @@ fn each_way_to_a_session_and_each_no_is_known() {
     assert!(session.create("Some").is_err());
     session.noop().unwrap();
 }
+
+#[test]
+fn a_full_mailbox_says_so() {
+    let Some(lab) = lab::get() else { return };
+    let mut session = open(lab, "user32");
+    let before = session.quota("INBOX").unwrap().unwrap();
+    assert_eq!((before.used, before.limit), (0, 48 << 20));
+    let large = || outgoing(message(1, 10 << 20));
+    let (results, failed) = session.append_all("INBOX", (0..6).map(|_| large()).collect());
+    assert!(failed.is_none(), "{failed:?}");
+    for (number, result) in results.iter().enumerate() {
+        match result {
+            Appended::Stored(Some(_)) if number < 4 => {}
+            Appended::Refused { no, together: 1 } if number >= 4 => {
+                assert_eq!(no.meaning(), Meaning::OverQuota, "{no}");
+            }
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+    let after = session.quota("INBOX").unwrap().unwrap();
+    // The server keeps line ends as one byte.
+    assert!(after.used >= 36 << 20 && after.used <= after.limit, "{after:?}");
+}

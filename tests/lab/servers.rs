@@ -82,6 +82,14 @@ auth_verbose = yes
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_fsync = never
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage=48M
+}}
+protocol imap {{
+  mail_plugins = quota imap_quota
+}}
 default_process_limit = 50
 default_client_limit = 200
 passdb {{
@@ -89,8 +97,9 @@ passdb {{
   args = password={password}
 }}
 userdb {{
-  driver = static
-  args = uid={mail} gid={mail} home={dir}/dovecot/mail/%n
+  driver = passwd-file
+  args = username_format=%n {dir}/dovecot/passwd
+  default_fields = uid={mail} gid={mail} home={dir}/dovecot/mail/%n
 }}
 service imap-login {{
   chroot =
@@ -133,7 +142,13 @@ namespace inbox {{
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
     let users = (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl"].map(str::to_owned));
-    let lines: String = users.map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).collect();
+    let room = |user: &str| match user {
+        // Vaults are kept there.
+        "user20" | "user21" | "user22" => "userdb_quota_rule=*:storage=2G",
+        _ => "",
+    };
+    let lines: String =
+        users.map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::{}\n", room(&user))).collect();
     fs::write(home.join("passwd"), lines).unwrap();
     fs::write(home.join("dovecot.conf"), text).unwrap();
     run(Command::new("/usr/sbin/dovecot").arg("-c").arg(home.join("dovecot.conf")));

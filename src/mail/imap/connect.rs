@@ -10,9 +10,11 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::answer::{No, Status};
 use super::engine::{Deaf, Engine, Listen};
-use super::lexer::Lexer;
+use super::failed::Failed;
+use super::lexer::{Lex, Lexer};
 use super::offers::Offers;
-use super::wire::{Counted, Line, Shared, Wire};
+use super::socket::Counted;
+use super::wire::{Line, Shared, Wire};
 use super::{Patience, explain};
 use crate::error::{Context, Error, Result};
 use crate::mail::probe::Step;
@@ -94,10 +96,10 @@ fn greeting(wire: &mut Wire, account: &Imap) -> Result<()> {
     let mut line = Lexer::new(wire);
     let heard = (|| {
         if line.word()? != "*" {
-            return Err(super::Lex::Odd);
+            return Err(Lex::Odd);
         }
         line.spaces()?;
-        let status = Status::read(&line.word()?).ok_or(super::Lex::Odd)?;
+        let status = Status::read(&line.word()?).ok_or(Lex::Odd)?;
         line.spaces()?;
         Ok((status, line.text()?))
     })();
@@ -110,8 +112,8 @@ fn greeting(wire: &mut Wire, account: &Imap) -> Result<()> {
         ))
         .hint("somebody on the way may put words into its mouth: try another network")),
         Ok((status, text)) => Err(explain::greeting(account, &No::read(status, &text))),
-        Err(super::Lex::Odd | super::Lex::Endless) => Err(explain::no_imap(account)),
-        Err(lex) => Err(explain::broken(account, &super::Failed::from(lex).to_string())),
+        Err(Lex::Odd | Lex::Endless) => Err(explain::no_imap(account)),
+        Err(lex) => Err(explain::broken(account, &Failed::from(lex).to_string())),
     }
 }
 

@@ -4,7 +4,7 @@
 //! side of an exchange is always the one that is being worked off), so it needs neither threads nor polling.
 
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::answer::{Answer, No, Status};
 use super::failed::Failed;
@@ -13,6 +13,9 @@ use super::wire::Wire;
 
 /// The most bytes of untagged data that a server may send before it answers a command; what a sink takes counts too.
 const MOST_UNANSWERED: u64 = 64 << 30;
+
+/// How many responses are read after a server hung up, to find why.
+const LAST_WORDS: usize = 1000;
 
 /// Hears the data that a server sends before it answers.
 pub(super) trait Listen {
@@ -71,12 +74,12 @@ impl<'a> Engine<'a> {
 
     /// Writes bytes. Should the server have hung up, what it said then is looked for.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        self.wire.write_all(bytes).map_err(|cause| self.hung_up(cause.to_string()))
+        self.wire.write_all(bytes).map_err(|cause| self.hung_up(&cause))
     }
 
     /// Sends what was written.
     pub(super) fn flush(&mut self) -> Result<(), Failed> {
-        self.wire.flush().map_err(|cause| self.hung_up(cause.to_string()))
+        self.wire.flush().map_err(|cause| self.hung_up(&cause))
     }
 
     /// Sends a whole command, without its tag and line end.
@@ -154,8 +157,10 @@ impl<'a> Engine<'a> {
     }
 
     /// A write failed: the server's last words, if there are some.
-    fn hung_up(&mut self, why: String) -> Failed {
-        for _ in 0..1000 {
+    fn hung_up(&mut self, cause: &io::Error) -> Failed {
+        // One that takes nothing any more, but is there, would be waited for once more.
+        let silent = cause.kind() == io::ErrorKind::TimedOut;
+        for _ in 0..if silent { 0 } else { LAST_WORDS } {
             match self.response(&mut Deaf) {
                 Err(Failed::Broken { bye: Some(bye), .. }) => {
                     return Failed::Broken { why: "the server hung up".into(), bye: Some(bye) };
@@ -164,7 +169,7 @@ impl<'a> Engine<'a> {
                 Ok(_) => {}
             }
         }
-        Failed::broken(why)
+        Failed::broken(cause.to_string())
     }
 }
 

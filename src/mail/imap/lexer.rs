@@ -3,6 +3,8 @@
 //! Everything is bounded: the bytes of one response that are looked at, and the depth of its lists. A literal is only
 //! announced; who asked for it takes its bytes, or they are skipped.
 
+mod skip;
+
 use std::io::{self, BufRead};
 
 /// The most bytes of one response that are looked at, literals that are streamed not counted.
@@ -14,8 +16,8 @@ const LARGEST_STRING: u64 = 1 << 20;
 /// The largest literal that is believed (RFC 9051: number64; a mail has a few GB at most).
 const LARGEST_LITERAL: u64 = 4 << 30;
 
-/// The deepest list that is looked through.
-const DEEPEST: u32 = 64;
+/// The longest atom.
+const LONGEST_WORD: usize = 4096;
 
 /// Why a response cannot be read.
 #[derive(Debug)]
@@ -100,21 +102,29 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// A word up to a space, a parenthesis or the end of the line. What stands in `[]` belongs to it, as in
-    /// `BODY[HEADER.FIELDS (DATE)]<0>`.
+    /// An atom: up to a space, a parenthesis or the end of the line.
+    pub(super) fn atom(&mut self) -> Result<String, Lex> {
+        self.up_to_a_break(false)
+    }
+
+    /// A word that announces something. What stands in `[]` belongs to it, as in `BODY[HEADER.FIELDS (DATE)]<0>`.
     pub(super) fn word(&mut self) -> Result<String, Lex> {
+        self.up_to_a_break(true)
+    }
+
+    fn up_to_a_break(&mut self, brackets: bool) -> Result<String, Lex> {
         let mut word = Vec::new();
         let mut inside = false;
         loop {
             match self.peek()? {
                 b'\r' | b'\n' => break,
                 b' ' | b'(' | b')' if !inside => break,
-                b'[' => inside = true,
+                b'[' => inside = brackets,
                 b']' => inside = false,
                 _ => {}
             }
             word.push(self.take()?);
-            if word.len() > 4096 {
+            if word.len() > LONGEST_WORD {
                 return Err(Lex::Odd);
             }
         }
@@ -126,7 +136,7 @@ impl<'a> Lexer<'a> {
 
     /// A number.
     pub(super) fn number(&mut self) -> Result<u64, Lex> {
-        number(&self.word()?).ok_or(Lex::Odd)
+        number(&self.atom()?).ok_or(Lex::Odd)
     }
 
     /// What stands next. A literal's header is read.
@@ -204,7 +214,7 @@ impl<'a> Lexer<'a> {
             Value::Literal(_) => Err(Lex::Endless),
             Value::List => Err(Lex::Odd),
             Value::Atom => {
-                let word = self.word()?;
+                let word = self.atom()?;
                 Ok((!word.eq_ignore_ascii_case("NIL")).then(|| word.into_bytes()))
             }
         }
@@ -247,33 +257,6 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips a value, however deep.
-    pub(super) fn skip_value(&mut self) -> Result<(), Lex> {
-        let mut depth: u32 = 0;
-        loop {
-            match self.value()? {
-                Value::List => {
-                    self.take()?;
-                    depth += 1;
-                    if depth > DEEPEST {
-                        return Err(Lex::Odd);
-                    }
-                }
-                Value::Quoted => drop(self.quoted()?),
-                Value::Literal(size) => self.stream(size, &mut |_| Ok(()))?,
-                Value::Atom if self.peek()? == b')' && depth > 0 => {
-                    self.take()?;
-                    depth -= 1;
-                }
-                Value::Atom => drop(self.word()?),
-            }
-            if depth == 0 {
-                return Ok(());
-            }
-            self.spaces()?;
-        }
-    }
-
     /// The rest of the line as text, in which nothing is a literal: what people are told.
     pub(super) fn text(&mut self) -> Result<String, Lex> {
         let mut bytes = Vec::new();
@@ -292,44 +275,12 @@ impl<'a> Lexer<'a> {
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
-
-    /// Skips to the end of the response, over literals that are in the way.
-    pub(super) fn finish(&mut self) -> Result<(), Lex> {
-        while !self.ended {
-            match self.literal_at_end_of_line()? {
-                Some(size) => self.stream(size, &mut |_| Ok(()))?,
-                None => self.ended = true,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads to the end of a line, which may end with the header of a literal.
-    fn literal_at_end_of_line(&mut self) -> Result<Option<u64>, Lex> {
-        // As much of the line's end as a header takes.
-        let mut tail: Vec<u8> = Vec::new();
-        loop {
-            match self.take()? {
-                b'\n' => break,
-                byte => tail.push(byte),
-            }
-            if tail.len() > 64 {
-                tail.drain(..32);
-            }
-        }
-        let tail = tail.strip_suffix(b"\r").unwrap_or(&tail);
-        let Some(tail) = tail.strip_suffix(b"}") else { return Ok(None) };
-        let tail = tail.strip_suffix(b"+").unwrap_or(tail);
-        let Some(brace) = tail.iter().rposition(|byte| *byte == b'{') else { return Ok(None) };
-        let size = std::str::from_utf8(&tail[brace + 1..]).ok().and_then(number);
-        match size {
-            Some(size) if size > LARGEST_LITERAL => Err(Lex::Endless),
-            size => Ok(size),
-        }
-    }
 }
 
 /// Digits and nothing else.
 pub(super) fn number(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests;

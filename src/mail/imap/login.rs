@@ -6,9 +6,10 @@ use std::panic::AssertUnwindSafe;
 use imap::{Authenticator, Client};
 
 use super::answer::{Code, Meaning, No};
+use super::explain;
 use super::failed::Failed;
+use super::session::{Session, said};
 use super::wire::Shared;
-use super::{Session, explain, said};
 use crate::error::Error;
 use crate::mail::probe::Step;
 use crate::mail::secret::Secret;

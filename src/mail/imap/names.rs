@@ -1,5 +1,7 @@
 //! Names of folders: our paths with `/`, and what the server calls them.
 
+use super::engine::Listen;
+use super::lexer::{Lex, Lexer};
 use super::utf7;
 use crate::entry::show;
 use crate::error::{Error, Result};
@@ -53,6 +55,27 @@ impl Naming {
             Some(delimiter) => path.replace(delimiter, "/"),
             None => path,
         }
+    }
+}
+
+/// Hears `* NAMESPACE (("INBOX." ".")) NIL NIL` (RFC 2342): the first of the personal ones is where folders go.
+#[derive(Default)]
+pub(super) struct NamespaceEar(pub Option<Naming>);
+
+impl Listen for NamespaceEar {
+    fn hear(&mut self, _: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex> {
+        if word != "NAMESPACE" || line.peek()? != b'(' {
+            return Ok(());
+        }
+        line.expect(b'(')?;
+        line.spaces()?;
+        line.expect(b'(')?;
+        let prefix = line.string()?.unwrap_or_default();
+        line.spaces()?;
+        let delimiter = line.string()?.and_then(|text| String::from_utf8(text).ok()?.chars().next());
+        let prefix = String::from_utf8(prefix).map_err(|_| Lex::Odd)?;
+        self.0 = Some(Naming { delimiter, prefix });
+        Ok(())
     }
 }
 

@@ -4,79 +4,24 @@
 //! it works. Both read from the one buffer here, so neither can swallow what the other waits for.
 
 use std::io::{self, BufRead, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
+use super::socket::{Counted, Cutter, Meter};
+
 /// How much is read at once.
 const BUFFER: usize = 128 << 10;
 
 /// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
-const LONGEST_LINE: usize = 256 << 10;
-const MOST: usize = 8 << 20;
+const LONGEST_LINE: usize = 64 << 10;
+const MOST: usize = 1 << 20;
 
 /// In a stretch of so many silences at least so many bytes must come or go, else the server drips and holds us up for
 /// ever.
 const STRETCH: u32 = 5;
 const LEAST: u64 = 16 << 10;
-
-/// Bytes on the wire of one connection, TLS included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// To the server.
-    pub up: u64,
-    /// From the server.
-    pub down: u64,
-}
-
-/// Counts what goes over a connection; may be read while it works.
-#[derive(Debug, Default)]
-pub struct Meter {
-    up: AtomicU64,
-    down: AtomicU64,
-}
-
-impl Meter {
-    /// What went over the connection so far.
-    pub fn traffic(&self) -> Traffic {
-        Traffic { up: self.up.load(Ordering::Relaxed), down: self.down.load(Ordering::Relaxed) }
-    }
-}
-
-/// A socket that counts.
-#[derive(Debug)]
-pub(super) struct Counted {
-    stream: TcpStream,
-    meter: Arc<Meter>,
-}
-
-impl Counted {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, meter: Arc::default() }
-    }
-}
-
-impl Read for Counted {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.read(buf)?;
-        self.meter.down.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
-}
-
-impl Write for Counted {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.stream.write(buf)?;
-        self.meter.up.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
 
 /// What bytes go through.
 #[derive(Debug)]
@@ -149,7 +94,7 @@ impl Wire {
     }
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
-        &self.line.socket().meter
+        self.line.socket().meter()
     }
 
     /// The last line that the crate was told, without its end.
@@ -172,15 +117,13 @@ impl Wire {
 
     /// Cuts the connection from another thread.
     pub(super) fn cutter(&self) -> io::Result<Cutter> {
-        Ok(Cutter(self.line.socket().stream.try_clone()?))
+        self.line.socket().cutter()
     }
 
     /// How long a read or a write may take from now on.
     pub(super) fn set_silence(&mut self, silence: Duration) -> io::Result<()> {
         self.silence = silence;
-        let stream = &self.line.socket().stream;
-        stream.set_read_timeout(Some(silence))?;
-        stream.set_write_timeout(Some(silence))
+        self.line.socket().set_timeouts(silence)
     }
 
     fn keep_pace(&mut self) -> io::Result<()> {
@@ -286,17 +229,6 @@ fn timed_out(cause: io::Error) -> io::Error {
             io::Error::new(io::ErrorKind::TimedOut, "the server was silent for too long")
         }
         _ => cause,
-    }
-}
-
-/// Cuts a connection while another thread waits on it, which then fails.
-#[derive(Debug)]
-pub struct Cutter(TcpStream);
-
-impl Cutter {
-    /// Cuts it. To do so twice does no harm.
-    pub fn cut(&self) {
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 

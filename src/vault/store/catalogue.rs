@@ -99,10 +99,6 @@ impl<K: Ord + Clone> Catalogue<K> {
         }
     }
 
-    pub(super) fn contains(&self, key: &K) -> bool {
-        self.letters.contains_key(key)
-    }
-
     /// All letters, lowest first.
     pub(super) fn letters(&self) -> impl Iterator<Item = (&K, &Label)> {
         self.letters.iter()

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | [`folder`] | a file, in restic's own layout |
 //! | [`maildir`] | a message as a file, or several |
+//! | [`mailbox`] | a message on a mail server, or several |
 //! | [`memory`] | a value, for tests |
 
 mod catalogue;
 pub mod folder;
 
 pub mod letter;
+pub mod mailbox;
 pub mod maildir;
 pub mod memory;
 mod sticky;

@@ -1,20 +1,16 @@
-//! APPEND, written ahead (RFC 9051, 6.3.12), in batches where the server takes them (MULTIAPPEND, RFC 3502), and
-//! without waiting for leave where it may be (LITERAL+ and LITERAL-, RFC 7888).
+//! The exchange itself: what is sent, when, and which answer belongs to what.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use bytes::Bytes;
-use jiff::Timestamp;
-
-use super::Session;
-use super::answer::{Code, No};
-use super::engine::{Deaf, Engine, Event};
-use super::failed::Failed;
-use super::fetch::date;
-use super::folders::quote;
-use super::offers::Literals;
+use super::{Appended, Outbox, Outgoing};
 use crate::error::Error;
+use crate::mail::imap::answer::{Code, No};
+use crate::mail::imap::engine::{Deaf, Engine, Event};
+use crate::mail::imap::failed::Failed;
+use crate::mail::imap::fetch::date;
+use crate::mail::imap::folders::quote;
+use crate::mail::imap::offers::{Literals, Offers};
 
 /// A batch ends when it has so many bytes, or messages.
 const BATCH: u64 = 4 << 20;
@@ -29,82 +25,6 @@ const IN_FLIGHT: u64 = 32 << 20;
 /// How many bytes are written at once.
 const CHUNK: usize = 128 << 10;
 
-/// The content of a message that is sent, CRLF at line ends.
-pub trait Body: Send {
-    /// Its size in bytes, exactly.
-    fn size(&self) -> u64;
-
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// Its own, or those of `out`.
-    fn write(&self, out: &mut dyn Write) -> io::Result<()>;
-}
-
-impl Body for Bytes {
-    fn size(&self) -> u64 {
-        self.len() as u64
-    }
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self)
-    }
-}
-
-impl Body for Vec<u8> {
-    fn size(&self) -> u64 {
-        self.len() as u64
-    }
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self)
-    }
-}
-
-/// A message on its way to a folder.
-pub struct Outgoing {
-    /// What it is.
-    pub body: Box<dyn Body>,
-    /// Flags, as IMAP writes them: `\Seen`.
-    pub flags: &'static [&'static str],
-    /// When the server shall say that it got it; None: now.
-    pub internal_date: Option<Timestamp>,
-}
-
-impl std::fmt::Debug for Outgoing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Outgoing({} bytes)", self.body.size())
-    }
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
-    /// The server has it: its UIDVALIDITY and UID, where the server tells them (UIDPLUS, RFC 4315).
-    Stored(Option<(u32, u32)>),
-    /// The server has it not. With more than one message `together` the no is for all of them at once, and need
-    /// not be about this one.
-    Refused {
-        /// The server's words.
-        no: No,
-        /// How many messages the no is for.
-        together: usize,
-    },
-    /// The connection broke before the answer came: look for its Message-ID before it is sent again.
-    Unknown,
-    /// It was not sent.
-    Unsent,
-}
-
-/// Gives messages, and hears what became of them.
-pub trait Outbox {
-    /// The next message. None: there is none now. It is asked again after each answer; when nothing is under way any
-    /// more, None is the end.
-    fn next(&mut self) -> Option<Outgoing>;
-
-    /// The message of this number, counted from 0 in the order in which they were given, has its answer. Every
-    /// message that was given gets one.
-    fn answered(&mut self, number: usize, result: Appended);
-}
-
 /// A command under way.
 struct Pending {
     first: usize,
@@ -112,61 +32,8 @@ struct Pending {
     bytes: u64,
 }
 
-impl Session {
-    /// Sends messages to a folder. It need not be selected.
-    ///
-    /// # Errors
-    /// The connection broke, or a body could not be written, which breaks it. Each message has its answer also then.
-    pub fn append(&mut self, folder: &str, outbox: &mut dyn Outbox) -> Result<(), Failed> {
-        let folder = quote(&self.name(folder)?);
-        let literals = self.offers.literals();
-        let multi = self.offers.has("MULTIAPPEND");
-        let limit = self.offers.append_limit();
-        self.work(|engine| {
-            let mut run = Run {
-                engine,
-                outbox,
-                folder,
-                literals,
-                multi,
-                limit,
-                given: 0,
-                next: None,
-                pending: VecDeque::new(),
-                in_flight: 0,
-                out: Vec::new(),
-            };
-            let result = run.run();
-            run.give_up();
-            result
-        })
-    }
-
-    /// Sends some messages, and tells what became of each.
-    pub fn append_all(&mut self, folder: &str, messages: Vec<Outgoing>) -> (Vec<Appended>, Option<Failed>) {
-        let mut all = All { results: vec![Appended::Unsent; messages.len()], waiting: messages.into() };
-        let failed = self.append(folder, &mut all).err();
-        (all.results, failed)
-    }
-}
-
-struct All {
-    waiting: VecDeque<Outgoing>,
-    results: Vec<Appended>,
-}
-
-impl Outbox for All {
-    fn next(&mut self) -> Option<Outgoing> {
-        self.waiting.pop_front()
-    }
-    fn answered(&mut self, number: usize, result: Appended) {
-        if let Some(place) = self.results.get_mut(number) {
-            *place = result;
-        }
-    }
-}
-
-struct Run<'a, 'w> {
+/// Messages on their way to one folder.
+pub(super) struct Run<'a, 'w> {
     engine: &'a mut Engine<'w>,
     outbox: &'a mut dyn Outbox,
     folder: String,
@@ -183,8 +50,36 @@ struct Run<'a, 'w> {
     out: Vec<u8>,
 }
 
-impl Run<'_, '_> {
-    fn run(&mut self) -> Result<(), Failed> {
+impl<'a, 'w> Run<'a, 'w> {
+    pub(super) fn new(
+        engine: &'a mut Engine<'w>,
+        outbox: &'a mut dyn Outbox,
+        folder: &str,
+        offers: &Offers,
+    ) -> Self {
+        Self {
+            engine,
+            outbox,
+            folder: quote(folder),
+            literals: offers.literals(),
+            multi: offers.has("MULTIAPPEND"),
+            limit: offers.append_limit(),
+            given: 0,
+            next: None,
+            pending: VecDeque::new(),
+            in_flight: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// Sends until there is nothing more to send. Each message that was taken has its answer then.
+    pub(super) fn run(mut self) -> Result<(), Failed> {
+        let result = self.exchange();
+        self.give_up();
+        result
+    }
+
+    fn exchange(&mut self) -> Result<(), Failed> {
         loop {
             let room =
                 self.pending.is_empty() || (self.pending.len() < COMMANDS && self.in_flight < IN_FLIGHT);

@@ -1,0 +1,123 @@
+//! Fetching what is small: one section of one message, or the attributes of many.
+
+use super::{Ear, Fetched, Item, Request, Section, Sink, items};
+use crate::error::{Error, Result as Outcome};
+use crate::mail::imap::Session;
+use crate::mail::imap::failed::Failed;
+
+impl Session {
+    /// Fetches what is small, and holds it: attributes and headers.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses.
+    pub fn fetch_all(&mut self, uids: &[u32], items: &[Item]) -> Result<Vec<Fetched>, Failed> {
+        struct Held(Vec<Fetched>);
+        impl Sink for Held {
+            fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
+                Ok(())
+            }
+            fn bytes(&mut self, _: &[u8]) -> Outcome<()> {
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                self.0.push(message);
+                Ok(())
+            }
+        }
+        let mut held = Held(Vec::new());
+        let chunks = uids.chunks(1000);
+        let requests = chunks.map(|uids| Request {
+            uids: uids.to_vec(),
+            items: items.to_vec(),
+            expected: uids.len() as u64 * 512,
+        });
+        let refused = self.fetch(requests, &mut held)?;
+        match refused.into_iter().next() {
+            Some(refused) => Err(Failed::No(refused.no)),
+            None => Ok(held.0),
+        }
+    }
+
+    /// All messages from this UID on, to the last one, of the selected folder, told one by one. It is one command, for
+    /// attributes and header fields; nothing is bounded but each message.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses.
+    pub fn fetch_from(
+        &mut self,
+        first: u32,
+        items: &[Item],
+        mut each: impl FnMut(Fetched),
+    ) -> Result<(), Failed> {
+        struct Each<'a>(&'a mut dyn FnMut(Fetched));
+        impl Sink for Each<'_> {
+            fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
+                Ok(())
+            }
+            fn bytes(&mut self, _: &[u8]) -> Outcome<()> {
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                (self.0)(message);
+                Ok(())
+            }
+        }
+        // RFC 9051: n:* names the last message even if its UID is below n.
+        let mut fresh = |message: Fetched| {
+            if message.uid.is_some_and(|uid| uid >= first) {
+                each(message);
+            }
+        };
+        let command = format!("UID FETCH {first}:* {}", items::write(items));
+        let mut sink = Each(&mut fresh);
+        let answer = self.work(|engine| engine.run(&command, &mut Ear { sink: &mut sink }))?;
+        answer.yes()?;
+        Ok(())
+    }
+
+    /// One section of one message, held: a whole message, or a part of one. None: there is no such message.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch`]; or the server refuses, or sends more than `most` bytes.
+    pub fn fetch_one(&mut self, uid: u32, item: Item, most: u64) -> Result<Option<Vec<u8>>, Failed> {
+        struct One {
+            uid: u32,
+            most: u64,
+            bytes: Vec<u8>,
+            taking: bool,
+            ended: bool,
+        }
+        impl Sink for One {
+            fn begin(&mut self, message: &Fetched, _: Section, size: u64) -> Outcome<()> {
+                if size > self.most {
+                    return Err(Error::other(format!(
+                        "the server sends {size} bytes where at most {} were asked",
+                        self.most
+                    )));
+                }
+                self.taking = !self.ended && message.uid.is_none_or(|uid| uid == self.uid);
+                if self.taking {
+                    self.bytes.clear();
+                }
+                Ok(())
+            }
+            fn bytes(&mut self, part: &[u8]) -> Outcome<()> {
+                if self.taking {
+                    self.bytes.extend_from_slice(part);
+                }
+                Ok(())
+            }
+            fn end(&mut self, message: Fetched) -> Outcome<()> {
+                self.ended |= std::mem::take(&mut self.taking) && message.uid == Some(self.uid);
+                Ok(())
+            }
+        }
+        let mut one = One { uid, most, bytes: Vec::new(), taking: false, ended: false };
+        let request = Request { uids: vec![uid], items: vec![item], expected: most };
+        let refused = self.fetch([request], &mut one)?;
+        match refused.into_iter().next() {
+            Some(refused) => Err(Failed::No(refused.no)),
+            None => Ok(one.ended.then_some(one.bytes)),
+        }
+    }
+}

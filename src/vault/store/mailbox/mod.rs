@@ -1,0 +1,296 @@
+//! A folder of a mailbox whose messages are the vault's objects.
+//!
+//! - *Stored* means: the server said so, and the message was seen in the folder, by its UID, with the size that it was
+//!   sent with. What is small and everything hangs on (keys, config, index, snapshots) is read back as a whole.
+//! - After a lost answer the folder is asked for what is new before anything is sent again. A letter that came twice
+//!   does no harm: the lowest UID counts, and `remove` takes the others along.
+//! - Packs wait in a queue that is bounded by bytes and worked off over several connections ([`upload`]).
+//! - A map of UIDs ([`map`]), kept on disk ([`cache`]), makes a listing one SELECT and, if there is news, one FETCH.
+//! - Messages that are none of this vault's are left alone.
+
+mod budget;
+mod cache;
+mod map;
+mod pool;
+mod queue;
+mod read;
+mod refresh;
+mod removal;
+mod room;
+mod send;
+mod settle;
+mod upload;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use self::budget::{Budget, Spent, Unlimited};
+
+use self::map::Map;
+use self::pool::{Lease, Pool, Trouble};
+use self::queue::Queue;
+use self::room::Watch;
+use super::letter::{self, LineEnd, VaultId};
+use super::which::Which;
+use super::{Found, Id, Kind, Room, Store, Traffic};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::mail::imap::{Failed, Patience};
+use crate::mail::secret::Secret;
+use crate::profile::Imap;
+
+/// The largest pack that it likes: with what the last blob may add it is one message of most servers.
+const PACK: u64 = 8 << 20;
+
+/// The largest message if nobody says what the server takes.
+const MESSAGE: u64 = 24 << 20;
+
+/// Where a mailbox is, and how it is used.
+pub struct Options {
+    /// The account.
+    pub account: Imap,
+    /// Fetches its secret, when the first connection is opened.
+    pub secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+    /// The folder, its parts separated by `/`.
+    pub folder: String,
+    /// Which vault; None: the one whose messages are there, or a new one if there are none.
+    pub vault: Option<VaultId>,
+    /// A folder on disk for what is known of the mailbox; None: it is asked anew each time.
+    pub cache: Option<PathBuf>,
+    /// What may move.
+    pub budget: Arc<dyn Budget>,
+    /// The time, for the dates of messages.
+    pub clock: Arc<dyn Clock>,
+    /// How long is waited for the server.
+    pub patience: Patience,
+    /// How long is waited before each further try, when a connection broke or a server said "later".
+    pub retries: Vec<Duration>,
+    /// Waits.
+    pub sleep: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Options {
+    /// With the usual values for everything else.
+    pub fn new(
+        account: Imap,
+        secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+        folder: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            account,
+            secret,
+            folder: folder.to_owned(),
+            vault: None,
+            cache: None,
+            budget: Arc::new(Unlimited),
+            clock,
+            patience: Patience::default(),
+            retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
+            sleep: Box::new(std::thread::sleep),
+        }
+    }
+}
+
+/// A vault in a mailbox.
+pub struct Mailbox(Arc<Inner>);
+
+struct Inner {
+    place: String,
+    folder: String,
+    pool: Pool,
+    which: Which,
+    map: Mutex<Option<Map>>,
+    /// Held by the one that asks the server what is new.
+    asking: Mutex<()>,
+    queue: Queue,
+    room: Mutex<Watch>,
+    cache: Option<PathBuf>,
+    budget: Arc<dyn Budget>,
+    clock: Arc<dyn Clock>,
+    retries: Vec<Duration>,
+    sleep: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+impl Mailbox {
+    /// The vault in this folder. Nothing is connected yet.
+    pub fn new(options: Options) -> Self {
+        let Options { account, secret, folder, vault, cache, budget, clock, patience, retries, sleep } =
+            options;
+        let place = format!("imap:{}@{}/{folder}", account.login.user, account.server());
+        // A name for the file that no other mailbox has.
+        let cache = cache.map(|dir| dir.join(format!("{}.map", &Id::of(place.as_bytes()).to_string()[..16])));
+        let loaded = cache.as_deref().and_then(cache::load);
+        let loaded = loaded.filter(|(_, known)| vault.is_none() || *known == vault);
+        let (map, known) = loaded.map_or((None, None), |(map, known)| (Some(map), known));
+        let pool = Pool::new(account, secret, folder.clone(), patience, Arc::clone(&budget));
+        Self(Arc::new(Inner {
+            place: crate::entry::show(place.as_bytes()),
+            folder,
+            pool,
+            which: Which::new(vault.or(known)),
+            map: Mutex::new(map),
+            asking: Mutex::new(()),
+            queue: Queue::default(),
+            room: Mutex::default(),
+            cache,
+            budget,
+            clock,
+            retries,
+            sleep,
+        }))
+    }
+
+    /// The vault's id, if there is a vault.
+    ///
+    /// # Errors
+    /// The mailbox cannot be read, or holds several vaults.
+    pub fn vault_id(&self) -> Result<Option<VaultId>> {
+        self.0.refresh()?;
+        Ok(self.0.which.get())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.0.queue.close();
+        self.0.save();
+    }
+}
+
+impl Inner {
+    fn map(&self) -> MutexGuard<'_, Option<Map>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something over a connection, and again if that may help. None: there is no such folder.
+    fn attempt<T>(
+        &self,
+        what: &str,
+        mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
+    ) -> Result<Option<T>> {
+        let mut waits = self.retries.iter();
+        loop {
+            let trouble = match self.pool.lease() {
+                Ok(mut lease) => match work(&mut lease) {
+                    Ok(done) => return Ok(Some(done)),
+                    Err(failed) => self.pool.trouble(failed, &format!("cannot {what} {}", self.place)),
+                },
+                Err(trouble) => trouble,
+            };
+            match trouble {
+                Trouble::NoFolder => return Ok(None),
+                Trouble::Final(error) => return Err(error),
+                Trouble::Again(error) => match waits.next() {
+                    Some(wait) => (self.sleep)(*wait),
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// A connection, waited for as patiently as for anything else.
+    fn lease(&self) -> Result<Lease<'_>> {
+        let mut waits = self.retries.iter();
+        loop {
+            match self.pool.lease() {
+                Ok(lease) => return Ok(lease),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::NoFolder) => return Err(self.no_folder()),
+                Err(Trouble::Again(error)) => match waits.next() {
+                    Some(wait) => (self.sleep)(*wait),
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+
+    fn no_folder(&self) -> Error {
+        Error::other(format!("the folder of {} is not there", self.place))
+            .hint("was it renamed or deleted? The vault's messages are in it")
+    }
+
+    /// Puts the map on disk. It is a help, so what goes wrong with that is nobody's failure.
+    fn save(&self) {
+        let Some(path) = &self.cache else { return };
+        let copy = match &mut *self.map() {
+            Some(map) if map.dirty => {
+                map.dirty = false;
+                map.clone()
+            }
+            _ => return,
+        };
+        let _ = cache::save(path, &copy, self.which.get());
+    }
+
+    /// The largest message, in bytes.
+    fn message_limit(&self) -> u64 {
+        self.pool.message_limit().unwrap_or(MESSAGE)
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mailbox({})", self.0.place)
+    }
+}
+
+impl Store for Mailbox {
+    fn place(&self) -> String {
+        self.0.place.clone()
+    }
+
+    fn largest_pack(&self) -> Option<u64> {
+        Some(PACK)
+    }
+
+    fn create(&self) -> Result<()> {
+        self.0.make_folder()?;
+        self.0.refresh()?;
+        let vault = self.0.which.get_or_new();
+        self.0.append_read_me(letter::read_me(vault, self.0.clock.now(), LineEnd::CrLf))
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Found>> {
+        self.0.refresh()?;
+        let found = self.0.map().as_ref().map(|map| map.catalogue.list(kind));
+        self.0.save();
+        Ok(found.unwrap_or_default())
+    }
+
+    fn read(&self, kind: Kind, id: &Id) -> Result<Bytes> {
+        self.0.read(kind, id, None)
+    }
+
+    fn read_range(&self, kind: Kind, id: &Id, range: Range<u64>) -> Result<Bytes> {
+        self.0.read(kind, id, Some(range))
+    }
+
+    fn write(&self, kind: Kind, id: &Id, object: Bytes) -> Result<()> {
+        upload::write(&self.0, kind, id, object)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.queue.flush()?;
+        self.0.save();
+        Ok(())
+    }
+
+    fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()> {
+        self.0.remove(kind, ids)
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.0.pool.counter.traffic()
+    }
+
+    fn room(&self) -> Result<Option<Room>> {
+        let quota = self.0.attempt("ask for the room of", |lease| lease.session.quota(&self.0.folder))?;
+        Ok(quota.flatten().map(|quota| Room { used: quota.used, limit: quota.limit }))
+    }
+}

@@ -1,0 +1,269 @@
+//! The connections to the server, lent to one thread at a time.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::budget::Budget;
+use crate::error::{Error, Result};
+use crate::mail::imap::{Dialer, Failed, Meaning, Patience, Session, Traffic as Wire};
+use crate::mail::secret::Secret;
+use crate::mail::{Fault, FaultKind};
+use crate::profile::Imap;
+use crate::vault::store::{Counter, Traffic};
+
+/// Fetches the account's secret.
+pub(super) type GetSecret = Box<dyn Fn() -> Result<Secret> + Send + Sync>;
+
+/// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
+const CONNECTIONS: u8 = 4;
+
+/// Why a connection cannot be had, or what was done over one failed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There is no such folder.
+    NoFolder,
+    /// It may go well another time.
+    Again(Error),
+    /// It will not.
+    Final(Error),
+}
+
+/// A connection, with the folder open.
+pub(super) struct Link {
+    pub(super) session: Session,
+    pub(super) validity: u32,
+    counted: Wire,
+}
+
+/// All connections to one folder.
+pub(super) struct Pool {
+    account: Imap,
+    folder: String,
+    secret: GetSecret,
+    patience: Patience,
+    dialer: Mutex<Option<Dialer>>,
+    state: Mutex<State>,
+    freed: Condvar,
+    budget: Arc<dyn Budget>,
+    pub(super) counter: Counter,
+}
+
+struct State {
+    idle: Vec<Link>,
+    /// Connections that are there, and those that are being opened.
+    open: usize,
+    opening: usize,
+    /// How many there may be, and how many the server seems to allow now.
+    limit: usize,
+    most: usize,
+    /// The largest message that the server takes, as it says.
+    append_limit: Option<u64>,
+}
+
+/// A connection for as long as it is needed.
+pub(super) struct Lease<'a> {
+    pool: &'a Pool,
+    link: Option<Link>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        account: Imap,
+        secret: GetSecret,
+        folder: String,
+        patience: Patience,
+        budget: Arc<dyn Budget>,
+    ) -> Self {
+        let most = usize::from(account.limits.connections.unwrap_or(CONNECTIONS).max(1));
+        Self {
+            account,
+            folder,
+            secret,
+            patience,
+            dialer: Mutex::new(None),
+            state: Mutex::new(State {
+                idle: Vec::new(),
+                open: 0,
+                opening: 0,
+                limit: most,
+                most,
+                append_limit: None,
+            }),
+            freed: Condvar::new(),
+            budget,
+            counter: Counter::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections may be used for sending: one is kept for those who read, if there are several.
+    pub(super) fn senders(&self) -> usize {
+        self.state().most.saturating_sub(1).max(1)
+    }
+
+    /// The largest message that server and provider take, as far as one of them has said so.
+    pub(super) fn message_limit(&self) -> Option<u64> {
+        [self.state().append_limit, self.account.limits.message].into_iter().flatten().min()
+    }
+
+    /// A connection, as soon as one is free.
+    pub(super) fn lease(&self) -> Result<Lease<'_>, Trouble> {
+        let mut state = self.state();
+        loop {
+            if let Some(link) = state.idle.pop() {
+                return Ok(Lease { pool: self, link: Some(link) });
+            }
+            if state.open + state.opening < state.most {
+                state.opening += 1;
+                drop(state);
+                let opened = self.open(false);
+                state = self.state();
+                state.opening -= 1;
+                match opened {
+                    Ok(link) => {
+                        state.open += 1;
+                        return Ok(Lease { pool: self, link: Some(link) });
+                    }
+                    // The server may not want so many: the others will do.
+                    Err(Trouble::Again(_)) if state.open > 0 => state.most = state.open,
+                    Err(trouble) => {
+                        self.freed.notify_one();
+                        return Err(trouble);
+                    }
+                }
+                continue;
+            }
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Makes the folder, if it is not there.
+    pub(super) fn make_folder(&self) -> Result<(), Trouble> {
+        let link = self.open(true)?;
+        self.state().open += 1;
+        drop(Lease { pool: self, link: Some(link) });
+        Ok(())
+    }
+
+    fn dialer(&self) -> Result<Dialer, Trouble> {
+        let mut dialer = self.dialer.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*dialer {
+            Some(dialer) => Ok(dialer.clone()),
+            None => {
+                let secret = (self.secret)().map_err(Trouble::Final)?;
+                let new = Dialer::new(self.account.clone(), secret).patience(self.patience);
+                Ok(dialer.insert(new).clone())
+            }
+        }
+    }
+
+    fn open(&self, make: bool) -> Result<Link, Trouble> {
+        let session = self.dialer()?.open().map_err(|Fault { kind, error }| match kind {
+            FaultKind::Login => Trouble::Final(error),
+            FaultKind::TooLarge | FaultKind::Down => Trouble::Again(error),
+        })?;
+        let mut link = Link { session, validity: 0, counted: Wire::default() };
+        let opened = self.open_folder(&mut link.session, make);
+        self.count(&mut link);
+        link.validity = opened?;
+        self.state().append_limit = link.session.offers().append_limit();
+        Ok(link)
+    }
+
+    fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {
+        let what = || format!("cannot open the folder {} at {}", self.folder, self.account.server());
+        let no = match session.select(&self.folder) {
+            Ok(selected) if selected.read_only => {
+                return Err(Trouble::Final(
+                    Error::other(format!("the folder {} can only be read", self.folder))
+                        .hint("give a folder of the account's own"),
+                ));
+            }
+            Ok(selected) => return Ok(selected.uid_validity),
+            Err(Failed::No(no)) => no,
+            Err(failed) => return Err(self.trouble(failed, &what())),
+        };
+        // The list knows better than the words of a no whether it is there.
+        let folders = session.folders(false).map_err(|failed| self.trouble(failed, &what()))?;
+        if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
+            return Err(self.trouble(Failed::No(no), &what()));
+        }
+        if !make {
+            return Err(Trouble::NoFolder);
+        }
+        let made = session.create(&self.folder).and_then(|()| session.select(&self.folder));
+        let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
+        Ok(made.map_err(|failed| self.trouble(failed, &cannot()))?.uid_validity)
+    }
+
+    /// What a failure means.
+    pub(super) fn trouble(&self, failed: Failed, what: &str) -> Trouble {
+        match failed.meaning() {
+            Meaning::Throttled => Trouble::Final(
+                self.budget.throttled().error(&self.account.server()).caused_by(failed.to_string()),
+            ),
+            Meaning::Later | Meaning::Unknown => Trouble::Again(failed.error(what)),
+            _ => Trouble::Final(failed.error(what)),
+        }
+    }
+
+    /// Counts what went over a connection since the last time.
+    fn count(&self, link: &mut Link) {
+        let now = link.session.meter().traffic();
+        let (up, down) = (now.up - link.counted.up, now.down - link.counted.down);
+        link.counted = now;
+        self.counter.up(up);
+        self.counter.down(down);
+        self.budget.used(Traffic { up, down });
+    }
+}
+
+impl Lease<'_> {
+    /// Counts what has moved so far.
+    pub(super) fn count(&mut self) {
+        if let Some(link) = &mut self.link {
+            self.pool.count(link);
+        }
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        // It is taken out only when the lease ends.
+        self.link.as_ref().expect("a lease has its connection until it ends")
+    }
+}
+
+impl DerefMut for Lease<'_> {
+    fn deref_mut(&mut self) -> &mut Link {
+        self.link.as_mut().expect("a lease has its connection until it ends")
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.count();
+        let mut state = self.pool.state();
+        match self.link.take() {
+            Some(link) if !link.session.is_broken() => state.idle.push(link),
+            _ => {
+                state.open -= 1;
+                // The server may be another one now, as far as we know.
+                state.most = state.limit;
+            }
+        }
+        self.pool.freed.notify_one();
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pool({}, {})", self.account.server(), self.folder)
+    }
+}

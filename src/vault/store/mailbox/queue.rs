@@ -1,0 +1,194 @@
+//! The letters that wait to be sent, bounded by bytes, and the first failure, which ends it all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::vault::store::letter::Label;
+
+/// How many bytes of objects may wait or be under way.
+const BOUND: u64 = 64 << 20;
+
+/// How long a thread without work stays.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// One letter to send.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    number: u64,
+    pub(super) label: Label,
+    /// The whole object, of which the letter is a part.
+    pub(super) object: Bytes,
+    /// How often it was sent, or should have been.
+    pub(super) tries: usize,
+}
+
+impl Job {
+    fn bytes(&self) -> u64 {
+        let range = self.label.range();
+        range.end - range.start
+    }
+}
+
+/// What waits, and what is under way.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    /// All letters that are not stored yet, by number.
+    open: BTreeMap<u64, Label>,
+    bytes: u64,
+    next: u64,
+    workers: usize,
+    failed: Option<Error>,
+    closed: bool,
+}
+
+impl State {
+    fn check(&self) -> Result<()> {
+        match &self.failed {
+            Some(error) => Err(error.again()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails if anything has failed.
+    pub(super) fn check(&self) -> Result<()> {
+        self.state().check()
+    }
+
+    /// Takes a letter, as soon as there is room, and gives its number; one that is on its way already is not taken
+    /// again. `start` is called if one more thread should work, of which there are up to `workers`.
+    pub(super) fn push(
+        &self,
+        label: Label,
+        object: Bytes,
+        workers: usize,
+        start: impl FnOnce(),
+    ) -> Result<u64> {
+        let mut state = self.state();
+        if let Some((number, _)) = state.open.iter().find(|(_, open)| **open == label) {
+            return Ok(*number);
+        }
+        let mut job = Job { number: 0, label, object, tries: 0 };
+        while state.bytes > 0 && state.bytes + job.bytes() > BOUND && state.failed.is_none() {
+            state = self.wait(state);
+        }
+        state.check()?;
+        job.number = state.next;
+        state.next += 1;
+        state.bytes += job.bytes();
+        state.open.insert(job.number, label);
+        let number = job.number;
+        state.waiting.push_back(job);
+        let more = state.workers < workers && state.workers < state.open.len();
+        state.workers += usize::from(more);
+        drop(state);
+        self.changed.notify_all();
+        if more {
+            start();
+        }
+        Ok(number)
+    }
+
+    /// Waits until everything that was taken so far is stored.
+    pub(super) fn flush(&self) -> Result<()> {
+        let state = self.state();
+        let end = state.next;
+        self.wait_until(state, |state| state.open.first_key_value().is_none_or(|(first, _)| *first >= end))
+    }
+
+    /// Waits until these letters are stored.
+    pub(super) fn wait_for(&self, numbers: &[u64]) -> Result<()> {
+        self.wait_until(self.state(), |state| numbers.iter().all(|number| !state.open.contains_key(number)))
+    }
+
+    fn wait_until(&self, mut state: MutexGuard<'_, State>, done: impl Fn(&State) -> bool) -> Result<()> {
+        loop {
+            state.check()?;
+            if done(&state) {
+                return Ok(());
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// The next letter, if there is one now.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        if state.failed.is_some() || state.closed { None } else { state.waiting.pop_front() }
+    }
+
+    /// Puts letters back, in their order, to be sent before all others.
+    pub(super) fn put_back(&self, jobs: Vec<Job>) {
+        let mut state = self.state();
+        for job in jobs.into_iter().rev() {
+            state.waiting.push_front(job);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// This letter is stored.
+    pub(super) fn stored(&self, job: &Job) {
+        let mut state = self.state();
+        if state.open.remove(&job.number).is_some() {
+            state.bytes -= job.bytes();
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more is stored; the first failure is the one that is told.
+    pub(super) fn fail(&self, error: Error) {
+        let mut state = self.state();
+        state.failed.get_or_insert(error);
+        state.waiting.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Nobody waits any more: the threads may end.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for work. False: there is none for long, and this thread counts no more.
+    pub(super) fn wait_for_work(&self) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.failed.is_some() || state.closed {
+                state.workers -= 1;
+                return false;
+            }
+            if !state.waiting.is_empty() {
+                return true;
+            }
+            let waited = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() && state.waiting.is_empty() {
+                state.workers -= 1;
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading objects: bytes of an object are bytes of a body by arithmetic.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{Inner, Lease};
+use crate::error::{Error, Result};
+use crate::mail::imap::{Failed, Item};
+use crate::vault::store::catalogue::Object;
+use crate::vault::store::letter::body::{self, Cut};
+use crate::vault::store::letter::{Label, LineEnd};
+use crate::vault::store::{Id, Kind, fits_memory, not_there, within};
+
+/// What came of a letter.
+enum Piece {
+    Bytes(Vec<u8>),
+    /// It is not in the folder any more.
+    Gone,
+    /// It is not what it says it is.
+    Damaged,
+}
+
+impl Inner {
+    /// An object, as far as is known.
+    fn known(&self, kind: Kind, id: &Id) -> Option<Object<u32>> {
+        self.map().as_ref()?.catalogue.find(kind, id)
+    }
+
+    /// Reads an object, or bytes of it.
+    pub(super) fn read(&self, kind: Kind, id: &Id, range: Option<Range<u64>>) -> Result<Bytes> {
+        // A config may have been replaced by another machine; all else never changes.
+        let known = if kind == Kind::Config { None } else { self.known(kind, id) };
+        if let Some(object) = known
+            && let Some(bytes) = self.bytes(kind, id, &object, range.clone())?
+        {
+            return Ok(bytes);
+        }
+        self.refresh()?;
+        let object = self.known(kind, id).ok_or_else(|| not_there(&self.place, kind, id))?;
+        self.bytes(kind, id, &object, range)?.ok_or_else(|| not_there(&self.place, kind, id))
+    }
+
+    /// None: one of its letters is gone.
+    fn bytes(
+        &self,
+        kind: Kind,
+        id: &Id,
+        object: &Object<u32>,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Bytes>> {
+        let size = object.label.size;
+        let range = range.unwrap_or(0..size);
+        within(&self.place, kind, id, &range, size)?;
+        if range == (0..size) {
+            fits_memory(&self.place, kind, id, size)?;
+        }
+        let mut bytes = Vec::new();
+        for (uid, label, piece) in object.pieces(range) {
+            let wire = Cut::new(piece.clone(), LineEnd::CrLf).wire;
+            let allowed = self.budget.may_fetch(wire.end - wire.start);
+            allowed.map_err(|spent| spent.error(&self.place))?;
+            let what = format!("read the {} {} from", kind.word(), id.short());
+            let read = self.attempt(&what, |lease| read(lease, *uid, &label, piece.clone()))?;
+            match read {
+                Some(Piece::Bytes(read)) if bytes.is_empty() => bytes = read,
+                Some(Piece::Bytes(mut read)) => bytes.append(&mut read),
+                Some(Piece::Gone) => {
+                    if let Some(map) = &mut *self.map() {
+                        map.forget(*uid);
+                    }
+                    return Ok(None);
+                }
+                Some(Piece::Damaged) => {
+                    return Err(Error::other(format!(
+                        "the {} {} in {} is damaged: message {uid} is not what was stored",
+                        kind.word(),
+                        id.short(),
+                        self.place
+                    ))
+                    .hint("run `postkeep verify`"));
+                }
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(bytes.into()))
+    }
+}
+
+/// Bytes of one letter's part.
+fn read(lease: &mut Lease<'_>, uid: u32, label: &Label, range: Range<u64>) -> Result<Piece, Failed> {
+    let part = label.range();
+    let size = part.end - part.start;
+    if range != (0..size) {
+        let cut = Cut::new(range.clone(), LineEnd::CrLf);
+        let length = cut.wire.end - cut.wire.start;
+        match fetch(lease, uid, Item::TextRange(cut.wire.start, length), length)? {
+            None => return Ok(Piece::Gone),
+            Some(wire) => {
+                if let Some(bytes) = cut.decode(&wire) {
+                    return Ok(Piece::Bytes(bytes));
+                }
+                // The server broke its lines anew: the whole will tell.
+            }
+        }
+    }
+    let most = 2 * LineEnd::CrLf.length(size) + 1024;
+    let Some(text) = fetch(lease, uid, Item::Text, most)? else { return Ok(Piece::Gone) };
+    let Some(mut bytes) = body::decode(&text, size, LineEnd::CrLf) else { return Ok(Piece::Damaged) };
+    bytes.truncate(range.end as usize);
+    Ok(Piece::Bytes(bytes.split_off(range.start as usize)))
+}
+
+/// One section of a message. None: the message is gone.
+pub(super) fn fetch(
+    lease: &mut Lease<'_>,
+    uid: u32,
+    item: Item,
+    most: u64,
+) -> Result<Option<Vec<u8>>, Failed> {
+    match lease.session.fetch_one(uid, item, most) {
+        // Others may have changed the folder since this connection looked at it last.
+        Ok(None) | Err(Failed::No(_)) => {
+            lease.session.noop()?;
+            lease.session.fetch_one(uid, item, most)
+        }
+        fetched => fetched,
+    }
+}

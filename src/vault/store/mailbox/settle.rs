@@ -1,0 +1,118 @@
+//! Seeing to it that what was sent is there, as it was sent.
+
+use std::collections::HashMap;
+
+use super::map::Message;
+use super::queue::Job;
+use super::read::fetch;
+use super::send::Kept;
+use super::{Inner, Lease, Trouble};
+use crate::error::Result;
+use crate::mail::imap::{Failed, Item};
+use crate::vault::store::Kind;
+use crate::vault::store::letter::{self, Head};
+
+impl Inner {
+    /// Looks at letters in the folder. Those that are there are stored; the others are sent again.
+    pub(super) fn settle<'a>(&'a self, mut kept: Vec<Kept>, mut lease: Option<Lease<'a>>) -> Result<()> {
+        let mut waits = self.retries.iter();
+        while !kept.is_empty() {
+            let mut over = match lease.take() {
+                Some(lease) => lease,
+                None => self.lease()?,
+            };
+            match self.look_at(&mut kept, &mut over) {
+                Ok(()) => lease = Some(over),
+                Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
+                    Trouble::Final(error) => return Err(error),
+                    Trouble::NoFolder => return Err(self.no_folder()),
+                    Trouble::Again(error) => match waits.next() {
+                        Some(wait) => {
+                            drop(over);
+                            (self.sleep)(*wait);
+                        }
+                        None => return Err(error),
+                    },
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all of them, and takes away those of which is known what became of them.
+    fn look_at(&self, kept: &mut Vec<Kept>, lease: &mut Lease<'_>) -> Result<(), Failed> {
+        let told = |kept: &Kept, validity| kept.uid.is_some_and(|(of, _)| of == validity);
+        if !kept.iter().all(|kept| told(kept, lease.validity)) {
+            // What is new in the folder says which of them came.
+            self.refresh_over(lease)?;
+            for one in kept.iter_mut().filter(|kept| !told(kept, lease.validity)) {
+                let map = self.map();
+                let uid = map.as_ref().and_then(|map| map.catalogue.part(&one.job.label));
+                one.uid = uid.map(|uid| (lease.validity, *uid));
+            }
+        }
+        let uids: Vec<u32> = kept.iter().filter_map(|kept| kept.uid).map(|(_, uid)| uid).collect();
+        let sizes = sizes(lease, uids)?;
+        while let Some(one) = kept.last() {
+            let Some((uid, size)) = one.uid.and_then(|(_, uid)| Some((uid, *sizes.get(&uid)?))) else {
+                // It did not come, or is gone.
+                self.lost(kept.pop());
+                continue;
+            };
+            // What is small and everything hangs on is read back; and what a server has other words on.
+            let look = one.job.label.kind != Kind::Pack || size != one.size;
+            if look && !is_intact(lease, uid, &one.job, one.size)? {
+                // With the lowest UID it would count.
+                lease.session.expunge(&[uid])?;
+                self.forget(&[uid]);
+                self.lost(kept.pop());
+                continue;
+            }
+            let Some(Kept { job, .. }) = kept.pop() else { break };
+            // That it is large enough was seen.
+            let message = Message { uid, size: u64::MAX, head: Some(Head::Object(job.label)) };
+            if let Some(map) = self.map().as_mut().filter(|map| map.validity == lease.validity) {
+                map.take(&[message], self.which.get(), false);
+            }
+            self.queue.stored(&job);
+        }
+        Ok(())
+    }
+
+    fn lost(&self, kept: Option<Kept>) {
+        if let Some(Kept { job, .. }) = kept
+            && let Err(error) = self.again(job, None)
+        {
+            self.queue.fail(error);
+        }
+    }
+}
+
+/// The sizes of messages, as the server tells them.
+fn sizes(lease: &mut Lease<'_>, uids: Vec<u32>) -> Result<HashMap<u32, u64>, Failed> {
+    let mut sizes = HashMap::new();
+    let mut ask: Vec<u32> = uids;
+    ask.sort_unstable();
+    for round in 0..2 {
+        if ask.is_empty() {
+            break;
+        }
+        if round > 0 {
+            // This connection may not have looked since they came.
+            lease.session.noop()?;
+        }
+        for message in lease.session.fetch_all(&ask, &[Item::Size])? {
+            sizes.extend(message.uid.zip(message.size));
+        }
+        ask.retain(|uid| !sizes.contains_key(uid));
+    }
+    Ok(sizes)
+}
+
+/// Reads a letter back and compares it with what was sent.
+fn is_intact(lease: &mut Lease<'_>, uid: u32, job: &Job, size: u64) -> Result<bool, Failed> {
+    let Some(message) = fetch(lease, uid, Item::Message, 2 * size + 4096)? else { return Ok(false) };
+    let range = job.label.range();
+    let sent = job.object.get(range.start as usize..range.end as usize).unwrap_or_default();
+    Ok(letter::read(&message).is_some_and(|(label, part)| label == job.label && part == sent))
+}

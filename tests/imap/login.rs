@@ -1,0 +1,172 @@
+//! From the connection to the login, and each way in which that ends early.
+
+use std::thread;
+
+use postkeep::mail::imap::Dialer;
+use postkeep::mail::{Fault, FaultKind};
+use postkeep::profile::{Proof, Tls};
+
+use super::script::{Script, patience, secret};
+
+fn open(script: &Script, proof: Proof, tls: Tls) -> Fault {
+    let mut account = script.account();
+    account.login.proof = proof;
+    account.tls = tls;
+    account.ca_file = None;
+    let fault = Dialer::new(account, secret()).patience(patience()).open().unwrap_err();
+    let words = format!("{:?} {:?}", fault.error, fault.error.hints());
+    assert!(!words.contains("secret"), "{words}");
+    fault
+}
+
+/// The dialogue ends in a fault of this kind that says this.
+fn ends(text: &str, proof: Proof, kind: FaultKind, said: &str) {
+    let script = Script::play(text);
+    let fault = open(&script, proof, Tls::None);
+    script.end();
+    let words = format!("{} {}", fault.error.one_line(), fault.error.hints().join(" "));
+    assert!(fault.kind == kind && words.contains(said), "{said}: {:?} {words}", fault.kind);
+}
+
+#[test]
+fn a_refused_password_is_told_from_a_bad_moment() {
+    for (answer, kind, said) in [
+        ("NO [AUTHENTICATIONFAILED] Invalid credentials", FaultKind::Login, "Invalid credentials"),
+        ("NO LOGIN failed.", FaultKind::Login, "LOGIN failed."),
+        ("NO you said secret", FaultKind::Login, "you said ***"),
+        ("NO [UNAVAILABLE] Temporary authentication failure", FaultKind::Down, "cannot check the login now"),
+        ("NO [ALERT] Too many simultaneous connections. (Failure)", FaultKind::Down, "so many connections"),
+        ("NO [LIMIT] x", FaultKind::Down, "goes on later"),
+        ("BAD Command Argument Error. 12", FaultKind::Down, "Error. 12"),
+    ] {
+        let text = format!(
+            "S: * OK ready
+            C: A CAPABILITY
+            S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
+            S: A OK done
+            C: B AUTHENTICATE PLAIN
+            S: +
+            C: AGFubgBzZWNyZXQ=
+            S: B {answer}"
+        );
+        ends(&text, Proof::Password, kind, said);
+    }
+}
+
+#[test]
+fn a_server_without_plain_gets_the_old_login() {
+    ends(
+        "S: * OK ready
+        C: A CAPABILITY
+        S: * CAPABILITY IMAP4rev1 X-ODD
+        S: A OK done
+        C: B LOGIN \"ann\" \"secret\"
+        S: * BYE [UNAVAILABLE] going down
+        cut",
+        Proof::Password,
+        FaultKind::Down,
+        "going down",
+    );
+    ends(
+        "S: * OK ready
+        C: A CAPABILITY
+        S: * CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=XOAUTH2
+        S: A OK done",
+        Proof::Password,
+        FaultKind::Down,
+        "it wants a token of OAuth 2",
+    );
+}
+
+#[test]
+fn a_refused_token_comes_with_its_reason() {
+    let prelude = "S: * OK ready
+        C: A CAPABILITY
+        S: * CAPABILITY IMAP4rev1 AUTH=XOAUTH2
+        S: A OK done
+        C: B AUTHENTICATE XOAUTH2
+        S: +
+        C: dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE=";
+    let explained = format!(
+        "{prelude}
+        S: + eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=
+        C: \n        S: B NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
+    );
+    ends(&explained, Proof::Token, FaultKind::Login, "(status 400)");
+    ends(
+        &format!("{prelude}\nS: B NO AUTHENTICATE failed."),
+        Proof::Token,
+        FaultKind::Login,
+        "token-command",
+    );
+    ends(&format!("{prelude}\nflood +"), Proof::Token, FaultKind::Down, "far more than an answer");
+}
+
+#[test]
+fn a_greeting_that_is_none_ends_it() {
+    for (text, said) in [
+        ("S: * BYE [UNAVAILABLE] too busy", "too busy"),
+        ("S: * NO go away", "go away"),
+        ("S: 220 smtp.example.org ESMTP", "does not speak IMAP"),
+        ("S: * PREAUTH you are root", "before we said who we are"),
+        ("cut", "hung up"),
+        ("stall", "silent for too long"),
+        ("S- * OK rea\ncut", "hung up"),
+        ("S- * OK\nxs 5000000\nstall", "not speak IMAP"),
+        ("flood S", "not speak IMAP"),
+    ] {
+        ends(text, Proof::Password, FaultKind::Down, said);
+    }
+}
+
+#[test]
+fn nothing_is_believed_before_tls() {
+    for (text, said) in [
+        (
+            "S: * OK ready
+            C: A CAPABILITY
+            S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
+            S: A OK done",
+            "offers no TLS",
+        ),
+        (
+            "S: * OK ready
+            C: A CAPABILITY
+            S: * CAPABILITY IMAP4rev1 STARTTLS
+            S: A OK done
+            C: B STARTTLS
+            S- B OK go\\r\\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\\r\\n",
+            "put words into its mouth",
+        ),
+        (
+            "S: * OK ready
+            C: A CAPABILITY
+            S: * CAPABILITY IMAP4rev1 STARTTLS
+            S: A OK done
+            C: B STARTTLS
+            S: B BAD no",
+            "does not want to talk",
+        ),
+        ("S: * PREAUTH hello", "before we said who we are"),
+    ] {
+        let script = Script::play(text);
+        let fault = open(&script, Proof::Password, Tls::Starttls);
+        let words = format!("{} {}", fault.error.one_line(), fault.error.hints().join(" "));
+        assert!(words.contains(said), "{said}: {words}");
+        drop(script);
+    }
+    let script = Script::play("S: * OK ready");
+    let fault = open(&script, Proof::Password, Tls::Implicit);
+    assert!(fault.error.one_line().contains("no TLS with"), "{:?}", fault.error);
+}
+
+#[test]
+fn a_wait_can_be_cut_by_another_thread() {
+    let (mut session, script) = super::script::session("X", "C: A NOOP\nstall");
+    let cutter = session.cutter().unwrap();
+    let waits = thread::spawn(move || (session.noop(), session.is_broken()));
+    cutter.cut();
+    let (result, broken) = waits.join().unwrap();
+    assert!(result.is_err() && broken);
+    drop(script);
+}

@@ -1,0 +1,13 @@
+//! A vault in a mailbox, on a real server.
+
+mod place;
+
+use self::place::InMailbox;
+use super::contract;
+use crate::lab;
+
+#[test]
+fn a_mailbox_keeps_the_contract() {
+    let Some(lab) = lab::get() else { return };
+    contract::check(&|| Box::new(InMailbox::new(lab, "user20")));
+}
