@@ -152,7 +152,7 @@ impl Chosen {
     /// # Errors
     /// The place cannot be reached.
     pub fn store(&self) -> Result<Arc<dyn Store>> {
-        open::store(&self.place, self.mailbox.as_ref(), System.now())
+        open::store(&self.place, self.mailbox.as_ref(), &self.local, System.now())
     }
 
     /// Opens it with a password that is known already.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Vault;
-use super::store::{Store, folder, maildir};
+use super::store::{Store, folder, mailbox as letters, maildir};
 use crate::clock::System;
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
@@ -19,6 +19,8 @@ pub struct Local {
     pub keys: PathBuf,
     /// Copies of the vaults' small objects: may be deleted at any time.
     pub cache: PathBuf,
+    /// What is known of mailboxes: may be deleted at any time.
+    pub mailboxes: PathBuf,
 }
 
 impl Local {
@@ -27,7 +29,7 @@ impl Local {
         let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
         let cache = cache.map_or_else(|| state.join("cache"), |cache| cache.join("postkeep"));
-        Self { keys: state.join("keys"), cache: cache.join("vaults") }
+        Self { keys: state.join("keys"), cache: cache.join("vaults"), mailboxes: cache.join("mailboxes") }
     }
 }
 
@@ -35,7 +37,12 @@ impl Local {
 ///
 /// # Errors
 /// The place cannot be reached.
-pub fn store(place: &VaultPlace, mailbox: Option<&Imap>, now: Timestamp) -> Result<Arc<dyn Store>> {
+pub fn store(
+    place: &VaultPlace,
+    mailbox: Option<&Imap>,
+    local: &Local,
+    now: Timestamp,
+) -> Result<Arc<dyn Store>> {
     match (place, mailbox) {
         (VaultPlace::Folder(path), _) => Ok(Arc::new(folder::Folder::new(path, now))),
         (VaultPlace::Maildir(path), _) => Ok(Arc::new(maildir::Maildir::new(path, None, Arc::new(System)))),
@@ -43,8 +50,12 @@ pub fn store(place: &VaultPlace, mailbox: Option<&Imap>, now: Timestamp) -> Resu
             Err(Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
                 .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset")))
         }
-        (VaultPlace::Mailbox { .. }, Some(_)) => {
-            Err(Error::other(format!("a vault in {place} cannot be used by this build")))
+        (VaultPlace::Mailbox { folder, .. }, Some(account)) => {
+            let source = account.login.secret.clone();
+            let secret = Box::new(move || secret::fetch(&source));
+            let mut options = letters::Options::new(account.clone(), secret, folder, Arc::new(System));
+            options.cache = Some(local.mailboxes.clone());
+            Ok(Arc::new(letters::Mailbox::new(options)))
         }
     }
 }
@@ -60,7 +71,7 @@ pub fn open(
     local: &Local,
     now: Timestamp,
 ) -> Result<Vault> {
-    let store = store(place, mailbox, now)?;
+    let store = store(place, mailbox, local, now)?;
     let password = secret::fetch(password)?;
     Vault::open(store, password.expose(), &local.keys, &local.cache)
 }

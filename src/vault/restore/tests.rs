@@ -36,7 +36,7 @@ impl Kept {
 
     /// Saves a folder, by the library's own means.
     fn save(&self, folder: &Path) -> SnapshotFile {
-        let repo = self.vault.indexed_ids().unwrap();
+        let repo = self.vault.repository().unwrap().to_indexed_ids().unwrap();
         let snapshot = SnapshotOptions::default().host("nas".to_owned()).to_snapshot().unwrap();
         let paths = PathList::from_iter([folder.to_owned()]);
         repo.backup(&BackupOptions::default(), &paths, snapshot).unwrap()
