@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use postkeep::profile::{Env, FileKind, FileText, Job, MAIN_FILE, schema, understand};
+use postkeep::profile::{Env, FileKind, FileText, Job, MAIN_FILE, Seen, Severity, check, schema, understand};
 use serde_json::Value;
 
 fn project(path: &str) -> PathBuf {
@@ -38,6 +38,8 @@ fn every_sample_loads_without_a_problem() {
         [
             "database",
             "documents-mirror",
+            "home-backup",
+            "keys",
             "music",
             "notes-live",
             "photos-copy",
@@ -45,6 +47,11 @@ fn every_sample_loads_without_a_problem() {
             "small-files-only"
         ]
     );
+    // Nor is there one between them, where all folders are there. (What is of this machine is only a warning.)
+    let look = |path: &Path| Seen::Folder(path.to_owned());
+    let between = check(&loaded, Path::new("/home/me/.local/state/postkeep"), &look);
+    let between = between.iter().filter(|problem| problem.severity == Severity::Error);
+    assert_eq!(between.map(|problem| problem.render(false)).collect::<String>(), "");
     // The only one that runs by hand alone.
     let by_hand = loaded.config.profiles.iter().filter(|profile| !profile.timing.is_automatic());
     assert_eq!(by_hand.map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["small-files-only"]);
@@ -136,6 +143,7 @@ fn what_else(key: &str) -> &'static str {
         "user" => "preset = 'gmail'\npassword-env = 'X'\n",
         "maildir" | "sendmail" => "",
         key if key.starts_with("smtp") => "",
+        key if key.starts_with("imap") => "user = 'me'\npassword-env = 'X'\n",
         _ => "preset = 'gmail'\nuser = 'me'\n",
     }
 }
@@ -179,7 +187,9 @@ fn the_examples_about_mail_are_sound() {
         let loaded = understand(Path::new("/c"), vec![main], &env);
         let problems: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
         assert_eq!(problems, "");
-        assert_eq!(loaded.config.accounts.len(), 5);
+        assert_eq!(loaded.config.accounts.len(), 6);
+        let mailboxes: Vec<_> = loaded.config.mailboxes.keys().collect();
+        assert_eq!(mailboxes, ["gmail", "office", "store"]);
         checked += 1;
     }
     assert_eq!(checked, 2);

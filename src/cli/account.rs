@@ -1,5 +1,6 @@
 //! `postkeep account`: the accounts that carry reports, and whether they work.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use crate::clock::System;
 use crate::entry::show;
 use crate::error::Result;
 use crate::mail::probe::Step;
-use crate::profile::{Account, Config, Login, Proof, SecretSource, Tls, Way};
+use crate::profile::{Account, Config, Imap, Job, Login, Profile, Proof, SecretSource, Tls, VaultPlace, Way};
 use crate::state::Health;
 
 /// The accounts of postkeep.toml: list them, test one
@@ -72,30 +73,66 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     let health = state.map(|state| state.accounts().all()).transpose()?.unwrap_or_default();
     let of = |name: &str| health.iter().find(|health| health.name == name);
     if ctx.json {
-        let accounts: Vec<_> =
-            config.accounts.iter().map(|(name, account)| as_json(name, account, of(name))).collect();
+        let accounts: Vec<_> = named(&config).iter().map(|one| as_json(one, of(one.name))).collect();
         out::print(&format!("{}\n", json!({ "accounts": accounts })))?;
         return Ok(ExitCode::SUCCESS);
     }
-    if config.accounts.is_empty() {
+    let named = named(&config);
+    if named.is_empty() {
         out::print("no accounts: reports go to the Maildir in the state folder\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let head = ["ACCOUNT", "KIND", "WHERE", "USED FOR", "STATE"].map(str::to_owned).to_vec();
-    let rows = config.accounts.iter().map(|(name, account)| {
-        vec![name.clone(), kind(account).into(), place(account), uses(&config, name), state_of(of(name))]
+    let rows = named.iter().map(|one| {
+        let uses = uses(&config, one.name);
+        vec![one.name.to_owned(), one.kinds(), one.place(), uses, state_of(of(one.name))]
     });
     out::print(&table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(name: &str, account: &Account, health: Option<&Health>) -> serde_json::Value {
+/// An account with what it can do.
+struct Named<'a> {
+    name: &'a str,
+    carrier: Option<&'a Account>,
+    mailbox: Option<&'a Imap>,
+}
+
+fn named(config: &Config) -> Vec<Named<'_>> {
+    let names: BTreeSet<_> = config.accounts.keys().chain(config.mailboxes.keys()).collect();
+    let sides = |name| (config.accounts.get(name), config.mailboxes.get(name));
+    let named = names.into_iter().map(|name| {
+        let (carrier, mailbox) = sides(name);
+        Named { name, carrier, mailbox }
+    });
+    named.collect()
+}
+
+impl Named<'_> {
+    fn kinds(&self) -> String {
+        let kinds: Vec<_> = self.carrier.map(kind).into_iter().chain(self.mailbox.map(|_| "imap")).collect();
+        kinds.join(", ")
+    }
+
+    fn place(&self) -> String {
+        let mailbox = || self.mailbox.map(Imap::server);
+        self.carrier.map(place).or_else(mailbox).unwrap_or_default()
+    }
+
+    fn login(&self) -> Option<&Login> {
+        let carrier = self.carrier.and_then(login);
+        carrier.or_else(|| self.mailbox.map(|mailbox| &mailbox.login))
+    }
+}
+
+fn as_json(account: &Named<'_>, health: Option<&Health>) -> serde_json::Value {
     json!({
-        "name": name,
-        "kind": kind(account),
-        "where": place(account),
-        "user": login(account).map(|login| &login.user),
-        "secret": login(account).map(secret_kind),
+        "name": account.name,
+        "kind": account.carrier.map_or("imap", kind),
+        "where": account.place(),
+        "imap": account.mailbox.map(Imap::server),
+        "user": account.login().map(|login| &login.user),
+        "secret": account.login().map(secret_kind),
         "down-since": health.and_then(|health| health.down_since),
         "login-refused": health.is_some_and(|health| health.refused_secret.is_some()),
         "reason": health.and_then(|health| health.reason.as_deref()),
@@ -129,6 +166,15 @@ fn uses(config: &Config, name: &str) -> String {
         .any(|rules| rules.fallback.iter().any(|way| matches!(way, Way::Account(other) if other == name)))
     {
         uses.push("fallback");
+    }
+    let is_here =
+        |vault: &VaultPlace| matches!(vault, VaultPlace::Mailbox { account, .. } if account == name);
+    let vaults = |profile: &Profile| match &profile.job {
+        Job::Backup(job) => job.vaults.iter().any(is_here),
+        Job::Sync(_) => false,
+    };
+    if config.profiles.iter().any(vaults) {
+        uses.push("vault");
     }
     if uses.is_empty() { "-".into() } else { uses.join(", ") }
 }

@@ -62,3 +62,81 @@ fn keep(file: &ProfileFile) -> Option<Keep> {
     };
     (keep != Keep::default()).then_some(keep)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::super::load::tests::one;
+    use super::super::{Job, Profile};
+    use super::*;
+
+    const PLAIN: &str = "kind = 'backup'\nsource = '~/a'\n";
+
+    fn backup(profile: &Profile) -> &BackupJob {
+        let Job::Backup(job) = &profile.job else { panic!("a backup") };
+        job
+    }
+
+    #[test]
+    fn a_backup_is_absolute_and_has_all_defaults() {
+        let profile = one(&format!("{PLAIN}vault = '~/v'\nvault-keyring = true\n"));
+        let expected = BackupJob {
+            sources: vec!["/home/me/a".into()],
+            vaults: vec![VaultPlace::Folder("/home/me/v".into())],
+            password: SecretSource::Keyring { account: "vault:one".into() },
+            filter: FilterRules::default(),
+            one_file_system: true,
+            allow_empty_source: false,
+            keep: None,
+            checkpoint: 500_000_000,
+            compression: 3,
+        };
+        assert_eq!(backup(&profile), &expected);
+        assert_eq!(profile.timing.timeout, Some(SignedDuration::from_hours(24)));
+        let mailbox = one(&format!("{PLAIN}vault = ['/v', 'imap:m/V']\nvault-keyring = true\n"));
+        assert_eq!(mailbox.timing.timeout, Some(SignedDuration::from_hours(7 * 24)));
+        let limited = one(&format!("{PLAIN}vault = 'imap:m/V'\nvault-keyring = true\ntimeout = '1h'\n"));
+        assert_eq!(limited.timing.timeout, Some(SignedDuration::from_hours(1)));
+    }
+
+    #[test]
+    fn each_key_means_what_it_says() {
+        let profile =
+            one("kind = 'backup'\nsource = ['~/a', '/b']\nvault = ['/v', 'maildir:~/M', 'imap:m/V']
+vault-password-command = 'pass v'\nexclude = '*.tmp'\none-file-system = false\nallow-empty-source = true
+keep-last = 1\nkeep-hourly = 2\nkeep-daily = 3\nkeep-weekly = 4\nkeep-monthly = 5\nkeep-yearly = 6
+keep-within = '2w'\ncheckpoint = '1GiB'\ncompression = -7\nschedule = '@daily'\nrun-before = 'true'\n");
+        let job = backup(&profile);
+        assert_eq!(job.sources, [Path::new("/home/me/a"), Path::new("/b")]);
+        let vaults: Vec<_> = job.vaults.iter().map(VaultPlace::to_string).collect();
+        assert_eq!(vaults, ["/v", "maildir:/home/me/M", "imap:m/V"]);
+        assert_eq!(job.filter.exclude, ["*.tmp"]);
+        assert!(!job.one_file_system && job.allow_empty_source);
+        let keep = Keep {
+            last: Some(1),
+            hourly: Some(2),
+            daily: Some(3),
+            weekly: Some(4),
+            monthly: Some(5),
+            yearly: Some(6),
+            within: Some(SignedDuration::from_hours(14 * 24)),
+        };
+        assert_eq!(job.keep, Some(keep));
+        assert_eq!((job.checkpoint, job.compression), (1 << 30, -7));
+        assert!(profile.timing.is_automatic() && profile.hooks.before == ["true"]);
+    }
+
+    #[test]
+    fn each_password_has_its_key() {
+        for (key, source) in [
+            ("vault-password-command = 'pass v'", SecretSource::Command("pass v".into())),
+            ("vault-password-file = '~/v'", SecretSource::File("/home/me/v".into())),
+            ("vault-password-env = 'V'", SecretSource::Env("V".into())),
+            ("vault-password-credential = 'v'", SecretSource::Credential("v".into())),
+            ("vault-keyring = true", SecretSource::Keyring { account: "vault:one".into() }),
+        ] {
+            assert_eq!(backup(&one(&format!("{PLAIN}vault = '/v'\n{key}\n"))).password, source, "{key}");
+        }
+    }
+}

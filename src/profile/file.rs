@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::net::{Host, Port, WebhookText};
 use super::value::{
-    Address, CommandText, Compression, CronText, DeleteLimit, Host, KeepVersions, Length, LengthOrOff, Limit,
-    Marker, Number, OneOrMany, PathText, Pattern, Port, Program, Settle, Size, SmallNumber, WayText,
-    WebhookText, Zone,
+    Address, CommandText, Compression, CronText, DeleteLimit, KeepVersions, Length, LengthOrOff, Limit,
+    Marker, Number, OneOrMany, PathText, Pattern, Program, Settle, Size, SmallNumber, WayText, Zone,
 };
 use super::{AttachLog, CatchUp, Level, Mode, Preset, Tls};
 
@@ -168,7 +168,7 @@ pub struct ProfileFile {
     pub keep_yearly: Option<Number>,
     /// In a backup: how old, counted from the newest one, snapshots become that are all kept.
     pub keep_within: Option<Length>,
-    /// In a backup: after how many bytes of new files it is secured what was saved so far.
+    /// In a backup: after how many bytes of new files what was saved so far is secured.
     pub checkpoint: Option<Size>,
     /// In a backup: how much zstd compresses, 1 to 22; -1 to -7 are faster, 0 is not at all.
     pub compression: Option<Compression>,

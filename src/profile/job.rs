@@ -67,3 +67,27 @@ impl Job {
         shown.collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::tests::one;
+    use super::*;
+
+    #[test]
+    fn who_does_not_care_for_the_kind_asks_in_one_way() {
+        let sync = "kind = 'sync'\nmode = 'mirror'\nsource = '/a'\ntarget = '/b'\n";
+        let backup = "kind = 'backup'\nvault-keyring = true\nsource = ['/a', '/c']\n\
+                      vault = ['/v', 'imap:m/V', 'maildir:/m']\nexclude = 'x'\n";
+        for (text, word, sources, written, from, to) in [
+            (sync, "mirror", vec!["/a"], vec!["/b"], "/a", "/b"),
+            (backup, "backup", vec!["/a", "/c"], vec!["/v", "/m"], "/a, /c", "/v, imap:m/V, maildir:/m"),
+        ] {
+            let job = one(text).job;
+            let paths = |paths: Vec<&'static str>| paths.into_iter().map(Path::new).collect::<Vec<_>>();
+            assert_eq!(job.word(), word);
+            assert_eq!((job.sources(), job.written()), (paths(sources), paths(written)));
+            assert_eq!((job.shown_sources(), job.shown_targets()), (from.into(), to.into()));
+            assert_eq!(job.filter().exclude.len(), usize::from(job.kind() == "backup"));
+        }
+    }
+}

@@ -14,7 +14,7 @@ const OF_SYNC: [&str; 7] =
     ["target", "mode", "max-delete", "keep-versions", "flush", "create-target", "check-roots"];
 
 /// Keys that only a backup has.
-const OF_BACKUP: [&str; 16] = [
+pub(super) const OF_BACKUP: [&str; 16] = [
     "vault",
     "repository",
     "vault-password-command",
@@ -105,12 +105,14 @@ pub(super) fn settle(name: &str, file: &Path, values: &mut Merged, whole: bool) 
             told.one_name(values);
             told.some(values);
             missing.extend(absent(&BACKUP_NEEDS, values));
-            told.password(values, file, whole);
         }
     }
     for (name, example) in missing.into_iter().filter(|_| whole) {
         let wrong = Wrong::new(format!("the key {} is missing", quote(name)));
         told.add(Problem::of_file(file, wrong.hint(format!("add a line: {example}"))));
+    }
+    if kind == Kind::Backup {
+        told.password(values, file, whole);
     }
     told.problems
 }
@@ -245,3 +247,6 @@ fn instead(name: &str) -> &'static str {
         _ => "leave the line out",
     }
 }
+
+#[cfg(test)]
+mod tests;

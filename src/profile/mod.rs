@@ -21,6 +21,7 @@ mod job;
 mod kind;
 mod load;
 mod meant;
+mod net;
 mod paths;
 mod preset;
 mod problem;

@@ -185,7 +185,7 @@ mod tests {
         let report = &shape.keys["report"];
         assert!(report.is_table() && report.any_key.is_none());
         assert_eq!(report.keys["on"].items.as_ref().map(|items| items.words.len()), Some(6));
-        assert_eq!(shape.keys["source"].description, "The folder that is copied from.");
+        assert!(shape.keys["source"].description.starts_with("The folder that is copied from;"));
         assert!(shape.paths().contains(&"report.attach-log-max".into()));
     }
 
@@ -197,7 +197,8 @@ mod tests {
         profile.retain(|key| !NOT_DEFAULTS.contains(&key.as_str()));
         assert_eq!(defaults, profile);
         let account = main.keys["accounts"].any_key.as_ref().unwrap();
-        assert!(account.keys["smtp"].is_table() && account.keys["preset"].words.len() == 5);
+        assert!(account.keys["imap"].is_table() && account.keys["smtp"].is_table());
+        assert!(account.keys["preset"].words.len() == 5);
     }
 
     #[test]

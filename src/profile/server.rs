@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Tls;
+use super::net::{Host, Port, is_loopback};
 use super::paths::{Env, expand};
-use super::value::{Host, PathText, Port, is_loopback};
+use super::value::PathText;
 use super::wrong::{Wrong, quote};
 
 /// What is wrong, and with which key of the account; none: with the account as a whole.

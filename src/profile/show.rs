@@ -1,21 +1,15 @@
 //! A profile with all its values: for `config show`, and as the canonical form that its fingerprint is taken of.
 
-use std::path::Path;
+mod values;
 
-use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::values::values;
 use super::inherit::{How, Origin, Origins};
 use super::problem::show_file;
-use super::{
-    AttachLog, BackupJob, FilterRules, Job, MaxDelete, OverdueAfter, Profile, Rhythm, SecretSource, SyncJob,
-    Way, Webhook, units,
-};
+use super::{BackupJob, Job, Profile, SecretSource, units};
 use crate::entry;
-
-/// Stands for a command that prints a secret: somebody may have put the secret itself into it.
-const HIDDEN: &str = "***";
 
 /// One value of a profile, as meant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,7 +42,9 @@ impl Shown {
 pub fn show(profile: &Profile, origins: &Origins) -> Vec<Shown> {
     let values = values(profile).into_iter().map(|(key, value)| {
         let text = match (key, &value) {
-            ("source" | "target", Value::String(shown)) => format!("\"{shown}\""),
+            ("source" | "target" | "vault" | "vault-password-file" | "only-if.mounted", value) => {
+                escaped(value)
+            }
             (
                 "exclude-larger-than" | "exclude-smaller-than" | "checkpoint" | "report.attach-log-max",
                 Value::Number(bytes),
@@ -72,6 +68,15 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// A path, or a list of them, for people: they are escaped already.
+fn escaped(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{text}\""),
+        Value::Array(items) => format!("[{}]", items.iter().map(escaped).collect::<Vec<_>>().join(", ")),
+        other => text(other),
+    }
+}
+
 /// 16 hexadecimal digits that change when the meaning changes.
 pub(super) fn fingerprint(profile: &Profile) -> String {
     // An array of pairs, so that the text does not hang on how a library sorts keys.
@@ -87,172 +92,52 @@ pub(super) fn fingerprint(profile: &Profile) -> String {
     blake3::hash(canonical.to_string().as_bytes()).to_hex()[..16].to_owned()
 }
 
-fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
-    let report = &profile.report;
-    let timing = &profile.timing;
-    let (lines, every) = match &timing.rhythm {
-        Rhythm::None => (Vec::new(), None),
-        Rhythm::Schedule(schedule) => (schedule.lines().collect(), None),
-        Rhythm::Every(length) => (Vec::new(), Some(*length)),
-    };
-    let mut values = vec![("kind", json!(profile.job.kind()))];
-    values.extend(match &profile.job {
-        Job::Sync(job) => sync(job),
-        Job::Backup(job) => backup(job),
-    });
-    values.extend([
-        ("schedule", json!(lines)),
-        ("every", json!(duration(every))),
-        ("on-change", or_off(timing.on_change)),
-        ("on-start", json!(timing.on_start)),
-        ("time-zone", json!(timing.zone)),
-        ("catch-up", json!(timing.catch_up)),
-        ("jitter", or_off(timing.jitter)),
-        ("grace", json!(duration(timing.grace))),
-        (
-            "overdue-after",
-            match timing.overdue {
-                OverdueAfter::DueAndGrace => Value::Null,
-                OverdueAfter::Success(length) => json!(units::show_duration(length)),
-                OverdueAfter::Never => json!(false),
-            },
-        ),
-        ("retry.times", json!(timing.retry.map(|retry| retry.times))),
-        ("retry.wait", json!(duration(timing.retry.map(|retry| retry.wait)))),
-        ("only-if.online", json!(timing.only_if.online)),
-        ("only-if.on-ac-power", json!(timing.only_if.on_ac_power)),
-        ("only-if.mounted", timing.only_if.mounted.iter().map(|folder| path(folder)).collect()),
-        ("timeout", or_off(timing.timeout)),
-        ("run-before", json!(profile.hooks.before)),
-        ("run-after", json!(profile.hooks.after)),
-        ("run-failed", json!(profile.hooks.failed)),
-        ("run-finally", json!(profile.hooks.finally)),
-        ("ping", json!(profile.ping.as_ref().map(Webhook::host))),
-        ("report.account", json!(report.account)),
-        ("report.to", json!(report.to)),
-        ("report.from", json!(report.from)),
-        ("report.fallback", json!(report.fallback.iter().map(way).collect::<Vec<_>>())),
-        ("report.webhook", json!(report.webhook.as_ref().map(Webhook::host))),
-        ("report.on", json!(report.on)),
-        (
-            "report.attach-log",
-            json!(match report.attach_log {
-                AttachLog::Always => "always",
-                AttachLog::OnFailure => "on-failure",
-                AttachLog::Never => "never",
-            }),
-        ),
-        ("report.attach-log-max", json!(report.attach_log_max)),
-        ("report.time-zone", json!(report.time_zone)),
-    ]);
-    values
-}
-
-fn duration(length: Option<SignedDuration>) -> Option<String> {
-    length.map(units::show_duration)
-}
-
-fn or_off(length: Option<SignedDuration>) -> Value {
-    duration(length).map_or(json!(false), Value::String)
-}
-
-fn filter(filter: &FilterRules) -> [(&'static str, Value); 6] {
-    [
-        ("exclude", json!(filter.exclude)),
-        ("exclude-if-present", json!(filter.exclude_if_present)),
-        ("exclude-larger-than", json!(filter.larger_than)),
-        ("exclude-smaller-than", json!(filter.smaller_than)),
-        ("exclude-older-than", json!(duration(filter.older_than))),
-        ("exclude-newer-than", json!(duration(filter.newer_than))),
-    ]
-}
-
-fn sync(job: &SyncJob) -> Vec<(&'static str, Value)> {
-    let mut values =
-        vec![("source", path(&job.source)), ("target", path(&job.target)), ("mode", json!(job.mode))];
-    values.extend(filter(&job.filter));
-    values.extend([
-        ("one-file-system", json!(job.one_file_system)),
-        ("create-target", json!(job.create_target)),
-        ("check-roots", json!(job.check_roots)),
-        ("keep-versions", or_off(job.keep_versions)),
-        ("max-delete", max_delete(job.max_delete)),
-        ("allow-empty-source", json!(job.allow_empty_source)),
-        ("flush", json!(job.flush)),
-    ]);
-    values
-}
-
-fn backup(job: &BackupJob) -> Vec<(&'static str, Value)> {
-    let secret = |key: &str| match &job.password {
-        SecretSource::Command(_) if key == "command" => json!(HIDDEN),
-        SecretSource::File(file) if key == "file" => path(file),
-        SecretSource::Env(name) if key == "env" => json!(name),
-        SecretSource::Credential(name) if key == "credential" => json!(name),
-        _ => Value::Null,
-    };
-    let keep = job.keep.clone().unwrap_or_default();
-    let mut values = vec![
-        ("source", job.sources.iter().map(|source| path(source)).collect()),
-        ("vault", job.vaults.iter().map(|vault| json!(vault.to_string())).collect()),
-        ("vault-password-command", secret("command")),
-        ("vault-password-file", secret("file")),
-        ("vault-password-env", secret("env")),
-        ("vault-password-credential", secret("credential")),
-        ("vault-keyring", json!(matches!(job.password, SecretSource::Keyring { .. }))),
-    ];
-    values.extend(filter(&job.filter));
-    values.extend([
-        ("one-file-system", json!(job.one_file_system)),
-        ("allow-empty-source", json!(job.allow_empty_source)),
-        ("keep-last", json!(keep.last)),
-        ("keep-hourly", json!(keep.hourly)),
-        ("keep-daily", json!(keep.daily)),
-        ("keep-weekly", json!(keep.weekly)),
-        ("keep-monthly", json!(keep.monthly)),
-        ("keep-yearly", json!(keep.yearly)),
-        ("keep-within", json!(duration(keep.within))),
-        ("checkpoint", json!(job.checkpoint)),
-        ("compression", json!(job.compression)),
-    ]);
-    values
-}
-
-fn way(way: &Way) -> &str {
-    match way {
-        Way::Account(name) => name,
-        Way::Webhook => "webhook",
-    }
-}
-
-fn path(path: &Path) -> Value {
-    // A variable can bring bytes that are no UTF-8: they are escaped, and two paths never look the same.
-    json!(entry::show(path.as_os_str().as_encoded_bytes()))
-}
-
-fn max_delete(limit: MaxDelete) -> Value {
-    match limit {
-        MaxDelete { percent: 100, entries: u64::MAX } => json!(false),
-        MaxDelete { percent: 0, entries } => json!(entries),
-        MaxDelete { percent, entries } => json!(format!("{percent}% or {entries}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::load::tests::one;
     use super::super::schema::{FileKind, shape};
     use super::*;
 
     const PLAIN: &str = "kind = 'sync'\nsource = '/a'\ntarget = '/b'\nmode = 'mirror'\n";
 
+    const BACKUP: &str = "kind = 'backup'\nsource = ['/a', '~/b\\x']\nvault = ['/v', 'imap:m/V']\n";
+
     #[test]
     fn every_key_of_a_profile_is_shown() {
         let mut keys = shape(FileKind::Profile).paths();
-        keys.retain(|key| !["inherit", "description", "run-after-fail"].contains(&key.as_str()));
-        let mut shown: Vec<_> = show(&one(PLAIN), &Origins::new()).iter().map(|item| item.key).collect();
-        shown.sort_unstable();
-        assert_eq!(shown, keys);
+        let no_values = ["inherit", "description", "run-after-fail", "repository"];
+        keys.retain(|key| !no_values.contains(&key.as_str()));
+        let mut shown = BTreeSet::new();
+        for text in [PLAIN, &format!("{BACKUP}vault-keyring = true\n")] {
+            let keys: Vec<_> = show(&one(text), &Origins::new()).iter().map(|item| item.key).collect();
+            let before = shown.len();
+            shown.extend(keys.iter().copied());
+            assert!(shown.len() > before && keys.len() == keys.iter().collect::<BTreeSet<_>>().len());
+        }
+        assert_eq!(shown.into_iter().collect::<Vec<_>>(), keys);
+    }
+
+    #[test]
+    fn a_backup_is_shown_as_it_could_be_written_and_its_secret_is_not() {
+        let profile = one(&format!("{BACKUP}vault-password-command = 'echo hunter2'\nkeep-within = '2w'\n"));
+        let shown = show(&profile, &Origins::new());
+        let text = |key: &str| shown.iter().find(|shown| shown.key == key).unwrap().text.as_str();
+        for (key, expected) in [
+            ("kind", "\"backup\""),
+            ("source", "[\"/a\", \"/home/me/b\\\\x\"]"),
+            ("vault", "[\"/v\", \"imap:m/V\"]"),
+            ("vault-password-command", "\"***\""),
+            ("vault-password-file", "none"),
+            ("keep-daily", "none"),
+            ("keep-within", "\"14d\""),
+            ("checkpoint", "\"500 MB\""),
+            ("compression", "3"),
+        ] {
+            assert_eq!(text(key), expected, "{key}");
+        }
+        assert!(!format!("{shown:?}").contains("hunter2"));
     }
 
     #[test]
@@ -268,6 +153,12 @@ mod tests {
             ["exclude = 'x'", "flush = false", "keep-versions = '31d'", "[report]\nto = 'a@example.org'"]
         {
             assert_ne!(fingerprint(&format!("{PLAIN}{other}\n")), plain, "{other}");
+        }
+        let backup = |more: &str| fingerprint(&format!("{BACKUP}{more}\n"));
+        let command = backup("vault-password-command = 'a'");
+        assert_eq!(backup("vault-password-command = 'a'\ncheckpoint = '500MB'"), command);
+        for other in ["vault-password-command = 'b'", "vault-keyring = true", "vault-password-env = 'A'"] {
+            assert_ne!(backup(other), command, "{other}");
         }
     }
 }

@@ -46,10 +46,11 @@ fn unit_bytes(unit: &str) -> Option<u64> {
     })
 }
 
-/// A size for people, exact where it can be: `1 MiB`, `1500 B`.
+/// A size for people, exact: `1 MiB`, `500 MB`, `1500 B`.
 pub fn show_size(bytes: u64) -> String {
-    let units = ["TiB", "GiB", "MiB", "KiB"];
-    let sizes = [1_u64 << 40, 1 << 30, 1 << 20, 1 << 10];
+    let units = ["TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "kB"];
+    let kilo = 1_000_u64;
+    let sizes = [1 << 40, 1 << 30, 1 << 20, 1 << 10, kilo.pow(4), kilo.pow(3), kilo.pow(2), kilo];
     match units.iter().zip(sizes).find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size)) {
         Some((unit, size)) => format!("{} {unit}", bytes / size),
         None => format!("{bytes} B"),
@@ -125,7 +126,9 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert!(size(&"9".repeat(1000)).unwrap_err().message.contains("larger than any file"));
-        for (bytes, shown) in [(0, "0 B"), (1500, "1500 B"), (1 << 20, "1 MiB"), (3 << 30, "3 GiB")] {
+        for (bytes, shown) in
+            [(0, "0 B"), (1500, "1500 B"), (1 << 20, "1 MiB"), (3 << 30, "3 GiB"), (500_000_000, "500 MB")]
+        {
             assert_eq!(show_size(bytes), shown);
             assert_eq!(size(shown), Ok(bytes));
         }

@@ -98,6 +98,15 @@ mod tests {
     use crate::run::{Message, Stop};
 
     #[test]
+    fn several_folders_stand_on_lines_of_their_own() {
+        for (words, expected) in
+            [(vec![], ""), (vec!["/a b"], "/a b"), (vec!["/a", "imap:m/V"], "/a\nimap:m/V")]
+        {
+            assert_eq!(lines(words.into_iter().map(OsString::from)), expected);
+        }
+    }
+
+    #[test]
     fn every_failure_has_a_message() {
         let error = Message { text: "the disk is gone".into(), hints: vec![] };
         let stop = Stop { reason: "would delete all".into(), hint: String::new(), token: None };

@@ -5,10 +5,15 @@ use crate::profile::{self, Env, FileText, MAIN_FILE};
 
 const PLAIN: &str = "kind = 'sync'\nmode = 'copy'\n";
 
-/// What a main file and one profile need.
+/// What a main file and one sync need.
 fn needs(main: &str, profile: &str) -> Needs {
+    needs_of(main, &format!("{PLAIN}{profile}"))
+}
+
+/// What a main file and one profile need.
+fn needs_of(main: &str, profile: &str) -> Needs {
     let file = |name: &str, text: &str| FileText { file: name.into(), content: Ok(text.as_bytes().to_vec()) };
-    let texts = vec![file(MAIN_FILE, main), file("profiles/a.toml", &format!("{PLAIN}{profile}"))];
+    let texts = vec![file(MAIN_FILE, main), file("profiles/a.toml", profile)];
     let env = Env { home: Some("/home/ann".into()), cwd: "/".into(), var: &|_| None };
     let loaded = profile::understand(Path::new("/home/ann/.config/postkeep"), texts, &env);
     let said: String = loaded.problems.iter().map(|problem| problem.render(false)).collect();
@@ -42,6 +47,25 @@ fn what_a_configuration_needs() {
     }
     let found = needs(&smtp("password-credential = 'mail'"), HOME);
     assert_eq!(found.credentials.iter().collect::<Vec<_>>(), ["mail"]);
+
+    let mailbox =
+        "[accounts.m]\nimap = { host = 'mail.example.org' }\nuser = 'ann'\npassword-credential = 'box'\n";
+    for (vault, password, words, credentials) in [
+        ("'/mnt/v'", "vault-password-file = '/home/ann/p'", "nothing", vec!["box"]),
+        ("['/mnt/v', 'imap:m/V']", "vault-password-credential = 'v'", "nothing", vec!["box", "v"]),
+        ("'/mnt/v'", "vault-password-command = 'pass v'", "programs", vec!["box"]),
+        ("['imap:m/V', '/etc/v']", "vault-keyring = true", "system-folders", vec!["box"]),
+        ("'maildir:/usr/v'", "vault-keyring = true", "system-folders", vec!["box"]),
+    ] {
+        let backup = format!(
+            "kind = 'backup'\nsource = ['/home/ann/a', '/home/ann/b']\nvault = {vault}\n{password}\n"
+        );
+        let found = needs_of(mailbox, &backup);
+        assert_eq!(found.words(), words, "{backup}");
+        assert_eq!(found.credentials.iter().collect::<Vec<_>>(), credentials, "{backup}");
+    }
+    let root = "kind = 'backup'\nsource = ['/home/ann', '/']\nvault = '/mnt/v'\nvault-keyring = true\n";
+    assert_eq!(needs_of("", root).words(), "system-folders");
 
     let found = needs(sendmail, &format!("{HOME}run-finally = 'true'\n"));
     assert_eq!(found.beyond("nothing").len(), 2);

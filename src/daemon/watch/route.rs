@@ -164,6 +164,40 @@ mod tests {
     }
 
     #[test]
+    fn each_source_of_a_backup_is_heard_by_its_own_paths() {
+        let profile = crate::profile::testing::one(
+            "kind = 'backup'\nsource = ['/a', '/b', '/c/file']\nvault = '/a/vault'\nvault-keyring = true\n\
+             exclude = ['/vault', '/cache']\non-change = true\n",
+        );
+        let (events, heard) = mpsc::channel();
+        let mut routes = Routes::new(events, Duration::ZERO);
+        for (source, root) in [("/a", "/a"), ("/b", "/real/b"), ("/c/file", "/c/file")] {
+            routes.add(&profile, Path::new(source), Path::new(root), Path::new("/state"));
+        }
+        let hear = |routes: &mut Routes, path: &str| {
+            let event = notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(path.into());
+            routes.hear(Ok(event));
+            heard.try_iter().count() > 0
+        };
+        for (path, told) in [
+            ("/a/x", true),
+            ("/a/cache/x", false),
+            ("/a/vault/data/00", false),
+            ("/real/b/x", true),
+            ("/real/b/cache/x", false),
+            ("/b/x", false),
+            ("/c/file", true),
+            ("/c/other", false),
+        ] {
+            assert_eq!(hear(&mut routes, path), told, "{path}");
+        }
+        routes.moved(Path::new("/b"), Path::new("/other/b"));
+        assert!(
+            hear(&mut routes, "/other/b/x") && !hear(&mut routes, "/real/b/x") && hear(&mut routes, "/a/x")
+        );
+    }
+
+    #[test]
     fn a_storm_is_told_a_few_times_and_a_lost_event_to_all() {
         let (mut routes, heard) = routes("");
         for n in 0..10_000 {

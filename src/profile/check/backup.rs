@@ -222,3 +222,6 @@ pub(super) fn between<'a>(vaults: &Vaults<'a>, targets: &Targets<'a>, tell: Tell
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

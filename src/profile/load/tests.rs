@@ -163,7 +163,7 @@ fn one_look_finds_every_problem_of_every_file() {
         ("sound", PLAIN),
         (
             "many",
-            "kind = 'backup'
+            "kind = 'backp'
 source = '$NOWHERE/x'
 exlude = ['*.tmp']
 mode = 'mirro'
@@ -197,8 +197,8 @@ exclude-newer-than = '1d'
         "hint: \"inherit\" belongs in a profile file, profiles/NAME.toml",
         "profiles/many.toml: error: the key \"target\" is missing",
         "hint: add a line: target = \"/mnt/backup/Documents\"",
-        "profiles/many.toml:1:8: error: \"kind\" cannot be \"backup\"",
-        "hint: this version knows only \"sync\"",
+        "profiles/many.toml:1:8: error: \"kind\" cannot be \"backp\"",
+        "hint: did you mean \"backup\"? (one of \"sync\", \"backup\")",
         "profiles/many.toml:2:10: error: the variable \"NOWHERE\" is not set",
         "profiles/many.toml:3:1: error: unknown key \"exlude\"",
         "hint: did you mean \"exclude\"?",
