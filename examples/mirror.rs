@@ -3,10 +3,11 @@
 //! cargo run --release --example mirror -- SOURCE TARGET
 
 use jiff::Timestamp;
+use postkeep::journal::Forgetful;
 use postkeep::profile::{FilterRules, MaxDelete, Mode, SyncJob};
 use postkeep::progress::{Meter, Silent};
 use postkeep::run::{RootMarks, RunId};
-use postkeep::sync::{Request, journal::Forgetful};
+use postkeep::sync::Request;
 
 fn main() -> std::process::ExitCode {
     let mut args = std::env::args_os().skip(1);

@@ -23,5 +23,6 @@ mod save;
 mod service;
 mod smtp;
 mod stores;
+mod vaults;
 mod verbs;
 mod zoo;

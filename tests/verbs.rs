@@ -18,7 +18,7 @@ use crate::common::{Ran, Sandbox, left_out, tree};
 pub mod golden;
 use golden::golden;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 30] = [
     "init",
     "config",
     "account",
@@ -37,6 +37,17 @@ const VERBS: [&str; 19] = [
     "resume",
     "cancel",
     "agent",
+    "snapshots",
+    "ls",
+    "find",
+    "diff",
+    "restore",
+    "dump",
+    "forget",
+    "prune",
+    "verify",
+    "key",
+    "vault",
     "completions",
 ];
 
@@ -84,6 +95,13 @@ fn the_help_of_every_verb() {
         ["agent", "uninstall"],
         ["agent", "logs"],
         ["agent", "status"],
+        ["key", "list"],
+        ["key", "add"],
+        ["key", "remove"],
+        ["key", "passwd"],
+        ["vault", "init"],
+        ["vault", "sheet"],
+        ["vault", "unlock"],
     ];
     for verb in VERBS.iter().map(std::slice::from_ref).chain(below.iter().map(|words| words.as_slice())) {
         let ran = sandbox.run(&[verb, &["--help"]].concat()).expect(0);

@@ -15,14 +15,14 @@ use super::which::{BARE, Which, too_many};
 use super::{Context, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
 use crate::entry::show;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::figures::{count, of, size};
 use crate::progress::Meter;
 use crate::run::{RunId, Severity};
 use crate::vault::choice::Choice;
 use crate::vault::indexed::Indexed;
 use crate::vault::restore::{Act, Line, Order, Restored, restore};
-use crate::vault::{snapshot, tree};
+use crate::vault::{Access, Lock, Vault, snapshot, tree};
 
 /// Restore files from a vault
 ///
@@ -88,6 +88,7 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let vault = chosen.open()?;
     let all = vault.snapshots()?;
     let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+    let _lock = (!args.dry_run).then(|| lock(&vault)).flatten();
     let vault = vault.read()?;
     let places = match &args.target {
         Some(target) => {
@@ -135,6 +136,18 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
         out::print(&format!("{}\n", json!({ "snapshot": id, "dry-run": args.dry_run, "targets": told })))?;
     }
     Ok(ExitCode::from(code))
+}
+
+/// Keeps others from removing what is about to be read. A vault that cannot be written is read all the same.
+fn lock(vault: &Vault) -> Option<Lock> {
+    let locked = vault.lock(Access::Shared);
+    if let Err(error) = &locked
+        && error.kind() == Kind::Locked
+    {
+        out::warn(&format!("warning: {}", error.one_line()));
+        out::warn("  hint: should pieces be missing below, restore again when that is over");
+    }
+    locked.ok()
 }
 
 /// What goes where when files come back to where they were: each path that was saved, or what is in it, on its own.

@@ -52,11 +52,6 @@ impl Indexed<'_> {
         self.vault
     }
 
-    /// The repository.
-    pub(super) fn repo(&self) -> &Repository<IndexedFullStatus> {
-        &self.repo
-    }
-
     /// Opens blobs with the vault's key.
     pub fn opener(&self) -> Opener {
         Opener::new(&self.vault.key)

@@ -19,6 +19,8 @@ pub struct Local {
     pub keys: PathBuf,
     /// Copies of the vaults' small objects: may be deleted at any time.
     pub cache: PathBuf,
+    /// What is known of mailboxes: may be deleted at any time.
+    pub mailboxes: PathBuf,
     /// The state folder, with the accounts of what mailboxes carried.
     pub state: PathBuf,
 }
@@ -29,7 +31,12 @@ impl Local {
         let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
         let cache = cache.map_or_else(|| state.join("cache"), |cache| cache.join("postkeep"));
-        Self { keys: state.join("keys"), cache: cache.join("vaults"), state: state.to_owned() }
+        Self {
+            keys: state.join("keys"),
+            cache: cache.join("vaults"),
+            mailboxes: cache.join("mailboxes"),
+            state: state.to_owned(),
+        }
     }
 }
 
@@ -57,7 +64,7 @@ impl Opener<'_> {
                 let source = server.login.secret.clone();
                 let fetch = Box::new(move || secret::fetch(&source));
                 let mut options = mailbox::Options::new(server, fetch, folder, clock);
-                options.cache = Some(self.local.cache.clone());
+                options.cache = Some(self.local.mailboxes.clone());
                 if let Some(ledger) = ledger {
                     options.budget = ledger;
                 }

@@ -5,11 +5,9 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use rustic_core::repofile::SnapshotFile;
 
+use super::save::CHECKPOINT;
 use crate::error::{Error, Kind, Result};
 use crate::profile::quote;
-
-/// The tag of snapshots that only secure what a long backup did so far.
-pub const CHECKPOINT: &str = "checkpoint";
 
 /// Whose snapshots `latest` and dates are about; a vault may hold those of many machines and profiles.
 #[derive(Debug, Clone, Default)]

@@ -82,7 +82,9 @@ fn sheet(facts: &Facts<'_>) -> String {
     let mut text = String::new();
     let today = facts.today.to_zoned(TimeZone::system()).strftime("%d %B %Y");
     // Writing into a string cannot fail.
-    let mut line = |said: &str| drop(writeln!(text, "{said}"));
+    let mut line = |said: &str| {
+        let _ = writeln!(text, "{said}");
+    };
     line("RECOVERY SHEET OF A POSTKEEP VAULT");
     line(&format!("printed on {today}"));
     line("\nKeep it with your papers, away from the machine whose files it is about.\n");

@@ -30,10 +30,10 @@ pub(super) struct Read<T> {
 
 /// The reads for all wants. A blob that several want is in one of them, once.
 pub(super) fn coalesce<T>(wants: Vec<Want<T>>) -> Vec<Read<T>> {
-    let mut sorted: BTreeMap<(Id, u32, u32, [u8; 32]), (Location, Vec<T>)> = BTreeMap::new();
+    let mut sorted = BTreeMap::new();
     for Want { pack, at, to } in wants {
         let place = (pack, at.offset, at.length, at.id);
-        sorted.entry(place).or_insert_with(|| (at, Vec::new())).1.push(to);
+        sorted.entry(place).or_insert_with(|| (at, Vec::<T>::new())).1.push(to);
     }
     let mut reads: Vec<Read<T>> = Vec::new();
     for ((pack, ..), (at, to)) in sorted {

@@ -9,6 +9,7 @@
 //! cannot be restored is named, and the rest goes on.
 
 mod batch;
+mod entries;
 mod land;
 mod links;
 mod walk;

@@ -36,7 +36,7 @@ impl Kept {
 
     /// Saves a folder, by the library's own means.
     fn save(&self, folder: &Path) -> SnapshotFile {
-        let repo = self.vault.indexed_ids().unwrap();
+        let repo = self.vault.repository().unwrap().to_indexed_ids().unwrap();
         let snapshot = SnapshotOptions::default().host("nas".to_owned()).to_snapshot().unwrap();
         let paths = PathList::from_iter([folder.to_owned()]);
         repo.backup(&BackupOptions::default(), &paths, snapshot).unwrap()
@@ -236,4 +236,30 @@ fn what_is_damaged_is_named_and_the_rest_comes() {
         let cause = &restored.failures.list[0].cause;
         assert!(cause.contains(&pack.to_string()[..8]), "{cause}");
     }
+}
+
+#[test]
+fn little_is_read_for_one_file_and_nothing_twice_for_all() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    let noise =
+        |n: u32| (0..4000_u32).flat_map(move |k| (k * 97 + n).wrapping_mul(2_654_435_761).to_le_bytes());
+    for n in 0..600 {
+        fs::write(source.join(format!("{n}")), noise(n).collect::<Vec<_>>()).unwrap();
+    }
+    let snapshot = kept.save(&source);
+    let folder = kept.node(&snapshot, &source);
+    // The index and the trees are read once more, from the cache where there is one.
+    let cost = |node: &Node, name: &str| {
+        let before = kept.heap.traffic().down;
+        let restored = kept.restore(node, &kept.temp.path().join(name), false).unwrap();
+        assert!(restored.failures.list.is_empty(), "{:?}", restored.failures);
+        kept.heap.traffic().down - before
+    };
+    let all: u64 = kept.heap.list(Object::Pack).unwrap().iter().map(|found| found.size).sum();
+    let (first, again) = (cost(&folder, "first"), cost(&folder, "again"));
+    assert!(first < all + all / 10 && again < all + all / 10, "{first} and {again} bytes of {all}");
+    let one = cost(&kept.node(&snapshot, &source.join("300")), "one");
+    assert!(one < 64 << 10, "{one} bytes of {all} for a file of 16 KB");
 }

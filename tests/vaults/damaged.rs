@@ -1,0 +1,113 @@
+//! Damage is found, named by the files that it costs, and never told as ok.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::Vaulted;
+
+/// A vault with a large file and some small ones, in packs of their own.
+fn vaulted() -> Option<Vaulted> {
+    let vaulted = Vaulted::new()?;
+    vaulted.sandbox.write("source/small", "small");
+    vaulted.save();
+    let noise: String = (0..200_000_u32).map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761))).collect();
+    vaulted.sandbox.write("source/deep/large", &noise);
+    vaulted.save();
+    vaulted.run(&["verify", "--read-data"]).expect(0);
+    Some(vaulted)
+}
+
+/// Changes a file that restic made read-only.
+fn bend(path: &Path, change: impl Fn(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn largest(vaulted: &Vaulted) -> std::path::PathBuf {
+    let size = |path: &std::path::PathBuf| fs::metadata(path).unwrap().len();
+    vaulted.objects("data").into_iter().max_by_key(size).unwrap()
+}
+
+#[test]
+fn what_is_damaged_is_named_by_what_it_costs() {
+    let Some(vaulted) = vaulted() else { return };
+    let pack = largest(&vaulted);
+    let name = pack.file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    let whole = fs::read(&pack).unwrap();
+    let large = format!("{} in snapshot", vaulted.source("deep/large").display());
+    let restored = || {
+        let _ = fs::remove_dir_all(vaulted.sandbox.path("back"));
+        let target = vaulted.sandbox.path("back");
+        let ran = vaulted.run(&["restore", &vaulted.latest(""), "-t", target.to_str().unwrap()]).expect(1);
+        assert_eq!(vaulted.sandbox.read("back/small"), "small");
+        assert!(!target.join("deep/large").exists());
+        assert!(ran.stderr.contains("deep/large: a piece of its content is lost"), "{}", ran.stderr);
+        assert!(ran.stdout.contains("1 entry NOT restored"), "{}", ran.stdout);
+    };
+
+    bend(&pack, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    vaulted.run(&["verify"]).expect(0);
+    let ran = vaulted.run(&["verify", "--read-data"]).expect(1);
+    for part in [&format!("pack {name} is damaged"), &large, "is damaged", "hint:", "DAMAGED: 2 problems"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    restored();
+
+    bend(&pack, |bytes| bytes.truncate(bytes.len() / 2));
+    let ran = vaulted.run(&["check"]).expect(1);
+    assert!(ran.stdout.contains(&format!("pack {name} is cut off")), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&large), "{}", ran.stdout);
+    restored();
+
+    fs::remove_file(&pack).unwrap();
+    let ran = vaulted.run(&["verify", "--json"]).expect(1);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&json["ok"], &json["damaged"]), (&false.into(), &2.into()), "{json}");
+    restored();
+
+    fs::write(&pack, whole).unwrap();
+    vaulted.run(&["verify", "--read-data"]).expect(0);
+    let share = vaulted.run(&["verify", "--read-data=1%"]).expect(0);
+    assert!(share.stdout.contains("read: all is well"), "{}", share.stdout);
+    vaulted.run(&["verify", "--read-data=101%"]).expect(2);
+}
+
+#[test]
+fn a_lost_index_and_a_lost_snapshot_are_named() {
+    let Some(vaulted) = vaulted() else { return };
+    let snapshot = vaulted.objects("snapshots").remove(0);
+    let sound = fs::read(&snapshot).unwrap();
+    bend(&snapshot, |bytes| bytes[40] ^= 1);
+    let ran = vaulted.run(&["verify"]).expect(1);
+    let name = snapshot.file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    assert!(ran.stdout.contains(&format!("snapshot {name} is lost")), "{}", ran.stdout);
+    fs::write(&snapshot, sound).unwrap();
+
+    let index = vaulted.objects("index").remove(0);
+    bend(&index, |bytes| bytes.truncate(60));
+    let ran = vaulted.run(&["verify"]).expect(1);
+    let name = index.file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    assert!(ran.stdout.contains(&format!("a part of the index ({name}) is lost")), "{}", ran.stdout);
+    assert!(ran.stdout.contains("rebuild-index"), "{}", ran.stdout);
+    // What the hint says helps.
+    fs::remove_file(&index).unwrap();
+    vaulted.restic(&["rebuild-index"]).expect(0);
+    vaulted.run(&["verify", "--read-data"]).expect(0);
+}
+
+#[test]
+fn no_vault_and_a_wrong_password_have_codes_of_their_own() {
+    let Some(vaulted) = Vaulted::new() else { return };
+    vaulted.secret("password", "wrong");
+    let ran = vaulted.run(&["snapshots"]).expect(12);
+    assert!(ran.stderr.contains("the password does not open the vault"), "{}", ran.stderr);
+    fs::rename(vaulted.sandbox.path("vault"), vaulted.sandbox.path("elsewhere")).unwrap();
+    let ran = vaulted.run(&["snapshots"]).expect(10);
+    assert!(ran.stderr.contains("there is no vault in"), "{}", ran.stderr);
+}
