@@ -146,6 +146,7 @@ impl Request<'_> {
             state: Some(self.state),
             meter: self.meter,
             listener: self.listener,
+            journal: self.journal,
         }
     }
 
