@@ -192,12 +192,14 @@ impl Pool {
         if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
             return Err(self.trouble(Failed::No(no), &what()));
         }
-        if !make {
-            return Err(Trouble::NoFolder);
-        }
-        let made = session.create(&self.folder).and_then(|()| session.select(&self.folder));
+        // While others make and delete folders, some servers overlook one for a moment.
+        let made = if make { session.create(&self.folder) } else { Ok(()) };
         let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
-        Ok(made.map_err(|failed| self.trouble(failed, &cannot()))?.uid_validity)
+        match (session.select(&self.folder), made) {
+            (Ok(selected), _) => Ok(selected.uid_validity),
+            (Err(Failed::No(_)), Ok(())) if !make => Err(Trouble::NoFolder),
+            (_, Err(failed)) | (Err(failed), _) => Err(self.trouble(failed, &cannot())),
+        }
     }
 
     /// What a failure means.

@@ -48,6 +48,8 @@ struct State {
     bytes: u64,
     next: u64,
     workers: usize,
+    /// How many of them are at work.
+    busy: usize,
     failed: Option<Error>,
     closed: bool,
 }
@@ -123,8 +125,13 @@ impl Queue {
 
     fn wait_until(&self, mut state: MutexGuard<'_, State>, done: impl Fn(&State) -> bool) -> Result<()> {
         loop {
-            state.check()?;
-            if done(&state) {
+            // What is under way when a budget is spent is paid for, and will count.
+            let paused =
+                state.failed.as_ref().is_some_and(|error| error.kind() == crate::error::Kind::Paused);
+            if !paused || state.busy == 0 {
+                state.check()?;
+            }
+            if done(&state) && !paused {
                 return Ok(());
             }
             state = self.wait(state);
@@ -172,6 +179,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// A thread that worked does so no more.
+    pub(super) fn rest(&self) {
+        self.state().busy -= 1;
+        self.changed.notify_all();
+    }
+
     /// Waits for work. False: there is none for long, and this thread counts no more.
     pub(super) fn wait_for_work(&self) -> bool {
         let mut state = self.state();
@@ -181,6 +194,7 @@ impl Queue {
                 return false;
             }
             if !state.waiting.is_empty() {
+                state.busy += 1;
                 return true;
             }
             let waited = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);

@@ -69,8 +69,7 @@ impl Inner {
                 continue;
             }
             let Some(Kept { job, .. }) = kept.pop() else { break };
-            // That it is large enough was seen.
-            let message = Message { uid, size: u64::MAX, head: Some(Head::Object(job.label)) };
+            let message = Message { uid, head: Some(Head::Object(job.label)) };
             if let Some(map) = self.map().as_mut().filter(|map| map.validity == lease.validity) {
                 map.take(&[message], self.which.get(), false);
             }
