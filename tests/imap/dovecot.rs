@@ -109,9 +109,12 @@ fn messages_go_there_and_come_back_byte_by_byte() {
     assert_eq!(left.len(), 201 - 5 - 10);
     assert_eq!(left[0].header.as_deref(), Some(&b"Message-ID: <5@x.test>\r\n\r\n"[..]));
 
+    session.create("Trash").unwrap();
+    session.move_to(&uids[5..6], "Trash").unwrap();
+    assert_eq!(session.status("Trash").unwrap().messages, Some(1));
     let folders = session.folders(true).unwrap();
     let found = folders.iter().find(|found| found.path == folder).unwrap();
-    assert_eq!(found.status.unwrap().messages, Some(191));
+    assert_eq!(found.status.unwrap().messages, Some(190));
     assert_eq!(session.status(folder).unwrap().uid_validity, Some(selected.uid_validity));
     assert!(session.meter().traffic().up > 6 << 20 && session.meter().traffic().down > 6 << 20);
     session.logout();

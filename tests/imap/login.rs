@@ -4,7 +4,7 @@ use std::thread;
 
 use postkeep::mail::imap::Dialer;
 use postkeep::mail::{Fault, FaultKind};
-use postkeep::profile::{Proof, Tls};
+use postkeep::profile::{Proof, SecretSource, Tls};
 
 use super::script::{Script, patience, secret};
 
@@ -100,6 +100,38 @@ fn a_refused_token_comes_with_its_reason() {
         "token-command",
     );
     ends(&format!("{prelude}\nflood +"), Proof::Token, FaultKind::Down, "far more than an answer");
+}
+
+#[test]
+fn a_token_that_is_refused_is_fetched_anew_and_kept() {
+    let dialogue = |token: &str, end: &str| {
+        format!(
+            "S: * OK ready
+            C: A CAPABILITY
+            S: * CAPABILITY IMAP4rev1 AUTH=XOAUTH2
+            S: A OK done
+            C: B AUTHENTICATE XOAUTH2
+            S: +
+            C: {token}
+            S: B {end}"
+        )
+    };
+    let welcome = "OK in\nC: C CAPABILITY\nS: * CAPABILITY IMAP4rev1\nS: C OK done";
+    let (old, fresh) =
+        ("dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE=", "dXNlcj1hbm4BYXV0aD1CZWFyZXIgZnJlc2gBAQ==");
+    let script = Script::play(&format!(
+        "{}\nnext\n{}\nnext\n{}",
+        dialogue(old, "NO [AUTHENTICATIONFAILED] expired"),
+        dialogue(fresh, welcome),
+        dialogue(fresh, welcome)
+    ));
+    let mut account = script.account();
+    account.login.proof = Proof::Token;
+    account.login.secret = SecretSource::Command("echo fresh".into());
+    let dialer = Dialer::new(account, secret()).patience(patience());
+    drop(dialer.clone().open().unwrap());
+    drop(dialer.open().unwrap());
+    script.end();
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! S- words            without a line end; \r\n stands for one
 //! xs 5                five times the letter x
 //! cut                 hangs up
+//! next                hangs up, and goes on with the next connection
 //! stall               says nothing more, until the client hangs up
 //! drip                says a letter now and then, until the client hangs up
 //! flood words         says this line for ever, until the client hangs up
@@ -38,11 +39,13 @@ impl Script {
         let port = listener.local_addr().unwrap().port();
         let lines: Vec<String> = text.lines().map(|line| line.trim_start().to_owned()).collect();
         let thread = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            // A client that hangs must not hang the tests.
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-            Player { line: BufReader::new(stream), tags: HashMap::new() }.play(&lines)
+            lines.split(|line| line == "next").try_for_each(|lines| {
+                let (stream, _) = listener.accept().unwrap();
+                // A client that hangs must not hang the tests.
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+                Player { line: BufReader::new(stream), tags: HashMap::new() }.play(lines)
+            })
         });
         Self { port, thread }
     }

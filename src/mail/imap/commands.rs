@@ -3,6 +3,7 @@
 use super::Session;
 use super::engine::{Deaf, Listen};
 use super::failed::Failed;
+use super::folders::quote;
 use super::lexer::{Lex, Lexer};
 use super::uids;
 use crate::entry::show;
@@ -98,6 +99,21 @@ impl Session {
         self.store(uids, Change::Add, &["\\Deleted"])?;
         for set in uids::write(uids) {
             self.work(|engine| engine.run(&format!("UID EXPUNGE {set}"), &mut Deaf))?.yes()?;
+        }
+        Ok(())
+    }
+
+    /// Moves messages of the open folder to another one (RFC 6851). Those that are not there are passed over.
+    ///
+    /// # Errors
+    /// The server refuses or has no MOVE; or the connection broke: some may be moved.
+    pub fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<(), Failed> {
+        if !self.offers.has("MOVE") && !self.offers.has("IMAP4REV2") {
+            return Err(Failed::Here(Error::other(format!("{} can move no messages", self.server))));
+        }
+        let folder = quote(&self.name(folder)?);
+        for set in uids::write(uids) {
+            self.work(|engine| engine.run(&format!("UID MOVE {set} {folder}"), &mut Deaf))?.yes()?;
         }
         Ok(())
     }

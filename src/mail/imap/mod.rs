@@ -27,6 +27,7 @@ mod uids;
 mod utf7;
 mod wire;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use self::answer::{Code, Meaning, No};
@@ -67,14 +68,15 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Dialer {
     account: Imap,
-    secret: Secret,
+    /// The one that was taken last: shared, so that no other session tries one that was refused already.
+    secret: Arc<Mutex<Secret>>,
     patience: Patience,
 }
 
 impl Dialer {
     /// For this account and its secret.
     pub fn new(account: Imap, secret: Secret) -> Self {
-        Self { account, secret, patience: Patience::default() }
+        Self { account, secret: Arc::new(Mutex::new(secret)), patience: Patience::default() }
     }
 
     /// With other patience than the common one.
@@ -95,16 +97,20 @@ impl Dialer {
     /// The server refuses the login, cannot be reached, or is not who it should be.
     pub fn open(&self) -> Result<Session, Fault> {
         let login = &self.account.login;
-        match open(&self.account, &self.secret, self.patience, &mut Vec::new()) {
-            Err(fault) if fault.kind == FaultKind::Login && login.proof == Proof::Token => {
-                match secret::fetch(&login.secret) {
-                    Ok(fresh) if fresh != self.secret => {
-                        open(&self.account, &fresh, self.patience, &mut Vec::new())
-                    }
-                    _ => Err(fault),
-                }
+        let kept = || self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+        let secret = kept().clone();
+        let opened = open(&self.account, &secret, self.patience, &mut Vec::new());
+        let refused = matches!(&opened, Err(fault) if fault.kind == FaultKind::Login);
+        if !refused || login.proof != Proof::Token {
+            return opened;
+        }
+        match secret::fetch(&login.secret) {
+            Ok(fresh) if fresh != secret => {
+                let opened = open(&self.account, &fresh, self.patience, &mut Vec::new());
+                *kept() = fresh;
+                opened
             }
-            opened => opened,
+            _ => opened,
         }
     }
 }

@@ -52,8 +52,9 @@ pub(super) struct Wire {
     heard: usize,
     /// How long a read or a write may take.
     silence: Duration,
-    /// When this stretch began, and what had gone over the wire then.
-    since: Instant,
+    /// How long this stretch was waited for the server, and what had gone over the wire before. What passes while
+    /// nobody reads or writes is our own doing.
+    waited: Duration,
     before: u64,
 }
 
@@ -72,7 +73,7 @@ impl Wire {
             now: Vec::new(),
             heard: 0,
             silence,
-            since: Instant::now(),
+            waited: Duration::ZERO,
             before: 0,
         };
         wire.set_silence(silence)?;
@@ -84,7 +85,7 @@ impl Wire {
         self.now.clear();
         self.last.clear();
         self.heard = 0;
-        self.since = Instant::now();
+        self.waited = Duration::ZERO;
         self.before = self.gone_over();
     }
 
@@ -127,7 +128,7 @@ impl Wire {
     }
 
     fn keep_pace(&mut self) -> io::Result<()> {
-        if self.since.elapsed() < self.silence * STRETCH {
+        if self.waited < self.silence * STRETCH {
             return Ok(());
         }
         let now = self.gone_over();
@@ -137,7 +138,7 @@ impl Wire {
                 "the server goes on for ever and says nothing",
             ));
         }
-        (self.since, self.before) = (Instant::now(), now);
+        (self.waited, self.before) = (Duration::ZERO, now);
         Ok(())
     }
 
@@ -171,6 +172,7 @@ impl BufRead for Wire {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.end {
             self.keep_pace()?;
+            let begun = Instant::now();
             let read = loop {
                 let read = match &mut self.line {
                     Line::Plain(stream) => stream.read(&mut self.buffer),
@@ -183,6 +185,7 @@ impl BufRead for Wire {
                     read => break read.map_err(timed_out)?,
                 }
             };
+            self.waited += begun.elapsed();
             (self.at, self.end) = (0, read);
         }
         Ok(&self.buffer[self.at..self.end])
@@ -206,11 +209,13 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.keep_pace()?;
-        match &mut self.line {
+        let begun = Instant::now();
+        let written = match &mut self.line {
             Line::Plain(stream) => stream.write(buf),
             Line::Tls(stream) => stream.write(buf),
-        }
-        .map_err(timed_out)
+        };
+        self.waited += begun.elapsed();
+        written.map_err(timed_out)
     }
 
     fn flush(&mut self) -> io::Result<()> {

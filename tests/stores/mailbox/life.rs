@@ -10,8 +10,9 @@ use postkeep::vault::store::letter::{self, Label, LineEnd};
 use postkeep::vault::store::mailbox::{Budget, Mailbox, Spent};
 use postkeep::vault::store::{Found, Id, Kind, Store, Traffic};
 
-use super::faults::heads;
+use super::faults::{LONG, heads, through};
 use super::place::InMailbox;
+use super::proxy::Proxy;
 use crate::lab;
 use crate::stores::contract::{self, Mend, Place, content, put};
 use crate::stores::recovery;
@@ -296,6 +297,37 @@ fn packs_leave_room_for_mail() {
     let ids: Vec<Id> = store.list(Kind::Pack).unwrap().iter().map(|found| found.id).collect();
     store.remove(Kind::Pack, &ids[..3]).unwrap();
     put(&place.store(), Kind::Pack, &content(1000, 5));
+}
+
+#[test]
+fn at_gmail_what_is_removed_goes_through_the_trash() {
+    let Some(lab) = lab::get() else { return };
+    let place = InMailbox::new(lab, "user22");
+    place.store().create().unwrap();
+    let mut session = place.session();
+    session.create("Bin").unwrap();
+    let by_hand = b"From: ann@example.org\r\nSubject: thrown away\r\n\r\n".to_vec();
+    let outgoing =
+        |body| postkeep::mail::imap::Outgoing { body: Box::new(body), flags: &[], internal_date: None };
+    assert!(session.append_all("Bin", vec![outgoing(by_hand)]).1.is_none());
+    // Dovecot in Gmail's clothes.
+    let clothes = |said: Vec<u8>| {
+        let text = String::from_utf8_lossy(&said).replace("* CAPABILITY ", "* CAPABILITY X-GM-EXT-1 ");
+        Some(text.replace("(\\HasNoChildren) \"/\" Bin", "(\\HasNoChildren \\Trash) \"/\" Bin").into_bytes())
+    };
+    let proxy = Proxy::spoiling(place.account.port, Box::new(clothes));
+    let store = through(&place, &proxy, LONG);
+    let ids: Vec<Id> = (0..4).map(|seed| put(&store, Kind::Pack, &content(900, seed))).collect();
+    put(&store, Kind::Config, &content(90, 8));
+    put(&store, Kind::Config, &content(90, 9));
+    store.remove(Kind::Pack, &ids[1..3]).unwrap();
+    assert_eq!(store.list(Kind::Pack).unwrap().len(), 2);
+    assert_eq!(place.store().list(Kind::Pack).unwrap().len(), 2);
+    assert_eq!(store.read(Kind::Pack, &ids[3]).unwrap(), content(900, 3));
+    // Only what was there before; and of three messages each one went through it.
+    let bin = session.status("Bin").unwrap();
+    assert_eq!((bin.messages, bin.uid_next), (Some(1), Some(1 + 1 + 3)));
+    session.delete("Bin").unwrap();
 }
 
 #[test]

@@ -82,20 +82,23 @@ impl Session {
     pub fn fetch_one(&mut self, uid: u32, item: Item, most: u64) -> Result<Option<Vec<u8>>, Failed> {
         struct One {
             uid: u32,
+            section: Option<Section>,
             most: u64,
             bytes: Vec<u8>,
             taking: bool,
             ended: bool,
         }
         impl Sink for One {
-            fn begin(&mut self, message: &Fetched, _: Section, size: u64) -> Outcome<()> {
+            fn begin(&mut self, message: &Fetched, section: Section, size: u64) -> Outcome<()> {
                 if size > self.most {
                     return Err(Error::other(format!(
                         "the server sends {size} bytes where at most {} were asked",
                         self.most
                     )));
                 }
-                self.taking = !self.ended && message.uid.is_none_or(|uid| uid == self.uid);
+                self.taking = !self.ended
+                    && message.uid.is_none_or(|uid| uid == self.uid)
+                    && self.section == Some(section);
                 if self.taking {
                     self.bytes.clear();
                 }
@@ -112,7 +115,8 @@ impl Session {
                 Ok(())
             }
         }
-        let mut one = One { uid, most, bytes: Vec::new(), taking: false, ended: false };
+        let mut one =
+            One { uid, section: item.section(), most, bytes: Vec::new(), taking: false, ended: false };
         let request = Request { uids: vec![uid], items: vec![item], expected: most };
         let refused = self.fetch([request], &mut one)?;
         match refused.into_iter().next() {

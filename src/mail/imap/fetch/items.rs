@@ -34,6 +34,17 @@ pub enum Item {
 }
 
 impl Item {
+    /// What the server sends for it, if it is streamed.
+    pub(super) fn section(self) -> Option<Section> {
+        match self {
+            Self::Message => Some(Section::Message(0)),
+            Self::MessageRange(from, _) => Some(Section::Message(from)),
+            Self::Text => Some(Section::Text(0)),
+            Self::TextRange(from, _) => Some(Section::Text(from)),
+            _ => None,
+        }
+    }
+
     fn write(self, out: &mut String) {
         match self {
             Self::Size => out.push_str("RFC822.SIZE"),

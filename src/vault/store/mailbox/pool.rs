@@ -33,6 +33,8 @@ pub(super) enum Trouble {
 pub(super) struct Link {
     pub(super) session: Session,
     pub(super) validity: u32,
+    /// Whether another folder may be open.
+    pub(super) astray: bool,
     counted: Wire,
 }
 
@@ -166,7 +168,7 @@ impl Pool {
             FaultKind::Login => Trouble::Final(error),
             FaultKind::TooLarge | FaultKind::Down => Trouble::Again(error),
         })?;
-        let mut link = Link { session, validity: 0, counted: Wire::default() };
+        let mut link = Link { session, validity: 0, astray: false, counted: Wire::default() };
         let opened = self.open_folder(&mut link.session, make);
         self.count(&mut link);
         link.validity = opened?;
@@ -253,7 +255,7 @@ impl Drop for Lease<'_> {
         self.count();
         let mut state = self.pool.state();
         match self.link.take() {
-            Some(link) if !link.session.is_broken() => state.idle.push(link),
+            Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
             _ => {
                 state.open -= 1;
                 // The server may be another one now, as far as we know.

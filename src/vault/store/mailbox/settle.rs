@@ -63,8 +63,7 @@ impl Inner {
             let look = one.job.label.kind != Kind::Pack || size != one.size;
             if look && !is_intact(lease, uid, &one.job, one.size)? {
                 // With the lowest UID it would count.
-                lease.session.expunge(&[uid])?;
-                self.forget(&[uid]);
+                self.expunge_over(lease, &[uid])?;
                 self.lost(kept.pop());
                 continue;
             }
