@@ -177,6 +177,12 @@ impl Pool {
     }
 
     fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {
+        if make && !session.can_expunge() {
+            return Err(Trouble::Final(
+                Error::other(format!("{} can remove no single messages (UIDPLUS)", self.account.server()))
+                    .hint("a vault needs that; use an account at another server"),
+            ));
+        }
         let what = || format!("cannot open the folder {} at {}", self.folder, self.account.server());
         let no = match session.select(&self.folder) {
             Ok(selected) if selected.read_only => {

@@ -13,6 +13,9 @@ use crate::vault::store::letter::{self, Head, VaultId};
 /// What is asked of messages that are new.
 const ITEMS: [Item; 2] = [Item::Size, Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"])];
 
+/// The most messages that a folder is believed to have: they are held in memory.
+const MOST: usize = 4 << 20;
+
 impl Inner {
     /// Brings the map up to date. A folder that is not there has no messages.
     pub(super) fn refresh(&self) -> Result<()> {
@@ -45,19 +48,21 @@ impl Inner {
         };
         let mut came = Vec::new();
         if selected.messages > 0 && selected.uid_next != Some(first) {
-            lease.session.fetch_from(first, &ITEMS, |message| came.extend(read(&message)))?;
+            lease.session.fetch_from(first, &ITEMS, |message| take(&mut came, &message))?;
         }
         let mut there = None;
         if before + came.len() != selected.messages as usize && before > 0 {
             let mut uids = BTreeSet::new();
             if selected.messages > 0 {
-                lease.session.fetch_from(1, &[], |message| uids.extend(message.uid))?;
+                lease.session.fetch_from(1, &[], |message| {
+                    uids.extend(message.uid.filter(|_| uids.len() < MOST));
+                })?;
             }
             let overlooked = |map: &Map| uids.range(..first).any(|uid| !map.knows(*uid));
             if self.map().as_ref().is_some_and(overlooked) {
                 // What is known is not true. It is found out anew.
                 came.clear();
-                lease.session.fetch_from(1, &ITEMS, |message| came.extend(read(&message)))?;
+                lease.session.fetch_from(1, &ITEMS, |message| take(&mut came, &message))?;
             }
             there = Some(uids);
         }
@@ -136,8 +141,10 @@ fn sift(lease: &mut Lease<'_>, fetched: Vec<(Message, u64)>) -> Result<Vec<Messa
     Ok(messages)
 }
 
-/// A message and its size, as the server tells of it.
-fn read(message: &Fetched) -> Option<(Message, u64)> {
-    let head = message.header.as_deref().and_then(letter::parse);
-    Some((Message { uid: message.uid?, head }, message.size.unwrap_or(0)))
+/// Takes a message and its size, as the server tells of it.
+fn take(came: &mut Vec<(Message, u64)>, message: &Fetched) {
+    if let Some(uid) = message.uid.filter(|_| came.len() < MOST) {
+        let head = message.header.as_deref().and_then(letter::parse);
+        came.push((Message { uid, head }, message.size.unwrap_or(0)));
+    }
 }
