@@ -94,13 +94,14 @@ impl Request<'_> {
             match saved {
                 Ok(saved) => sum.saved(saved, kept, self.journal),
                 Err(error) if error.kind() == Kind::Cancelled => {
-                    sum.unsaved(kept);
+                    sum.unsaved(kept, &self.meter.snapshot());
                     sum.cancelled();
                     break;
                 }
                 Err(error) if error.kind() == Kind::Paused => {
                     let pause = self.pause(place, &error);
-                    sum.paused(pause, kept);
+                    sum.unsaved(kept, &self.meter.snapshot());
+                    sum.paused(pause);
                 }
                 // There is nothing in the source: that is so for every vault.
                 Err(error) if error.kind() == Kind::Stopped => {
@@ -152,7 +153,11 @@ impl Request<'_> {
 
     fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved> {
         let vault = self.vaults.open(place)?;
-        let mut saved = self.patiently(|| vault.save(&self.request()))?;
+        let saved = self.patiently(|| vault.save(&self.request()));
+        // What a run that was cut short sent is not lost, and not sent again.
+        kept.stored = vault.store().traffic().up;
+        kept.added = self.meter.snapshot().bytes_done;
+        let mut saved = saved?;
         kept.snapshot = Some(saved.snapshot.to_string());
         kept.tree = Some(saved.tree.to_string());
         kept.parent = saved.parent.map(|parent| parent.to_string());

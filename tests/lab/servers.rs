@@ -82,6 +82,7 @@ auth_verbose = yes
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_fsync = never
+mail_max_userip_connections = 50
 mail_plugins = quota
 plugin {{
   quota = maildir:User quota

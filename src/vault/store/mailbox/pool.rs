@@ -33,6 +33,8 @@ pub(super) enum Trouble {
 pub(super) struct Link {
     pub(super) session: Session,
     pub(super) validity: u32,
+    /// Whether another folder may be open.
+    pub(super) astray: bool,
     counted: Wire,
 }
 
@@ -166,7 +168,7 @@ impl Pool {
             FaultKind::Login => Trouble::Final(error),
             FaultKind::TooLarge | FaultKind::Down => Trouble::Again(error),
         })?;
-        let mut link = Link { session, validity: 0, counted: Wire::default() };
+        let mut link = Link { session, validity: 0, astray: false, counted: Wire::default() };
         let opened = self.open_folder(&mut link.session, make);
         self.count(&mut link);
         link.validity = opened?;
@@ -175,6 +177,12 @@ impl Pool {
     }
 
     fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {
+        if make && !session.can_expunge() {
+            return Err(Trouble::Final(
+                Error::other(format!("{} can remove no single messages (UIDPLUS)", self.account.server()))
+                    .hint("a vault needs that; use an account at another server"),
+            ));
+        }
         let what = || format!("cannot open the folder {} at {}", self.folder, self.account.server());
         let no = match session.select(&self.folder) {
             Ok(selected) if selected.read_only => {
@@ -192,12 +200,14 @@ impl Pool {
         if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
             return Err(self.trouble(Failed::No(no), &what()));
         }
-        if !make {
-            return Err(Trouble::NoFolder);
-        }
-        let made = session.create(&self.folder).and_then(|()| session.select(&self.folder));
+        // While others make and delete folders, some servers overlook one for a moment.
+        let made = if make { session.create(&self.folder) } else { Ok(()) };
         let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
-        Ok(made.map_err(|failed| self.trouble(failed, &cannot()))?.uid_validity)
+        match (session.select(&self.folder), made) {
+            (Ok(selected), _) => Ok(selected.uid_validity),
+            (Err(Failed::No(_)), Ok(())) if !make => Err(Trouble::NoFolder),
+            (_, Err(failed)) | (Err(failed), _) => Err(self.trouble(failed, &cannot())),
+        }
     }
 
     /// What a failure means.
@@ -251,7 +261,7 @@ impl Drop for Lease<'_> {
         self.count();
         let mut state = self.pool.state();
         match self.link.take() {
-            Some(link) if !link.session.is_broken() => state.idle.push(link),
+            Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
             _ => {
                 state.open -= 1;
                 // The server may be another one now, as far as we know.
