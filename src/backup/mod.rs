@@ -162,7 +162,7 @@ impl Request<'_> {
         kept.tree = Some(saved.tree.to_string());
         kept.parent = saved.parent.map(|parent| parent.to_string());
         (kept.added, kept.stored) = (saved.read, saved.stored);
-        match self.forget(&vault, &saved) {
+        match self.forget(&vault, &mut saved) {
             Ok(forgotten) => kept.forgotten = forgotten,
             // The snapshot is there; that old ones are still there too is put right by the next run.
             Err(error) => {
@@ -178,8 +178,12 @@ impl Request<'_> {
 
     /// Forgets old snapshots by the profile's rules. Where something could not be read an older snapshot may hold the
     /// only good copy of it: then all stay.
-    fn forget(&self, vault: &Vault, saved: &Saved) -> Result<u64> {
-        let Some(keep) = self.job.keep.as_ref().filter(|_| saved.failures.errors == 0) else { return Ok(0) };
+    fn forget(&self, vault: &Vault, saved: &mut Saved) -> Result<u64> {
+        let Some(keep) = &self.job.keep else { return Ok(0) };
+        if saved.failures.errors > 0 {
+            saved.notes.push("no old snapshot was forgotten, because something could not be saved".into());
+            return Ok(0);
+        }
         let scope = Scope { label: Some(self.profile.to_owned()), host: Some(self.host.to_owned()) };
         let now = self.now.to_zoned(TimeZone::system());
         let plan = forget::plan(vault.snapshots()?, keep, &scope, false, &now)?;

@@ -160,6 +160,7 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         self.0.queue.close();
         self.0.save();
+        self.0.budget.settle();
     }
 }
 
