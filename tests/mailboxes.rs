@@ -175,7 +175,7 @@ fn an_account_that_is_only_a_mailbox_is_tested() {
         "resolve  localhost: ",
         "issued by postkeep's lab",
         "login    user17@localhost (PLAIN)",
-        "of 48 MiB used",
+        "of 48.0 MiB used",
         "offers   UIDPLUS, MULTIAPPEND, LITERAL+",
     ] {
         assert!(tested.contains(part), "{part} in {tested}");

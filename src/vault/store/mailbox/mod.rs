@@ -30,6 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::budget::{Budget, Spent, Unlimited};
+pub use self::pool::Heard;
 
 use self::map::Map;
 use self::pool::{Lease, Pool, Trouble};
@@ -60,7 +61,7 @@ pub struct Options {
     /// Fetches its secret, when the first connection is opened.
     pub secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
     /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
-    pub heard: Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>,
+    pub heard: Heard,
     /// The folder, its parts separated by `/`.
     pub folder: String,
     /// Which vault; None: the one whose messages are there, or a new one if there are none.

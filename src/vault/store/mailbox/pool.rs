@@ -17,7 +17,7 @@ use crate::vault::store::{Counter, Traffic};
 pub(super) type GetSecret = Box<dyn Fn() -> Result<Secret> + Send + Sync>;
 
 /// Hears what the server said to a login with this secret: why it refuses it, or nothing.
-pub(super) type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
+pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
 
 /// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
 const CONNECTIONS: u8 = 4;
