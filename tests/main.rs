@@ -14,6 +14,7 @@ mod hostile;
 mod imap;
 mod lab;
 mod layers;
+mod mailboxes;
 mod mirror;
 mod outbox;
 mod properties;

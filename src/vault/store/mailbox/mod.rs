@@ -30,6 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::budget::{Budget, Spent, Unlimited};
+pub use self::pool::Heard;
 
 use self::map::Map;
 use self::pool::{Lease, Pool, Trouble};
@@ -50,12 +51,17 @@ const PACK: u64 = 8 << 20;
 /// The largest message if nobody says what the server takes.
 const MESSAGE: u64 = 24 << 20;
 
+/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
 /// Where a mailbox is, and how it is used.
 pub struct Options {
     /// The account.
     pub account: Imap,
     /// Fetches its secret, when the first connection is opened.
     pub secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+    /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
+    pub heard: Heard,
     /// The folder, its parts separated by `/`.
     pub folder: String,
     /// Which vault; None: the one whose messages are there, or a new one if there are none.
@@ -85,6 +91,7 @@ impl Options {
         Self {
             account,
             secret,
+            heard: Box::new(|_, _| ()),
             folder: folder.to_owned(),
             vault: None,
             cache: None,
@@ -120,7 +127,7 @@ struct Inner {
 impl Mailbox {
     /// The vault in this folder. Nothing is connected yet.
     pub fn new(options: Options) -> Self {
-        let Options { account, secret, folder, vault, cache, budget, clock, patience, retries, sleep } =
+        let Options { account, secret, heard, folder, vault, cache, budget, clock, patience, retries, sleep } =
             options;
         let place = format!("imap:{}@{}/{folder}", account.login.user, account.server());
         // A name for the file that no other mailbox has.
@@ -128,7 +135,7 @@ impl Mailbox {
         let loaded = cache.as_deref().and_then(cache::load);
         let loaded = loaded.filter(|(_, known)| vault.is_none() || *known == vault);
         let (map, known) = loaded.map_or((None, None), |(map, known)| (Some(map), known));
-        let pool = Pool::new(account, secret, folder.clone(), patience, Arc::clone(&budget));
+        let pool = Pool::new(account, (secret, heard), folder.clone(), patience, Arc::clone(&budget));
         Self(Arc::new(Inner {
             place: crate::entry::show(place.as_bytes()),
             folder,
@@ -175,7 +182,7 @@ impl Inner {
         what: &str,
         mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
     ) -> Result<Option<T>> {
-        let mut waits = self.retries.iter();
+        let mut tries = 0..;
         loop {
             let trouble = match self.pool.lease() {
                 Ok(mut lease) => match work(&mut lease) {
@@ -187,26 +194,37 @@ impl Inner {
             match trouble {
                 Trouble::NoFolder => return Ok(None),
                 Trouble::Final(error) => return Err(error),
-                Trouble::Again(error) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Trouble::Again(error) => {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
 
+    /// Waits before one more try after so many; whether that is worth it.
+    fn wait(&self, tries: usize) -> bool {
+        let wait = self.retries.get(tries).filter(|wait| self.pool.has_worked() || **wait <= FIRST_WAIT);
+        wait.is_some_and(|wait| {
+            (self.sleep)(*wait);
+            true
+        })
+    }
+
     /// A connection, waited for as patiently as for anything else.
     fn lease(&self) -> Result<Lease<'_>> {
-        let mut waits = self.retries.iter();
+        let mut tries = 0..;
         loop {
             match self.pool.lease() {
                 Ok(lease) => return Ok(lease),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::NoFolder) => return Err(self.no_folder()),
-                Err(Trouble::Again(error)) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Err(Trouble::Again(error)) => {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }

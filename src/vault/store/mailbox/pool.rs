@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
@@ -14,6 +15,9 @@ use crate::vault::store::{Counter, Traffic};
 
 /// Fetches the account's secret.
 pub(super) type GetSecret = Box<dyn Fn() -> Result<Secret> + Send + Sync>;
+
+/// Hears what the server said to a login with this secret: why it refuses it, or nothing.
+pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
 
 /// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
 const CONNECTIONS: u8 = 4;
@@ -43,6 +47,9 @@ pub(super) struct Pool {
     account: Imap,
     folder: String,
     secret: GetSecret,
+    heard: Heard,
+    /// Whether the server took our login, and did not refuse it since.
+    worked: AtomicBool,
     patience: Patience,
     dialer: Mutex<Option<Dialer>>,
     state: Mutex<State>,
@@ -72,7 +79,7 @@ pub(super) struct Lease<'a> {
 impl Pool {
     pub(super) fn new(
         account: Imap,
-        secret: GetSecret,
+        (secret, heard): (GetSecret, Heard),
         folder: String,
         patience: Patience,
         budget: Arc<dyn Budget>,
@@ -82,6 +89,8 @@ impl Pool {
             account,
             folder,
             secret,
+            heard,
+            worked: AtomicBool::new(false),
             patience,
             dialer: Mutex::new(None),
             state: Mutex::new(State {
@@ -164,16 +173,38 @@ impl Pool {
     }
 
     fn open(&self, make: bool) -> Result<Link, Trouble> {
-        let session = self.dialer()?.open().map_err(|Fault { kind, error }| match kind {
-            FaultKind::Login => Trouble::Final(error),
-            FaultKind::TooLarge | FaultKind::Down => Trouble::Again(error),
-        })?;
+        let session = self.log_in()?;
         let mut link = Link { session, validity: 0, astray: false, counted: Wire::default() };
         let opened = self.open_folder(&mut link.session, make);
         self.count(&mut link);
         link.validity = opened?;
         self.state().append_limit = link.session.offers().append_limit();
         Ok(link)
+    }
+
+    fn log_in(&self) -> Result<Session, Trouble> {
+        let dialer = self.dialer()?;
+        match dialer.open() {
+            Ok(session) => {
+                if !self.worked.swap(true, Ordering::Relaxed) {
+                    (self.heard)(&dialer.secret(), None);
+                }
+                Ok(session)
+            }
+            Err(Fault { kind: FaultKind::Login, error }) => {
+                self.worked.store(false, Ordering::Relaxed);
+                (self.heard)(&dialer.secret(), Some(&error));
+                // Whoever comes next asks for the secret anew, and hears whether it may be tried.
+                *self.dialer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Err(Trouble::Final(error))
+            }
+            Err(Fault { error, .. }) => Err(Trouble::Again(error)),
+        }
+    }
+
+    /// Whether a connection of this store has worked.
+    pub(super) fn has_worked(&self) -> bool {
+        self.worked.load(Ordering::Relaxed)
     }
 
     fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {

@@ -105,15 +105,16 @@ impl Inner {
 
     /// Makes the folder, if it is not there, on a server that can do what is needed.
     pub(super) fn make_folder(&self) -> Result<()> {
-        let mut waits = self.retries.iter();
+        let mut tries = 0..;
         loop {
             match self.pool.make_folder() {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Err(Trouble::Again(error)) => {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                        return Err(error);
+                    }
+                }
                 Err(Trouble::NoFolder) => {
                     let what = format!("the folder of {} was made, and is not there", self.place);
                     return Err(Error::other(what));
