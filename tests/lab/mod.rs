@@ -3,6 +3,7 @@
 
 mod certificates;
 mod imap;
+pub mod proxy;
 mod servers;
 
 use std::fs;
@@ -121,6 +122,11 @@ impl Lab {
     /// All letters of a user, in the order in which they came.
     pub fn inbox(&self, user: &str) -> Vec<Vec<u8>> {
         imap::inbox(self.imap, user, PASSWORD)
+    }
+
+    /// The first message in a folder of a user's.
+    pub fn first_in(&self, user: &str, folder: &str) -> Vec<u8> {
+        imap::messages(self.imap, user, PASSWORD, folder, "1").remove(0)
     }
 
     /// How often the servers refused a login of this user.

@@ -142,9 +142,9 @@ namespace inbox {{
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
     let users = (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl"].map(str::to_owned));
-    let room = |user: &str| match user {
-        // Vaults are kept there.
-        "user20" | "user21" | "user22" => "userdb_quota_rule=*:storage=2G",
+    // Vaults are kept with the users of the twenties.
+    let room = |user: &str| match user.strip_prefix("user2") {
+        Some(digit) if !digit.is_empty() => "userdb_quota_rule=*:storage=2G",
         _ => "",
     };
     let lines: String =

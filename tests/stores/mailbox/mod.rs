@@ -2,7 +2,6 @@
 
 mod faults;
 mod place;
-mod proxy;
 
 use self::place::InMailbox;
 use super::contract;

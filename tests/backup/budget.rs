@@ -1,0 +1,51 @@
+//! A provider's budget that is smaller than what there is to save.
+
+use super::{Backup, port};
+use crate::lab;
+use crate::lab::proxy::{Fault, Proxy};
+
+#[test]
+fn a_run_pauses_where_the_budget_ends_and_the_next_sends_only_the_rest() {
+    let Some(lab) = lab::get() else { return };
+    let backup = Backup::new();
+    let proxy = Proxy::new(port(lab), Fault::Cut, u64::MAX);
+    let mut last = 0;
+    let mut sent = || {
+        let all = proxy.passed(u64::MAX);
+        all - std::mem::replace(&mut last, all)
+    };
+    backup.account("user28", proxy.port, ", upload-per-day = \"2 MB\"");
+    backup.profile(&["imap:box/Slow"], "checkpoint = \"500 kB\"");
+    backup.fill("files", 17, 300_000);
+    backup.run(&["vault", "init", "docs"]).expect(0);
+    sent();
+    let paused = backup.save().expect(3, "paused");
+    let first = sent();
+    assert!((1_000_000..2_100_000).contains(&first), "{first} bytes went over the wire: {paused:#?}");
+    let until = paused.outcome["paused"]["until"].as_str().unwrap();
+    assert!(until > jiff::Timestamp::now().to_string().as_str(), "{paused:#?}");
+    let letters = backup.sandbox.letters();
+    let letter = mail_parser::MessageParser::default().parse(letters.last().unwrap()).unwrap();
+    let (subject, text) = (letter.subject().unwrap(), letter.body_text(0).unwrap());
+    assert!(subject.to_lowercase().contains("paused") && text.contains("goes on"), "{subject}\n{text}");
+    // What a checkpoint secured stays; another run by hand is no way around the budget.
+    let tagged = backup.json(&["snapshots", "docs", "--tag", "checkpoint"]);
+    assert_eq!(tagged.as_array().unwrap().len(), 1, "{tagged:#}");
+    backup.save().expect(3, "paused");
+    let again = sent();
+    assert!(again < 200_000, "{again} bytes were sent beyond the budget");
+
+    backup.account("user28", proxy.port, "");
+    let rest = backup.save().expect(0, "ok");
+    let second = sent();
+    // 5.1 MB are 6.9 MB on the wire. At most one slice was sent twice.
+    assert!(first + second < 8_300_000, "{first} and {second} bytes went over the wire: {rest:#?}");
+    assert!(second < 6_300_000, "{second} bytes went over the wire: {rest:#?}");
+    let left = backup.json(&["snapshots", "docs"]);
+    assert!(
+        left.as_array().unwrap().len() == 1 && left[0]["tags"].as_array().unwrap().is_empty(),
+        "{left:#}"
+    );
+    backup.comes_back("1");
+    backup.is_sound("1");
+}
