@@ -39,7 +39,7 @@ impl Request<'_> {
                 .and_then(|one| Some(one.summary.as_ref()?.total_bytes_processed))
         };
         // What changed since a whole snapshot nobody can tell without reading it.
-        Some(all.saturating_sub(held(true).or(held(false))?))
+        Some(all.saturating_sub(held(true).or(held(false)).unwrap_or(0)))
     }
 }
 

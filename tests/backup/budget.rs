@@ -14,16 +14,18 @@ fn a_run_pauses_where_the_budget_ends_and_the_next_sends_only_the_rest() {
         let all = proxy.passed(u64::MAX);
         all - std::mem::replace(&mut last, all)
     };
-    backup.account("user28", proxy.port, ", upload-per-day = \"2 MB\"");
-    backup.profile(&["imap:box/Slow"], "checkpoint = \"500 kB\"");
-    backup.fill("files", 17, 300_000);
+    backup.account("user28", proxy.port, ", upload-per-day = \"24 MB\"");
+    backup.profile(&["imap:box/Slow"], "checkpoint = \"3 MB\"");
+    // They are 41 MB on the wire.
+    backup.fill("files", 100, 300_000);
     backup.run(&["vault", "init", "docs"]).expect(0);
     sent();
     let paused = backup.save().expect(3, "paused");
     let first = sent();
-    assert!((1_000_000..2_100_000).contains(&first), "{first} bytes went over the wire: {paused:#?}");
-    let until = paused.outcome["paused"]["until"].as_str().unwrap();
-    assert!(until > jiff::Timestamp::now().to_string().as_str(), "{paused:#?}");
+    assert!((10_000_000..25_000_000).contains(&first), "{first} bytes went over the wire: {paused:#?}");
+    let pause = &paused.outcome["paused"];
+    let at = |key: &str| pause[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at("until") > jiff::Timestamp::now() && at("done") >= at("until"), "{paused:#?}");
     let letters = backup.sandbox.letters();
     let letter = mail_parser::MessageParser::default().parse(letters.last().unwrap()).unwrap();
     let (subject, text) = (letter.subject().unwrap(), letter.body_text(0).unwrap());
@@ -31,21 +33,20 @@ fn a_run_pauses_where_the_budget_ends_and_the_next_sends_only_the_rest() {
     // What a checkpoint secured stays; another run by hand is no way around the budget.
     let tagged = backup.json(&["snapshots", "docs", "--tag", "checkpoint"]);
     assert_eq!(tagged.as_array().unwrap().len(), 1, "{tagged:#}");
+    sent();
     backup.save().expect(3, "paused");
     let again = sent();
-    assert!(again < 200_000, "{again} bytes were sent beyond the budget");
+    assert!(first + again < 25_000_000, "{again} bytes were sent beyond the budget");
 
     backup.account("user28", proxy.port, "");
     let rest = backup.save().expect(0, "ok");
     let second = sent();
-    // 5.1 MB are 6.9 MB on the wire. At most one slice was sent twice.
-    assert!(first + second < 8_300_000, "{first} and {second} bytes went over the wire: {rest:#?}");
-    assert!(second < 6_300_000, "{second} bytes went over the wire: {rest:#?}");
+    // At most one slice was sent twice.
+    let all = first + again + second;
+    assert!((41_000_000..50_000_000).contains(&all), "{first} + {again} + {second}: {rest:#?}");
     let left = backup.json(&["snapshots", "docs"]);
-    assert!(
-        left.as_array().unwrap().len() == 1 && left[0]["tags"].as_array().unwrap().is_empty(),
-        "{left:#}"
-    );
+    let left = left.as_array().unwrap();
+    assert!(left.len() == 1 && left[0]["tags"].as_array().unwrap().is_empty(), "{left:#?}");
     backup.comes_back("1");
     backup.is_sound("1");
 }

@@ -47,7 +47,8 @@ fn a_mailbox_serves_for_everything_that_a_vault_is_for() {
     backup.profile(&["imap:box/Backups/Büro & Co"], "");
     fill(&backup);
     let none = backup.save();
-    assert!(none.code == 1 && none.outcome["error"]["hints"][0].as_str().unwrap().contains("vault init"));
+    assert_eq!((none.code, none.status()), (1, "failed"), "{none:#?}");
+    assert!(none.outcome["error"]["hints"].to_string().contains("postkeep vault init"), "{none:#?}");
     backup.run(&["vault", "init", "docs"]).expect(0);
 
     let first = backup.save().expect(0, "ok");
