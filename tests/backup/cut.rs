@@ -80,7 +80,7 @@ fn what_a_server_refuses_is_no_success() {
     backup.run(&["vault", "init", "docs"]).expect(0);
     for (round, (answer, code, status, said)) in [
         ("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)", 1, "failed", "full"),
-        ("NO [THROTTLED] Account exceeded bandwidth limits", 3, "paused", "goes on at"),
+        ("NO [THROTTLED] Account exceeded bandwidth limits", 3, "paused", "goes on later"),
     ]
     .into_iter()
     .enumerate()
@@ -102,7 +102,7 @@ fn what_a_server_refuses_is_no_success() {
 }
 
 #[test]
-fn a_run_whose_server_is_gone_is_stopped_at_once_and_heals() {
+fn a_run_whose_server_is_gone_can_be_stopped_and_heals() {
     let Some(lab) = lab::get() else { return };
     let backup = Backup::new();
     backup.account("user27", port(lab), "");
@@ -122,8 +122,9 @@ fn a_run_whose_server_is_gone_is_stopped_at_once_and_heals() {
     let id = rustix::process::Pid::from_child(&run);
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     let stopped = told(run.wait_with_output().unwrap().into());
+    // It waited no more: a server that is tried again for minutes makes a failed run.
+    let stopped = stopped.expect(130, "cancelled");
     assert!(proxy.happened() && stopped.snapshot(0).is_none(), "{stopped:#?}");
-    assert!([("cancelled", 130), ("failed", 1)].contains(&(stopped.status(), stopped.code)), "{stopped:#?}");
     backup.account("user27", port(lab), "");
     backup.save().expect(0, "ok");
     backup.comes_back("1");

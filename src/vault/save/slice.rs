@@ -113,6 +113,9 @@ pub(super) fn watched<T: Send>(
             let waited = ended.recv_timeout(TICK);
             told.tell(tally, meter);
             request.listener.event(&Event::Tick(meter.snapshot()));
+            if meter.is_cancelled() {
+                vault.store.hurry();
+            }
             if meter.is_cancelled() || vault.backend.has_failed() {
                 tally.stop();
             }

@@ -24,6 +24,7 @@ mod upload;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,9 @@ const PACK: u64 = 8 << 20;
 
 /// The largest message if nobody says what the server takes.
 const MESSAGE: u64 = 24 << 20;
+
+/// How often somebody who waits looks whether there is a hurry.
+const STEP: Duration = Duration::from_millis(100);
 
 /// Where a mailbox is, and how it is used.
 pub struct Options {
@@ -115,6 +119,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     retries: Vec<Duration>,
     sleep: Box<dyn Fn(Duration) + Send + Sync>,
+    /// Nothing is waited for any more.
+    hurried: AtomicBool,
 }
 
 impl Mailbox {
@@ -143,6 +149,7 @@ impl Mailbox {
             clock,
             retries,
             sleep,
+            hurried: AtomicBool::new(false),
         }))
     }
 
@@ -186,10 +193,11 @@ impl Inner {
             match trouble {
                 Trouble::NoFolder => return Ok(None),
                 Trouble::Final(error) => return Err(error),
-                Trouble::Again(error) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Trouble::Again(error) => {
+                    if !self.waited(waits.next()) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
@@ -202,12 +210,24 @@ impl Inner {
                 Ok(lease) => return Ok(lease),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::NoFolder) => return Err(self.no_folder()),
-                Err(Trouble::Again(error)) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Err(Trouble::Again(error)) => {
+                    if !self.waited(waits.next()) {
+                        return Err(error);
+                    }
+                }
             }
         }
+    }
+
+    /// Waits before a further try; false: there is to be none.
+    fn waited(&self, wait: Option<&Duration>) -> bool {
+        let Some(mut left) = wait.copied() else { return false };
+        while !left.is_zero() && !self.hurried.load(Relaxed) {
+            let step = left.min(STEP);
+            (self.sleep)(step);
+            left -= step;
+        }
+        !self.hurried.load(Relaxed)
     }
 
     fn no_folder(&self) -> Error {
@@ -287,6 +307,10 @@ impl Store for Mailbox {
 
     fn traffic(&self) -> Traffic {
         self.0.pool.counter.traffic()
+    }
+
+    fn hurry(&self) {
+        self.0.hurried.store(true, Relaxed);
     }
 
     fn room(&self) -> Result<Option<Room>> {

@@ -96,10 +96,11 @@ impl Inner {
             match self.pool.make_folder() {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => match waits.next() {
-                    Some(wait) => (self.sleep)(*wait),
-                    None => return Err(error),
-                },
+                Err(Trouble::Again(error)) => {
+                    if !self.waited(waits.next()) {
+                        return Err(error);
+                    }
+                }
                 Err(Trouble::NoFolder) => {
                     let what = format!("the folder of {} was made, and is not there", self.place);
                     return Err(Error::other(what));
