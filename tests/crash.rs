@@ -6,17 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{Sandbox, long, tree};
-
-/// Numbers that only look random, so that a failure can be had again.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-}
+use crate::common::{Chance, Sandbox, long, tree};
 
 /// The content of a file's version: it tells which it is, and whether it is whole.
 fn content(path: &str, version: u64) -> Vec<u8> {

@@ -93,7 +93,8 @@ impl Request<'_> {
             kept.budget = self.vaults.budget(place);
             match saved {
                 Ok(saved) => sum.saved(saved, kept, self.journal),
-                Err(error) if error.kind() == Kind::Cancelled => {
+                // What goes wrong while a run is being stopped, a lost server that is not waited for, is no failure.
+                Err(error) if error.kind() == Kind::Cancelled || self.meter.is_cancelled() => {
                     sum.unsaved(kept, &self.meter.snapshot());
                     sum.cancelled();
                     break;

@@ -219,7 +219,7 @@ mod tests {
                 (status, errors, warnings),
                 "{number}"
             );
-            assert_eq!(outcome.notes.len() <= 1, true, "{number}");
+            assert!(outcome.notes.len() <= 1, "{number}");
         }
         let mut sum = Sum::new(2);
         longer(&mut sum);

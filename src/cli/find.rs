@@ -134,7 +134,7 @@ fn print(ctx: &Context, hits: &Hits, searched: &[&SnapshotFile]) -> Result<()> {
             if ctx.json {
                 let mut line = ls::as_json(path, node);
                 line["snapshots"] =
-                    json!(snapshots.iter().map(|n| searched[*n].id.to_string()).collect::<Vec<_>>());
+                    json!(snapshots.iter().map(|n| snapshot::full(&searched[*n].id)).collect::<Vec<_>>());
                 writeln!(to, "{line}")?;
             } else {
                 let held = match snapshots.len() {

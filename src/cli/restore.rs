@@ -132,7 +132,7 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
         }
     }
     if ctx.json {
-        let id = snapshot.id.to_string();
+        let id = snapshot::full(&snapshot.id);
         out::print(&format!("{}\n", json!({ "snapshot": id, "dry-run": args.dry_run, "targets": told })))?;
     }
     Ok(ExitCode::from(code))

@@ -85,15 +85,15 @@ fn rows(list: &[&SnapshotFile]) -> String {
 pub(super) fn as_json(snapshot: &SnapshotFile) -> Value {
     let summary = snapshot.summary.as_ref();
     json!({
-        "id": snapshot.id.to_string(),
+        "id": snapshot::full(&snapshot.id),
         "time": snapshot.time.timestamp().to_string(),
         "host": snapshot.hostname,
         "profile": snapshot.label,
         "user": snapshot.username,
         "tags": snapshot.tags.iter().collect::<Vec<_>>(),
         "paths": snapshot.paths.iter().collect::<Vec<_>>(),
-        "tree": snapshot.tree.to_string(),
-        "parent": snapshot.parent.map(|id| id.to_string()),
+        "tree": snapshot::full(&snapshot.tree),
+        "parent": snapshot.parent.map(|id| snapshot::full(&id)),
         "files": summary.map(|summary| summary.total_files_processed),
         "bytes": summary.map(|summary| summary.total_bytes_processed),
         "added-bytes": summary.map(|summary| summary.data_added_packed),

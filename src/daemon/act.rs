@@ -34,7 +34,7 @@ impl Daemon {
                 Action::Save(mut save) => {
                     // A due time that was passed over stays passed over.
                     save.served |= self.unkept.saves.get(&save.profile).is_some_and(|older| older.served);
-                    self.unkept.saves.insert(save.profile.clone(), save);
+                    self.unkept.saves.insert(save.profile.clone(), *save);
                     self.keep();
                 }
                 Action::SavePause(pause) => {

@@ -54,7 +54,7 @@ pub enum Action {
     /// Start a run.
     Start(Start),
     /// Keep this profile's memory.
-    Save(Save),
+    Save(Box<Save>),
     /// Keep that all are paused, or no more.
     SavePause(Option<Pause>),
     /// Tell that these did not run, and keep in the same transaction that it was told. Where that cannot be,

@@ -319,7 +319,7 @@ impl Scheduler {
     /// The memory of a profile, to be kept.
     fn save(&self, name: &str, served: bool) -> Option<Action> {
         let memory = self.slots.get(name)?.memory.clone();
-        Some(Action::Save(Save { profile: name.to_owned(), memory, served }))
+        Some(Action::Save(Box::new(Save { profile: name.to_owned(), memory, served })))
     }
 
     /// Since when this profile could run, as far as the machine goes.

@@ -55,6 +55,11 @@ pub fn short(snapshot: &SnapshotFile) -> String {
     snapshot.id.to_string()[..8].to_owned()
 }
 
+/// A whole id, 64 hexadecimal digits: the library's own ids show themselves shortened.
+pub fn full(id: &rustic_core::Id) -> String {
+    id.to_hex().to_string()
+}
+
 /// Splits `SNAPSHOT:PATH`. A time has colons too, but no path behind them.
 pub fn split(text: &str) -> (&str, Option<&str>) {
     if let Some((snapshot, _)) = text.split_once(":/") {
@@ -102,7 +107,7 @@ pub fn choose<'a>(
         };
     }
     if is_id(name) {
-        let mut fits = all.iter().filter(|snapshot| snapshot.id.to_string().starts_with(name));
+        let mut fits = all.iter().filter(|snapshot| full(&snapshot.id).starts_with(name));
         return match (fits.next(), fits.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => unknown(format!("no snapshot's id begins with {name}")),
@@ -178,6 +183,12 @@ mod tests {
             let found = choose(&all, name, &scope, &TimeZone::UTC).map(|s| s.id.to_string()[..3].to_owned());
             assert_eq!(found.as_deref().ok(), expected, "{name} {label} {host}: {found:?}");
         }
+        // As a report names it.
+        let whole = full(&all[1].id);
+        assert_eq!(
+            (whole.len(), choose(&all, &whole, &Scope::default(), &TimeZone::UTC).unwrap().id),
+            (64, all[1].id)
+        );
         assert!(choose(&[], "latest", &Scope::default(), &TimeZone::UTC).is_err());
     }
 

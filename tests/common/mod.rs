@@ -170,6 +170,17 @@ pub fn web(answers: &'static [&'static str]) -> (u16, std::thread::JoinHandle<Ve
     (port, std::thread::spawn(move || answers.iter().map(answer).collect()))
 }
 
+/// Numbers that only look random, so that a failure can be had again.
+pub struct Chance(pub u64);
+
+impl Chance {
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
 /// Whether the long series are wanted.
 pub fn long() -> bool {
     std::env::var_os("POSTKEEP_TEST_LONG").is_some()

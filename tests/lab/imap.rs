@@ -6,15 +6,20 @@ use std::time::Duration;
 
 /// All messages of a user's INBOX, oldest first.
 pub fn inbox(port: u16, user: &str, password: &str) -> Vec<Vec<u8>> {
+    messages(port, user, password, "INBOX", "1:*")
+}
+
+/// Those messages of a folder that are in a set of sequence numbers, oldest first.
+pub fn messages(port: u16, user: &str, password: &str, folder: &str, set: &str) -> Vec<Vec<u8>> {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut line = BufReader::new(stream);
     read_line(&mut line);
     let password = password.replace('\\', "\\\\").replace('"', "\\\"");
     command(&mut line, "a1", &format!("LOGIN {user} \"{password}\""));
-    let selected = command(&mut line, "a2", "EXAMINE INBOX").0;
+    let selected = command(&mut line, "a2", &format!("EXAMINE \"{folder}\"")).0;
     let empty = selected.iter().any(|said| said.starts_with("* 0 EXISTS"));
-    if empty { Vec::new() } else { command(&mut line, "a3", "FETCH 1:* BODY.PEEK[]").1 }
+    if empty { Vec::new() } else { command(&mut line, "a3", &format!("FETCH {set} BODY.PEEK[]")).1 }
 }
 
 /// Lines and literals of the answer.

@@ -2,7 +2,9 @@
 //! in one temporary folder, on free ports of the loopback interface, and end with the test process however it ends.
 
 mod certificates;
+pub mod cyrus;
 mod imap;
+pub mod proxy;
 mod servers;
 
 use std::fs;
@@ -58,7 +60,7 @@ impl Lab {
         let dir = tempfile::Builder::new().prefix("postkeep-lab-").tempdir().unwrap().keep();
         // Postfix's and Dovecot's processes run as users of their own.
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
-        let watch = watch(&dir);
+        let watch = watch(&dir, &["postfix/pid/master.pid", "dovecot/run/master.pid"]);
         let authority = Authority::new("postkeep's lab");
         fs::write(dir.join("ca.pem"), authority.pem()).unwrap();
         let identity = authority.identity(&["localhost", "127.0.0.1"]);
@@ -123,6 +125,11 @@ impl Lab {
         imap::inbox(self.imap, user, PASSWORD)
     }
 
+    /// The first message in a folder of a user's.
+    pub fn first_in(&self, user: &str, folder: &str) -> Vec<u8> {
+        imap::messages(self.imap, user, PASSWORD, folder, "1").remove(0)
+    }
+
     /// How often the servers refused a login of this user.
     pub fn refused_logins(&self, user: &str) -> usize {
         let log = fs::read_to_string(self.dir.join("dovecot.log")).unwrap_or_default();
@@ -133,23 +140,27 @@ impl Lab {
 
 /// Waits until this process has ended, then ends the servers and removes the folder. It is a process of its own, since
 /// nothing of ours runs after a kill.
-fn watch(dir: &Path) -> Child {
+///
+/// `pids` are the files in it with the ids of the servers' processes.
+fn watch(dir: &Path, pids: &[&str]) -> Child {
     let script = r#"
         trap '' INT TERM HUP
         read -r never
-        for pid in "$1"/postfix/pid/master.pid "$1"/dovecot/run/master.pid; do
+        cd "$1" && shift || exit 1
+        for pid; do
             [ -s "$pid" ] && kill "$(tr -d ' ' < "$pid")"
         done
         sleep 0.5
-        for pid in "$1"/postfix/pid/master.pid "$1"/dovecot/run/master.pid; do
+        for pid; do
             [ -s "$pid" ] && kill -9 "$(tr -d ' ' < "$pid")"
         done
-        rm -rf "$1"
+        rm -rf "$PWD"
     "#;
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", script, "watch"])
         .arg(dir)
+        .args(pids)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -36,13 +36,13 @@ fn logs(dir: &Path) -> String {
 }
 
 /// Ports that nobody listens on, held together so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Runs a command that leaves servers behind: they must not hold a pipe of ours open.
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let said = tempfile::tempfile().unwrap();
     command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said.try_clone().unwrap());
     let status = command.status().unwrap();
@@ -147,9 +147,9 @@ namespace inbox {{
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
     let users = (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl"].map(str::to_owned));
-    let room = |user: &str| match user {
-        // Vaults are kept there.
-        "user20" | "user21" | "user22" => "userdb_quota_rule=*:storage=2G",
+    // Vaults are kept with the users of the twenties.
+    let room = |user: &str| match user.strip_prefix("user2") {
+        Some(digit) if !digit.is_empty() => "userdb_quota_rule=*:storage=2G",
         _ => "",
     };
     let lines: String =

@@ -137,7 +137,7 @@ impl Lab {
 }
 
 /// Path, kind, content or target, mode, owner, time and attributes of everything below a folder.
-fn tree(root: &Path) -> Vec<String> {
+pub fn tree(root: &Path) -> Vec<String> {
     let attributes = |path: &Path| {
         let mut names = vec![0; 4096];
         let length = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap_or(0);
@@ -176,7 +176,7 @@ fn tree(root: &Path) -> Vec<String> {
 }
 
 /// Bytes that do not compress, the same for the same seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes

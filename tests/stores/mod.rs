@@ -4,7 +4,7 @@ pub mod contract;
 mod folder;
 mod mailbox;
 mod maildir;
-mod recovery;
+pub mod recovery;
 
 use std::sync::Arc;
 

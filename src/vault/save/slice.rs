@@ -117,6 +117,9 @@ pub(super) fn watched<T: Send>(
                 request.journal.line(&LogLine { op: Op::Saved, bytes, path: &path, note: "" });
             }
             request.listener.event(&Event::Tick(meter.snapshot()));
+            if meter.is_cancelled() {
+                vault.store.hurry();
+            }
             if meter.is_cancelled() || vault.backend.has_failed() {
                 tally.stop();
             }

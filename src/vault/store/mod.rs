@@ -218,6 +218,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What it carried so far.
     fn traffic(&self) -> Traffic;
 
+    /// Somebody waits for the end: from now on nothing is tried again after a while.
+    fn hurry(&self) {}
+
     /// Its room; None: it does not say.
     ///
     /// # Errors

@@ -9,8 +9,8 @@ use postkeep::vault::store::{Id, Kind, Store};
 
 use super::faults::{LONG, heads, through};
 use super::place::InMailbox;
-use super::proxy::{Proxy, Spoil};
 use crate::lab;
+use crate::lab::proxy::{Proxy, Spoil};
 use crate::stores::contract::{content, put};
 
 /// Changes the first `times` answers to an APPEND.

@@ -10,8 +10,9 @@ use postkeep::vault::store::mailbox::Mailbox;
 use postkeep::vault::store::{Id, Kind, Store};
 
 use super::place::InMailbox;
-use super::proxy::{Fault, Proxy};
+
 use crate::lab;
+use crate::lab::proxy::{Fault, Proxy};
 use crate::stores::contract::content;
 
 /// What a backup writes, in its order.

@@ -12,8 +12,8 @@ use postkeep::vault::store::{Found, Id, Kind, Store, Traffic};
 
 use super::faults::{LONG, heads, through};
 use super::place::InMailbox;
-use super::proxy::Proxy;
 use crate::lab;
+use crate::lab::proxy::Proxy;
 use crate::stores::contract::{self, Mend, Place, content, put};
 use crate::stores::recovery;
 

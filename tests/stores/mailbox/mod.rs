@@ -4,7 +4,6 @@ mod answers;
 mod faults;
 mod life;
 mod place;
-mod proxy;
 
 use self::place::InMailbox;
 use super::contract;

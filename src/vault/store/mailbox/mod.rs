@@ -24,6 +24,7 @@ mod upload;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ const MESSAGE: u64 = 24 << 20;
 
 /// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often somebody who waits looks whether there is a hurry.
+const STEP: Duration = Duration::from_millis(100);
 
 /// Where a mailbox is, and how it is used.
 pub struct Options {
@@ -122,6 +126,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     retries: Vec<Duration>,
     sleep: Box<dyn Fn(Duration) + Send + Sync>,
+    /// Nothing is waited for any more.
+    hurried: AtomicBool,
 }
 
 impl Mailbox {
@@ -150,6 +156,7 @@ impl Mailbox {
             clock,
             retries,
             sleep,
+            hurried: AtomicBool::new(false),
         }))
     }
 
@@ -206,10 +213,7 @@ impl Inner {
     /// Waits before one more try after so many; whether that is worth it.
     fn wait(&self, tries: usize) -> bool {
         let wait = self.retries.get(tries).filter(|wait| self.pool.has_worked() || **wait <= FIRST_WAIT);
-        wait.is_some_and(|wait| {
-            (self.sleep)(*wait);
-            true
-        })
+        self.waited(wait)
     }
 
     /// A connection, waited for as patiently as for anything else.
@@ -227,6 +231,17 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Waits before a further try; false: there is to be none.
+    fn waited(&self, wait: Option<&Duration>) -> bool {
+        let Some(mut left) = wait.copied() else { return false };
+        while !left.is_zero() && !self.hurried.load(Relaxed) {
+            let step = left.min(STEP);
+            (self.sleep)(step);
+            left -= step;
+        }
+        !self.hurried.load(Relaxed)
     }
 
     fn no_folder(&self) -> Error {
@@ -306,6 +321,10 @@ impl Store for Mailbox {
 
     fn traffic(&self) -> Traffic {
         self.0.pool.counter.traffic()
+    }
+
+    fn hurry(&self) {
+        self.0.hurried.store(true, Relaxed);
     }
 
     fn room(&self) -> Result<Option<Room>> {

@@ -26,13 +26,12 @@ impl Inner {
                 Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
                     Trouble::Final(error) => return Err(error),
                     Trouble::NoFolder => return Err(self.no_folder()),
-                    Trouble::Again(error) => match waits.next() {
-                        Some(wait) => {
-                            drop(over);
-                            (self.sleep)(*wait);
+                    Trouble::Again(error) => {
+                        drop(over);
+                        if !self.waited(waits.next()) {
+                            return Err(error);
                         }
-                        None => return Err(error),
-                    },
+                    }
                 },
             }
         }

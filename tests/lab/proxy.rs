@@ -1,4 +1,4 @@
-//! Stands between the store and the real server, and spoils what they say to each other.
+//! Stands between us and a real server, and spoils what they say to each other.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

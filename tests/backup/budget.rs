@@ -1,0 +1,52 @@
+//! A provider's budget that is smaller than what there is to save.
+
+use super::{Backup, port};
+use crate::lab;
+use crate::lab::proxy::{Fault, Proxy};
+
+#[test]
+fn a_run_pauses_where_the_budget_ends_and_the_next_sends_only_the_rest() {
+    let Some(lab) = lab::get() else { return };
+    let backup = Backup::new();
+    let proxy = Proxy::new(port(lab), Fault::Cut, u64::MAX);
+    let mut last = 0;
+    let mut sent = || {
+        let all = proxy.passed(u64::MAX);
+        all - std::mem::replace(&mut last, all)
+    };
+    backup.account("user28", proxy.port, ", upload-per-day = \"24 MB\"");
+    backup.profile(&["imap:box/Slow"], "checkpoint = \"3 MB\"");
+    // They are 41 MB on the wire.
+    backup.fill("files", 100, 300_000);
+    backup.run(&["vault", "init", "docs"]).expect(0);
+    sent();
+    let paused = backup.save().expect(3, "paused");
+    let first = sent();
+    assert!((10_000_000..25_000_000).contains(&first), "{first} bytes went over the wire: {paused:#?}");
+    let pause = &paused.outcome["paused"];
+    let at = |key: &str| pause[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at("until") > jiff::Timestamp::now() && at("done") >= at("until"), "{paused:#?}");
+    let letters = backup.sandbox.letters();
+    let letter = mail_parser::MessageParser::default().parse(letters.last().unwrap()).unwrap();
+    let (subject, text) = (letter.subject().unwrap(), letter.body_text(0).unwrap());
+    assert!(subject.to_lowercase().contains("paused") && text.contains("goes on"), "{subject}\n{text}");
+    // What a checkpoint secured stays; another run by hand is no way around the budget.
+    let tagged = backup.json(&["snapshots", "docs", "--tag", "checkpoint"]);
+    assert_eq!(tagged.as_array().unwrap().len(), 1, "{tagged:#}");
+    sent();
+    backup.save().expect(3, "paused");
+    let again = sent();
+    assert!(first + again < 25_000_000, "{again} bytes were sent beyond the budget");
+
+    backup.account("user28", proxy.port, "");
+    let rest = backup.save().expect(0, "ok");
+    let second = sent();
+    // At most one slice was sent twice.
+    let all = first + again + second;
+    assert!((41_000_000..50_000_000).contains(&all), "{first} + {again} + {second}: {rest:#?}");
+    let left = backup.json(&["snapshots", "docs"]);
+    let left = left.as_array().unwrap();
+    assert!(left.len() == 1 && left[0]["tags"].as_array().unwrap().is_empty(), "{left:#?}");
+    backup.comes_back("1");
+    backup.is_sound("1");
+}
