@@ -13,13 +13,8 @@ use super::Id;
 use super::sticky::Sticky;
 use crate::error::{Error, Result};
 
-<<<<<<< HEAD
-/// How many bytes of packs may wait or be on their way: four of the usual 8 MiB.
-const BOUND: usize = 32 << 20;
-=======
 /// How many bytes of packs may wait or be on their way: two of the usual 16 MiB, and a bit.
 const BOUND: usize = 40 << 20;
->>>>>>> next-save
 
 /// How many packs are stored at once: a second one is sent to the disk while the first is waited for.
 const THREADS: usize = 2;
