@@ -62,6 +62,13 @@ impl Error {
         self
     }
 
+    /// Puts `who` where hints say `PROFILE`: what is below the profiles does not know for whom it works.
+    #[must_use]
+    pub fn naming(mut self, who: &str) -> Self {
+        self.0.hints.iter_mut().for_each(|hint| *hint = hint.replace("PROFILE", who));
+        self
+    }
+
     /// Names the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -153,8 +153,9 @@ impl Request<'_> {
     }
 
     fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved> {
-        let vault = self.vaults.open(place)?;
-        let saved = self.patiently(|| vault.save(&self.request()));
+        let named = |error: Error| error.naming(&self.job.named(self.profile, place));
+        let vault = self.vaults.open(place).map_err(named)?;
+        let saved = self.patiently(|| vault.save(&self.request())).map_err(named);
         // What a run that was cut short sent is not lost, and not sent again.
         kept.stored = vault.store().traffic().up;
         kept.added = self.meter.snapshot().bytes_done;

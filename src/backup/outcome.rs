@@ -119,7 +119,9 @@ impl Sum {
         let failed = self.failed.len();
         outcome.error = self.failed.into_iter().reduce(|mut all, more| {
             all.text = format!("{}; {}", all.text, more.text);
-            all.hints.extend(more.hints);
+            // What to look at first is the same for all; what to do names the vault.
+            let more = more.hints.into_iter().filter(|hint| !all.hints.contains(hint)).collect::<Vec<_>>();
+            all.hints.extend(more);
             all
         });
         if let Some(error) = outcome.error.as_mut().filter(|_| self.vaults > 1) {

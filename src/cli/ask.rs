@@ -90,8 +90,13 @@ impl<R: BufRead, W: Write> Asker<R, W> {
         let line = String::from_utf8(line).map_err(|_| usage("the answer is not UTF-8"))?;
         match (line.trim(), question.default) {
             ("", Some(default)) => Ok(default.to_owned()),
-            ("", None) => Err(usage(format!("no answer to: {}", question.text))
-                .hint(format!("give it as {} ...", question.flag))),
+            ("", None) => {
+                let error = usage(format!("no answer to: {}", question.text));
+                Err(match question.flag {
+                    "" => error,
+                    flag => error.hint(format!("give it as {flag} ...")),
+                })
+            }
             (answer, _) => Ok(answer.to_owned()),
         }
     }

@@ -54,14 +54,15 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
     let side = |text: &str| {
         let (name, path) = snapshot::split(text);
         let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
-        let (_, node) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
+        let (at, node) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
         if !node.is_dir() {
             return Err(usage(format!("{} is no folder", crate::profile::quote(text)))
                 .hint("folders are compared: name the one that it is in"));
         }
-        Ok(node)
+        let top = format!("/{at}");
+        Ok((top.trim_end_matches('/').to_owned(), node))
     };
-    let (first, second) = (side(first)?, side(second)?);
+    let ((_, first), (top, second)) = (side(first)?, side(second)?);
     let mut sums = Sums::default();
     out::write(|to| {
         diff(&vault, &first, &second, &mut |line| match line {
@@ -71,14 +72,18 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
                 sums.add(change, bytes);
                 if ctx.json {
                     let sign = change.sign().to_string();
-                    writeln!(to, "{}", json!({ "change": sign, "path": path.to_string(), "bytes": bytes }))
+                    writeln!(
+                        to,
+                        "{}",
+                        json!({ "change": sign, "path": format!("{top}/{path}"), "bytes": bytes })
+                    )
                 } else {
-                    writeln!(to, "{} {path}", change.sign())
+                    writeln!(to, "{} {top}/{path}", change.sign())
                 }
             }
             Line::Broken(path, why) => {
                 sums.broken = true;
-                out::warn(&format!("{path}: {why}"));
+                out::warn(&format!("{top}/{path}: {why}"));
                 Ok(())
             }
         })?;

@@ -21,25 +21,22 @@ const SHORTEST: usize = 12;
 /// # Errors
 /// It was not typed, or not twice the same.
 pub(super) fn ask_twice() -> Result<Zeroizing<String>> {
-    let stdin = std::io::stdin();
-    let patient = stdin.is_terminal();
-    ask(&mut Asker::new(stdin.lock(), std::io::stderr().lock(), patient, false))
+    typed("--new-password-file")
 }
 
-fn ask(asker: &mut Asker<impl BufRead, impl Write>) -> Result<Zeroizing<String>> {
+fn typed(flag: &'static str) -> Result<Zeroizing<String>> {
+    let stdin = std::io::stdin();
+    let patient = stdin.is_terminal();
+    ask(&mut Asker::new(stdin.lock(), std::io::stderr().lock(), patient, false), flag)
+}
+
+fn ask(asker: &mut Asker<impl BufRead, impl Write>, flag: &'static str) -> Result<Zeroizing<String>> {
     let long = |text: &str| match text.chars().count() {
         n if n < SHORTEST => Err(usage(format!("the password has fewer than {SHORTEST} characters"))
             .hint("six random words make a good one, and can be written down")),
         _ => Ok(text.to_owned()),
     };
-    let question = |text, check| Question {
-        text,
-        default: None,
-        flag: "--new-password-file",
-        given: None,
-        hidden: true,
-        check,
-    };
+    let question = |text, check| Question { text, default: None, flag, given: None, hidden: true, check };
     let first = Zeroizing::new(asker.ask(&question("The vault's new password:", &long))?);
     let same = |text: &str| match text == first.as_str() {
         true => Ok(text.to_owned()),
@@ -56,7 +53,13 @@ fn ask(asker: &mut Asker<impl BufRead, impl Write>) -> Result<Zeroizing<String>>
 pub(super) fn new_or_known(source: &SecretSource) -> Result<(Zeroizing<String>, bool)> {
     match source {
         SecretSource::File(path) if path.symlink_metadata().is_err() => {
-            let password = ask_twice()?;
+            let password = typed("").map_err(|error| match error.hints() {
+                [] => error.hint(format!(
+                    "run this in a terminal; or write the password into {}, for you alone to read, and run it again",
+                    show(path.as_os_str().as_encoded_bytes())
+                )),
+                _ => error,
+            })?;
             write(path, &password)?;
             Ok((password, true))
         }
@@ -93,7 +96,7 @@ mod tests {
             ("", None),
         ] {
             let mut shown = Vec::new();
-            let found = ask(&mut Asker::new(typed.as_bytes(), &mut shown, false, false));
+            let found = ask(&mut Asker::new(typed.as_bytes(), &mut shown, false, false), "--flag");
             assert_eq!(found.as_ref().ok().map(|found| found.as_str()), password, "{typed:?}");
             let shown = String::from_utf8(shown).unwrap();
             assert!(!shown.contains("horse") && !shown.contains("short"), "{shown}");

@@ -90,6 +90,10 @@ fn text(freed: &Freed, dry: bool) -> String {
     if freed.recovered > 0 {
         line(format!("kept after all: {} that a snapshot needs again", of(freed.recovered, "pack", "packs")));
     }
+    if freed.waiting_bytes > 0 {
+        let when = freed.waiting_until.map_or_else(|| "23 hours".to_owned(), super::table::when);
+        line(format!("{} are marked, and go after {when}", size(freed.waiting_bytes)));
+    }
     if text.is_empty() {
         text.push_str("nothing to free\n");
     }
@@ -104,6 +108,7 @@ pub(super) fn as_json(freed: &Freed, dry: bool) -> serde_json::Value {
         "removed-packs": freed.removed,
         "removed-bytes": freed.removed_bytes,
         "marked-bytes": freed.marked_bytes,
+        "waiting-bytes": freed.waiting_bytes,
         "rewritten-bytes": freed.repacked_bytes,
         "unknown-packs": freed.unknown,
         "unknown-bytes": freed.unknown_bytes,
@@ -120,6 +125,15 @@ mod tests {
     #[test]
     fn what_is_freed_is_told_in_its_two_steps() {
         assert_eq!(text(&Freed::default(), false), "nothing to free\nin use: 0 bytes; unused: 0 bytes\n");
+        let waiting = Freed {
+            waiting_bytes: 4710,
+            waiting_until: Some(jiff::Timestamp::UNIX_EPOCH),
+            unused_bytes: 0,
+            ..Freed::default()
+        };
+        let told = text(&waiting, false);
+        assert!(told.starts_with("4.6 KiB are marked, and go after ") && told.contains("1970"), "{told}");
+        assert!(!told.contains("nothing to free"), "{told}");
         let freed =
             Freed { removed: 1, removed_bytes: 2048, marked_bytes: 4096, used_bytes: 1, ..Freed::default() };
         let told = text(&freed, true);

@@ -14,7 +14,7 @@ use super::watched::watched;
 use super::which::{BARE, Which, too_many};
 use super::{Context, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
-use crate::entry::show;
+use crate::entry::{RelPath, show};
 use crate::error::{Kind, Result};
 use crate::figures::{count, of, size};
 use crate::progress::Meter;
@@ -31,7 +31,7 @@ use crate::vault::{Access, Lock, Vault, snapshot, tree};
 /// and devices too for the superuser. Every piece is checked against its checksum. What cannot be restored is listed by
 /// name, and the rest is restored. Nothing is ever written outside the target, whatever names a snapshot holds.
 #[derive(Debug, Args)]
-#[command(override_usage = "postkeep restore [OPTIONS] [PROFILE] [SNAPSHOT[:PATH]] --target DIR", after_help = format!("\
+#[command(override_usage = "postkeep restore [OPTIONS] [PROFILE] [SNAPSHOT[:PATH]] (--target DIR | --in-place)", after_help = format!("\
 SNAPSHOT is the beginning of an id, latest (the default), latest~1 for the one before, or a date: 2026-11-24 or \
 2026-11-24T18:00 mean the last one until then.
 
@@ -80,7 +80,20 @@ pub(crate) struct RestoreArgs {
     which: Which,
 }
 
+/// What to do where a provider's budget stops a restore.
+const NOW: &str = "if you need it now: download-per-day = false in the account's imap table";
+
+/// How a store says that a provider's budget stops it.
+const PAUSED: &str = "is paused by the provider's budget";
+
 pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
+    restored(args, ctx).map_err(|error| match error.kind() {
+        Kind::Paused => error.hint(NOW),
+        _ => error,
+    })
+}
+
+fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let (chosen, words) = args.which.choose(&args.words, ctx)?;
     too_many(words, 1)?;
     let choice = Choice::new(&args.include, &args.exclude)?;
@@ -92,10 +105,10 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let vault = vault.read()?;
     let places = match &args.target {
         Some(target) => {
-            let (_, node) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
+            let (at, node) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
             // What is given to a folder of the user's own is what is in it, not what it looks like.
             let dress = path.is_some() && !target.exists();
-            vec![(node, target.clone(), dress)]
+            vec![Place { top: top(&at, &node), node, target: target.clone(), dress }]
         }
         None => in_place(&vault, snapshot, path)?,
     };
@@ -105,16 +118,20 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     signals::cancel(&meter)?;
     let mut code = 0;
     let mut told = Vec::new();
-    for (node, target, dress) in &places {
+    for Place { node, target, top, dress } in &places {
         let merge = args.merge || args.in_place;
         let order = Order { choice: &choice, merge, dress: *dress, dry: args.dry_run, now, run };
         let mut lines = Vec::new();
+        let mut is_named = false;
         let mut say = |line: Line<'_>| {
             if ctx.json {
                 lines.push(
                     json!({ "act": word(line.act), "path": line.path.to_string(), "bytes": line.bytes }),
                 );
-            } else {
+            } else if !(args.in_place && line.act == Act::Same) {
+                if args.in_place && !std::mem::replace(&mut is_named, true) {
+                    out::say(&format!("in {}:", show(target.as_os_str().as_bytes())));
+                }
                 let bytes = if line.bytes > 0 { size(line.bytes) } else { String::new() };
                 out::say(&format!("{:<8}{bytes:>11}  {}", word(line.act), line.path));
             }
@@ -128,7 +145,7 @@ pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
         if ctx.json {
             told.push(as_json(target, &restored, lines));
         } else {
-            print(ctx, snapshot, target, args.dry_run, &restored)?;
+            print(ctx, snapshot, (target, top), args.dry_run, &restored)?;
         }
     }
     if ctx.json {
@@ -150,12 +167,28 @@ fn lock(vault: &Vault) -> Option<Lock> {
     locked.ok()
 }
 
+/// What is restored to where.
+struct Place {
+    node: Node,
+    /// A folder on this machine.
+    target: PathBuf,
+    /// What the same folder is in the snapshot.
+    top: String,
+    /// Whether the target gets the folder's metadata, too.
+    dress: bool,
+}
+
+/// The folder in the snapshot whose content goes into the target.
+fn top(at: &RelPath, node: &Node) -> String {
+    let path = format!("/{at}");
+    match path.rsplit_once('/') {
+        Some((above, _)) if !node.is_dir() => above.to_owned(),
+        _ => path.trim_end_matches('/').to_owned(),
+    }
+}
+
 /// What goes where when files come back to where they were: each path that was saved, or what is in it, on its own.
-fn in_place(
-    vault: &Indexed<'_>,
-    snapshot: &SnapshotFile,
-    path: Option<&str>,
-) -> Result<Vec<(Node, PathBuf, bool)>> {
+fn in_place(vault: &Indexed<'_>, snapshot: &SnapshotFile, path: Option<&str>) -> Result<Vec<Place>> {
     let named: Vec<String> = match path {
         Some(path) => vec![path.to_owned()],
         None => snapshot.paths.iter().cloned().collect(),
@@ -170,7 +203,7 @@ fn in_place(
         }
         let target =
             if node.is_dir() { whole } else { whole.parent().map(Path::to_owned).unwrap_or_default() };
-        places.push((node, target, true));
+        places.push(Place { top: top(&at, &node), node, target, dress: true });
     }
     Ok(places)
 }
@@ -198,14 +231,19 @@ fn worst(before: u8, restored: &Restored) -> u8 {
 fn print(
     ctx: &Context,
     snapshot: &SnapshotFile,
-    target: &Path,
+    (target, top): (&Path, &str),
     dry: bool,
     restored: &Restored,
 ) -> Result<()> {
     let Restored { counts, failures, cancelled } = restored;
     for failure in &failures.list {
         let kind = if failure.severity == Severity::Error { "failed" } else { "warning" };
-        out::warn(&format!("{kind}: {}: {}", table::path(&failure.path), failure.cause));
+        let path = format!("{top}/{}", failure.path);
+        let path = if failure.path.is_empty() && !top.is_empty() { top } else { &path };
+        out::warn(&format!("{kind}: {path}: {}", failure.cause));
+    }
+    if failures.list.iter().any(|failure| failure.cause.contains(PAUSED)) {
+        out::warn(&format!("  hint: {NOW}"));
     }
     let listed = failures.list.len() as u64;
     if failures.errors + failures.warnings > listed {
@@ -220,12 +258,16 @@ fn print(
         (_, true) => "cancelled; restored",
         _ => "restored",
     };
+    let files = format!("{} ({})", of(counts.files, "file", "files"), size(counts.bytes));
+    let parts = [
+        (counts.files, files),
+        (counts.folders, of(counts.folders, "folder", "folders")),
+        (counts.others, of(counts.others, "other entry", "other entries")),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, part)| part).collect();
+    let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
     let mut line = format!(
-        "{verb} {} ({}), {}, {} to {target} from snapshot {} of {}",
-        of(counts.files, "file", "files"),
-        size(counts.bytes),
-        of(counts.folders, "folder", "folders"),
-        of(counts.others, "other entry", "other entries"),
+        "{verb} {what} to {target} from snapshot {} of {}",
         snapshot::short(snapshot),
         table::when(snapshot.time.timestamp()),
     );

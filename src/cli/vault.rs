@@ -1,6 +1,7 @@
-//! `postkeep vault`: making a vault, its recovery sheet, its locks.
+//! `postkeep vault`: making a vault, its recovery sheet, its locks, its repair.
 
 mod init;
+mod repair;
 mod sheet;
 
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use super::{Context, out};
 use crate::error::Result;
 use crate::figures::of;
 
-/// Make a vault, print its recovery sheet, remove its stale locks
+/// Make a vault, print its recovery sheet, remove its stale locks, repair it
 #[derive(Debug, Args)]
 pub(crate) struct VaultArgs {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ enum Verb {
     Init(init::InitArgs),
     Sheet(sheet::SheetArgs),
     Unlock(UnlockArgs),
+    Repair(repair::RepairArgs),
 }
 
 /// Remove locks that nobody holds any more
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &VaultArgs, ctx: &Context) -> Result<ExitCode> {
         Verb::Init(args) => init::run(args, ctx),
         Verb::Sheet(args) => sheet::run(args, ctx),
         Verb::Unlock(args) => unlock(args, ctx),
+        Verb::Repair(args) => repair::run(args, ctx),
     }
 }
 

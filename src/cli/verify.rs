@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::watched::watched;
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, out, signals, table, usage};
 use crate::error::Result;
 use crate::figures::{count, of, size};
@@ -52,9 +52,9 @@ pub(crate) fn run(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
     signals::cancel(&meter)?;
     let verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
     if ctx.json {
-        out::print(&format!("{}\n", as_json(&verified)))?;
+        out::print(&format!("{}\n", as_json(&verified, &chosen)))?;
     } else {
-        print(ctx, &verified, depth)?;
+        print(ctx, &verified, depth, &chosen)?;
     }
     Ok(ExitCode::from(match verified {
         Verified { damaged: 1.., .. } => 1,
@@ -71,15 +71,24 @@ fn percent(text: &str) -> Result<Depth> {
     })
 }
 
-fn print(ctx: &Context, verified: &Verified, depth: Depth) -> Result<()> {
+fn print(ctx: &Context, verified: &Verified, depth: Depth, chosen: &Chosen) -> Result<()> {
     out::write(|to| {
-        for Problem { weight, what, todo } in &verified.problems {
-            let word = match weight {
-                Weight::Damage => table::paint("31", "damage", ctx.color()),
-                Weight::Note => table::paint("33", "note", ctx.color()),
-            };
-            writeln!(to, "{word}: {what}")?;
-            writeln!(to, "  hint: {todo}")?;
+        // What has the same remedy stands together, and the remedy below it once.
+        let mut todos: Vec<&str> = Vec::new();
+        for Problem { todo, .. } in &verified.problems {
+            if !todos.contains(&todo.as_str()) {
+                todos.push(todo);
+            }
+        }
+        for todo in todos {
+            for Problem { weight, what, .. } in verified.problems.iter().filter(|one| one.todo == todo) {
+                let word = match weight {
+                    Weight::Damage => table::paint("31", "damage", ctx.color()),
+                    Weight::Note => table::paint("33", "note", ctx.color()),
+                };
+                writeln!(to, "{word}: {what}")?;
+            }
+            writeln!(to, "  hint: {}", named(todo, chosen))?;
         }
         let damaged = |problem: &&Problem| problem.weight == Weight::Damage;
         let listed = verified.problems.iter().filter(damaged).count() as u64;
@@ -100,22 +109,31 @@ fn print(ctx: &Context, verified: &Verified, depth: Depth) -> Result<()> {
             (0, true) => "cancelled before everything was looked at".to_owned(),
             (n, _) => format!("DAMAGED: {}", of(n, "problem", "problems")),
         };
-        writeln!(
-            to,
-            "{}, {}, {}, {} ({}); {read}: {end}",
-            of(verified.snapshots, "snapshot", "snapshots"),
-            of(verified.trees, "folder", "folders"),
-            of(verified.files, "file", "files"),
-            of(verified.packs, "pack", "packs"),
-            size(verified.bytes),
-        )
+        let seen = [
+            (verified.snapshots, "snapshot", "snapshots"),
+            (verified.trees, "folder", "folders"),
+            (verified.files, "file", "files"),
+        ];
+        // What could not be looked at is not nothing.
+        let seen = seen.into_iter().filter(|(count, ..)| verified.damaged == 0 || *count > 0);
+        let seen: String = seen.map(|(count, one, many)| of(count, one, many) + ", ").collect();
+        let packs = of(verified.packs, "pack", "packs");
+        writeln!(to, "{seen}{packs} ({}); {read}: {end}", size(verified.bytes))
     })
 }
 
-fn as_json(verified: &Verified) -> serde_json::Value {
+/// A remedy with the name of the profile, and of its vault.
+fn named(todo: &str, chosen: &Chosen) -> String {
+    let profile = chosen.profile.as_ref().map_or("PROFILE", |(name, _)| name);
+    let words = chosen.words();
+    let parts = todo.split("run PROFILE").map(|part| part.replace("PROFILE", &words)).collect::<Vec<_>>();
+    parts.join(&format!("run {profile}"))
+}
+
+fn as_json(verified: &Verified, chosen: &Chosen) -> serde_json::Value {
     let problem = |problem: &Problem| {
         let weight = if problem.weight == Weight::Damage { "damage" } else { "note" };
-        json!({ "weight": weight, "what": problem.what, "todo": problem.todo })
+        json!({ "weight": weight, "what": problem.what, "todo": named(&problem.todo, chosen) })
     };
     json!({
         "ok": verified.damaged == 0 && !verified.cancelled,

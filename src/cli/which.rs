@@ -168,6 +168,7 @@ impl Chosen {
     /// It cannot be opened.
     pub fn open_with(&self, password: &str) -> Result<Vault> {
         Vault::open(self.store()?, password, &self.local.keys, &self.local.cache)
+            .map_err(|error| error.naming(&self.words()))
     }
 
     /// Whose snapshots are meant where none is named.
@@ -181,7 +182,7 @@ impl Chosen {
     /// What stands for it in the command lines of hints.
     pub fn words(&self) -> String {
         match &self.profile {
-            Some((name, _)) => name.clone(),
+            Some((name, job)) => job.named(name, &self.place),
             None => format!("--vault {} --vault-password-file FILE", self.place),
         }
     }
@@ -195,7 +196,9 @@ pub(super) fn host() -> String {
 /// This user's name, else his number.
 pub(super) fn user() -> String {
     let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+    let uid = rustix::process::getuid().as_raw();
+    let known = named.filter(|name| !name.is_empty()).or_else(|| crate::vault::names::user(uid));
+    known.unwrap_or_else(|| uid.to_string())
 }
 
 /// Refuses words that no place is left for.

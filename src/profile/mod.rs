@@ -169,6 +169,17 @@ pub struct BackupJob {
     pub compression: i32,
 }
 
+impl BackupJob {
+    /// What stands for one of its vaults in a command line: the profile's name, and which vault where it is not the
+    /// first.
+    pub fn named(&self, profile: &str, place: &VaultPlace) -> String {
+        match self.vaults.iter().position(|vault| vault == place) {
+            Some(n) if n > 0 => format!("{profile} --vault {}", n + 1),
+            _ => profile.to_owned(),
+        }
+    }
+}
+
 /// Which snapshots stay when the others are forgotten: a snapshot that one rule keeps is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {

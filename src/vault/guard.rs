@@ -34,10 +34,22 @@ pub(super) fn call<T>(
 /// An error of the library's own.
 pub(super) fn translated(error: &RusticError, what: &str) -> Error {
     if error.is_incorrect_password() {
-        return Error::new(Kind::WrongPassword, "the password does not open the vault")
-            .hint("look at the profile's password-command or password-file, or give another one");
+        return Error::new(Kind::WrongPassword, "the password does not open the vault");
     }
-    Error::other(what).caused_by(sentence(error))
+    let said = sentence(error);
+    if let Some(tree) = lost_tree(&said) {
+        return Error::other(what)
+            .caused_by(format!("a folder's list of entries is lost ({tree})"))
+            .hint("its pack may still be there: postkeep vault repair PROFILE")
+            .hint("what is lost for good is named by: postkeep verify PROFILE");
+    }
+    Error::other(what).caused_by(said)
+}
+
+/// The tree that the library means when it says that one is in no index.
+pub(super) fn lost_tree(said: &str) -> Option<String> {
+    let (_, id) = said.split_once("Tree ID `").filter(|_| said.contains("not found in index"))?;
+    Some(format!("tree {}", id.chars().take_while(char::is_ascii_hexdigit).take(8).collect::<String>()))
 }
 
 /// What the library says about an error, in one line.

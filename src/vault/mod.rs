@@ -18,10 +18,11 @@ pub mod keys;
 pub mod ledger;
 mod lock;
 pub mod login;
-mod names;
+pub(crate) mod names;
 pub mod node;
 pub mod open;
 pub mod prune;
+pub mod repair;
 pub mod restore;
 mod save;
 mod seal;
@@ -99,7 +100,11 @@ impl Vault {
         if !config {
             return Err(no_vault(&place));
         }
-        let repository = guard::call(&backend, what, || handle(&backend, cache)?.open(&credentials))?;
+        let opened = guard::call(&backend, what, || handle(&backend, cache)?.open(&credentials));
+        let repository = opened.map_err(|error| match error.kind() {
+            crate::error::Kind::WrongPassword => wrong_password(&place),
+            _ => error,
+        })?;
         let master = repository.key();
         let key_id = match (key_id, repository.key_id()) {
             (None, Some(id)) => {
@@ -155,10 +160,15 @@ fn handle(backend: &Arc<Adapter>, cache: &Path) -> RusticResult<Repository<()>> 
     Repository::new(&options, &RepositoryBackends::new(Arc::clone(backend) as _, None))
 }
 
+fn wrong_password(place: &str) -> Error {
+    Error::new(crate::error::Kind::WrongPassword, format!("the password does not open the vault {place}"))
+        .hint("look at what the profile's vault-password-... key names, or give another password")
+}
+
 fn no_vault(place: &str) -> Error {
     Error::new(crate::error::Kind::NoVault, format!("there is no vault in {place}"))
         .hint("look whether the disk is mounted and the name is right")
-        .hint("to make a new one: postkeep vault init NAME")
+        .hint("to make a new one: postkeep vault init PROFILE")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use nix::unistd::{Gid, Group, Uid, User};
 
 /// The name of a user.
-pub(super) fn user(uid: u32) -> Option<String> {
+pub(crate) fn user(uid: u32) -> Option<String> {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
 }
 

@@ -3,7 +3,7 @@
 //! In two steps, so that a backup on another machine that just found a blob to be there is never left without it: a
 //! prune marks packs, and the first one a day later removes them, unless somebody needs them again by then.
 
-use jiff::Span;
+use jiff::{Span, Timestamp};
 use rustic_core::{LimitOption, PruneOptions};
 
 use super::{Access, Vault};
@@ -19,6 +19,10 @@ pub struct Freed {
     pub removed: u64,
     /// Their bytes.
     pub removed_bytes: u64,
+    /// Bytes that an earlier prune marked, and that stay a while.
+    pub waiting_bytes: u64,
+    /// When the last of them may go.
+    pub waiting_until: Option<Timestamp>,
     /// Bytes that nobody needs any more, and that are marked now.
     pub marked_bytes: u64,
     /// Bytes that are written anew, because what is needed stood between what is not.
@@ -65,6 +69,8 @@ impl Vault {
         let freed = Freed {
             removed: plan.stats.packs_to_delete.remove,
             removed_bytes: plan.stats.size_to_delete.remove,
+            waiting_bytes: plan.stats.size_to_delete.keep,
+            waiting_until: self.marked_until()?,
             marked_bytes: size.remove + size.repackrm,
             repacked_bytes: size.repack,
             unknown: plan.stats.packs_unref,
@@ -78,5 +84,12 @@ impl Vault {
             self.store().flush()?;
         }
         Ok(freed)
+    }
+
+    /// When the packs that are marked now may all be removed.
+    fn marked_until(&self) -> Result<Option<Timestamp>> {
+        let indexes = self.index_files()?.into_iter().filter_map(|(_, index)| index);
+        let marked = indexes.flat_map(|index| index.packs_to_delete).filter_map(|pack| pack.time).max();
+        Ok(marked.and_then(|time| time.checked_add(Span::new().hours(MARKED)).ok()))
     }
 }

@@ -103,6 +103,9 @@ fn a_maildir_is_turned_back_into_a_repository_without_postkeep() {
     let (good, said) = recover(&read_me, &target, path.to_str().unwrap(), "");
     assert!(good, "{said}");
     check(temp.path(), &target);
+    // Once more into the same folder: that is said before anything is fetched.
+    let (good, said) = recover(&read_me, &target, path.to_str().unwrap(), "");
+    assert!(!good && said.contains("is there already") && !said.contains("Traceback"), "{said}");
 
     // The same messages as an mbox file, and as it is after somebody deleted one.
     let mbox = temp.path().join("mbox");

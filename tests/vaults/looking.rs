@@ -37,7 +37,13 @@ fn snapshots_are_listed_and_compared() {
     let both = [vaulted.latest("").replace("latest", "latest~1"), vaulted.latest("")];
     let ran = vaulted.run(&["diff", &both[0], &both[1]]).expect(0);
     let lines: Vec<_> = ran.stdout.lines().collect();
-    let expected = ["M b", "U c", "- d", "+ new", "+ new/e", "T was", "+ was/inner"];
+    let expected = ["M b", "U c", "- d", "+ new", "+ new/e", "T was", "+ was/inner"].map(|line| {
+        line.replacen(
+            ' ',
+            &format!(" {}/", vaulted.source("").display().to_string().trim_end_matches('/')),
+            1,
+        )
+    });
     assert_eq!(lines[..lines.len() - 1], expected, "{}", ran.stdout);
     assert_eq!(
         lines.last(),

@@ -3,6 +3,7 @@
 mod damaged;
 mod keys;
 mod looking;
+mod repairing;
 mod restoring;
 mod tending;
 

@@ -105,9 +105,11 @@ fn in_place_overwrites_what_differs_and_follows_no_link() {
     fs::remove_file(vaulted.source("linked")).unwrap();
     symlink(sandbox.path("outside/file"), vaulted.source("linked")).unwrap();
     let dry = vaulted.run(&["restore", "--in-place", "-n"]).expect(0);
-    for part in ["replace", "changed", "new", "gone", "same"] {
+    assert!(dry.stdout.starts_with(&format!("in {}:\n", sandbox.path("source").display())), "{}", dry.stdout);
+    for part in ["replace", "changed", "new", "gone", "2 entries are as before"] {
         assert!(dry.stdout.contains(part), "{part}: {}", dry.stdout);
     }
+    assert!(!dry.stdout.contains("same"), "only what would change is listed: {}", dry.stdout);
     assert_eq!(sandbox.read("source/changed"), "something else");
     let ran = vaulted.run(&["restore", "--in-place"]).expect(0);
     assert!(ran.stdout.contains("restored 3 files"), "{}", ran.stdout);

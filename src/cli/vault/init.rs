@@ -68,6 +68,17 @@ pub(super) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
         _ => String::new(),
     };
     let words = chosen.words();
+    if ctx.quiet {
+        out::warn(&format!(
+            "WITHOUT ITS PASSWORD EVERYTHING IN THE VAULT IS LOST: keep a copy elsewhere (postkeep vault sheet {words})"
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plan = chosen.profile.as_ref().map_or_else(String::new, |(name, _)| {
+        let width = format!("vault sheet {words}").len();
+        let plan = format!("plan {name}");
+        format!("  postkeep {plan:<width$}    says how much there is to save, and how long that takes\n")
+    });
     out::print(&format!(
         "\
 A new vault is in {place}.
@@ -76,7 +87,7 @@ WITHOUT ITS PASSWORD EVERYTHING IN IT IS LOST. Nobody can restore a file without
 provider. A copy of it must be where a fire, a thief or a broken disk does not take it along with this machine:
 
   postkeep vault sheet {words}    prints a sheet for your papers; write the password on it by hand
-",
+{plan}",
         place = chosen.place,
     ))?;
     Ok(ExitCode::SUCCESS)

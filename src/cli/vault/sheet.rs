@@ -48,6 +48,7 @@ pub(super) fn run(args: &SheetArgs, ctx: &Context) -> Result<ExitCode> {
         place: &chosen.place,
         mailbox: chosen.mailbox.as_ref(),
         id: vault.id(),
+        letters: vault.store().letters().map(|id| id.to_string()),
         sources: sources(&chosen),
         password: password.as_ref().map(|secret| secret.expose()),
         today: System.now(),
@@ -71,7 +72,10 @@ fn sources(chosen: &Chosen) -> Vec<String> {
 struct Facts<'a> {
     place: &'a VaultPlace,
     mailbox: Option<&'a Imap>,
+    /// The repository's id.
     id: &'a str,
+    /// The vault's id in its messages.
+    letters: Option<String>,
     sources: Vec<String>,
     password: Option<&'a str>,
     today: Timestamp,
@@ -88,11 +92,19 @@ fn sheet(facts: &Facts<'_>) -> String {
     line("RECOVERY SHEET OF A POSTKEEP VAULT");
     line(&format!("printed on {today}"));
     line("\nKeep it with your papers, away from the machine whose files it is about.\n");
-    line(&format!("Vault        {}", facts.id.get(..16).unwrap_or(facts.id)));
+    if let Some(letters) = &facts.letters {
+        line(&format!("Vault        {letters}  (vault id in the messages' subjects)"));
+    }
+    let id = facts.id.get(..16).unwrap_or(facts.id);
+    line(&format!("Repository   {id}  (restic's repository id; restic shows its beginning)"));
     line(&format!("Place        {}", facts.place));
     if let Some(imap) = facts.mailbox {
         line(&format!("Server       {} ({})", imap.server(), protection(imap.tls)));
         line(&format!("User         {}", imap.login.user));
+        if let Some(path) = &imap.ca_file {
+            line(&format!("Certificate  {}  (ca-file)", show(path.as_os_str().as_encoded_bytes())));
+            line("             KEEP A COPY OF THAT FILE, TOO: without it no program trusts the server");
+        }
     }
     for (n, source) in facts.sources.iter().enumerate() {
         line(&format!("{:<13}{source}", if n == 0 { "Holds" } else { "" }));
@@ -112,12 +124,20 @@ fn sheet(facts: &Facts<'_>) -> String {
         line(&format!("      [accounts.{name}]"));
         line(&format!("      user = {:?}", imap.login.user));
         line("      password-file = \"~/.mailbox-password\"");
-        line(&format!(
-            "      imap = {{ host = {:?}, port = {}, tls = {:?} }}\n",
-            imap.host,
-            imap.port,
-            tls_word(imap.tls)
-        ));
+        let tls = tls_word(imap.tls);
+        match &imap.ca_file {
+            // A table may not be broken into lines.
+            Some(path) => line(&format!(
+                "\n      [accounts.{name}.imap]\n      host = {:?}\n      port = {}\n      tls = {tls:?}\n      ca-file = {:?}\n",
+                imap.host,
+                imap.port,
+                show(path.as_os_str().as_encoded_bytes()),
+            )),
+            None => line(&format!(
+                "      imap = {{ host = {:?}, port = {}, tls = {tls:?} }}\n",
+                imap.host, imap.port
+            )),
+        }
     }
     line("    Put the vault's password into a file that only you can read, then:\n");
     let vault = format!("--vault {} --vault-password-file PASSWORD-FILE", quoted(&place.to_string()));
@@ -137,11 +157,40 @@ fn sheet(facts: &Facts<'_>) -> String {
             line(
                 "    Its objects are messages. The first message of the folder says how to turn them into a\n    folder that restic reads, and carries the short program that does it (Python, nothing else).\n    Look for its subject, which begins with [postkeep], in any mail program. Then:\n",
             );
+            line(&format!("      {}", script(place, facts.mailbox)));
             line("      restic -r EXPORTED-FOLDER snapshots");
             line("      restic -r EXPORTED-FOLDER restore latest --target NEW-FOLDER");
         }
     }
     text
+}
+
+/// How the script of the first message is run.
+fn script(place: &VaultPlace, mailbox: Option<&Imap>) -> String {
+    match (place, mailbox) {
+        (VaultPlace::Mailbox { folder, .. }, Some(imap)) => {
+            let scheme = if imap.tls == Tls::Implicit { "imaps" } else { "imap" };
+            let trust = imap.ca_file.as_ref().map_or("", |_| "SSL_CERT_FILE=CA-FILE ");
+            let (user, server) = (encoded(&imap.login.user), imap.server());
+            format!(
+                "{trust}python3 recover.py EXPORTED-FOLDER \\\n        {scheme}://{user}@{server}/{}",
+                encoded(folder)
+            )
+        }
+        (place, _) => {
+            let path = place.to_string();
+            let path = path.strip_prefix("maildir:").unwrap_or(&path);
+            format!("python3 recover.py EXPORTED-FOLDER {}", quoted(path))
+        }
+    }
+}
+
+/// For a part of an address (RFC 3986): all but what needs no care in a shell either is written in hexadecimal.
+fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn account(place: &VaultPlace) -> &str {
@@ -207,8 +256,22 @@ mod tests {
         let folder = VaultPlace::Folder("/srv/my vault".into());
         let mailbox = VaultPlace::Mailbox { account: "gmail".into(), folder: "Backups/laptop".into() };
         let gmail = imap("imap.gmail.com");
+        let office = VaultPlace::Mailbox { account: "own".into(), folder: "B\u{fc}ro".into() };
+        let own = Imap { ca_file: Some("/etc/ca.pem".into()), ..imap("mail.example.org") };
         for (place, imap, parts) in [
             (&folder, None, vec!["restic -r '/srv/my vault' restore latest", "--vault '/srv/my vault'"]),
+            (
+                &office,
+                Some(&own),
+                vec![
+                    "Certificate  /etc/ca.pem",
+                    "KEEP A COPY OF THAT FILE",
+                    "[accounts.own.imap]",
+                    "ca-file = \"/etc/ca.pem\"",
+                    "SSL_CERT_FILE=CA-FILE python3 recover.py",
+                    "@mail.example.org:993/B%C3%BCro",
+                ],
+            ),
             (
                 &mailbox,
                 Some(&gmail),
@@ -219,6 +282,8 @@ mod tests {
                     "The first message of the folder",
                     "--vault imap:gmail/Backups/laptop",
                     "[accounts.gmail]",
+                    "Vault        0123456789abcdef  (vault id in the messages' subjects)",
+                    "imaps://ann%40example.org@imap.gmail.com:993/Backups/laptop",
                 ],
             ),
         ] {
@@ -226,12 +291,13 @@ mod tests {
                 place,
                 mailbox: imap,
                 id: &"ab".repeat(32),
+                letters: imap.map(|_| "0123456789abcdef".into()),
                 sources: vec!["/home/ann".into()],
                 password: None,
                 today: Timestamp::UNIX_EPOCH,
             };
             let text = sheet(&facts);
-            for part in parts.into_iter().chain(["/home/ann", "____", "Vault        abababababababab\n"]) {
+            for part in parts.into_iter().chain(["/home/ann", "____", "Repository   abababababababab"]) {
                 assert!(text.contains(part), "{part}: {text}");
             }
             assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");

@@ -206,7 +206,7 @@ impl Bench {
                 )
                 .hint("wait until that is done, and run it again")
                 .hint(
-                    "if nobody is at work there any more: postkeep vault unlock NAME, and --all for a lock that is not stale",
+                    "if nobody is at work there any more: postkeep vault unlock PROFILE, and --remove-all for a lock that is not stale",
                 ))
             }
         }
@@ -227,7 +227,11 @@ impl Found {
         let Some(object) = &self.object else { return format!("a lock that cannot be read ({})", self.id) };
         let age = now.duration_since(object.time).max(jiff::SignedDuration::ZERO);
         let what = if object.exclusive { "alone" } else { "with others" };
-        format!("{}, {what}, last renewed {} ago", object.holder(), crate::profile::show_duration(age))
+        let renewed = match age.as_secs() {
+            0 => "just now".to_owned(),
+            secs => format!("{} ago", crate::profile::show_duration(jiff::SignedDuration::from_secs(secs))),
+        };
+        format!("{}, {what}, last renewed {renewed}", object.holder())
     }
 }
 

@@ -6,8 +6,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use rustic_core::RepairIndexOptions;
-
 use crate::error::{Kind, Result};
 use crate::vault::store::Kind as Object;
 use crate::vault::{Access, Vault};
@@ -47,10 +45,7 @@ impl Vault {
             Err(error) => return Err(error),
         };
         let before = self.store.list(Object::Index)?;
-        self.call("cannot look for what an earlier run stored", || {
-            self.reopened()?.repair_index(&RepairIndexOptions::default(), false)
-        })?;
-        self.store.flush()?;
+        self.rebuild_index("cannot look for what an earlier run stored")?;
         let found = self.store.list(Object::Index)?.iter().any(|index| !before.contains(index));
         drop(lock);
         self.unmark(profile);

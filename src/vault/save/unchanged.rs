@@ -48,7 +48,9 @@ pub(super) fn unchanged(
     let same = watched(vault, request, &tally, || {
         vault.call("cannot compare with the snapshot before", || {
             let mut comparison = Comparison { repository, roots, levels: Vec::new() };
-            comparison.enter(PathBuf::from("/"), before.tree)?;
+            if !comparison.enter(PathBuf::from("/"), before.tree)? {
+                return Ok(false);
+            }
             for item in source.entries() {
                 let item = item?;
                 if !comparison.takes(&item.path, item.node)? {
@@ -86,10 +88,14 @@ pub(super) fn unchanged(
 }
 
 impl Comparison<'_> {
-    fn enter(&mut self, path: PathBuf, tree: TreeId) -> RusticResult<()> {
+    /// Looks into a folder. False: the vault lost its list of entries.
+    fn enter(&mut self, path: PathBuf, tree: TreeId) -> RusticResult<bool> {
+        if self.repository.get_index_entry(&tree).is_err() {
+            return Ok(false);
+        }
         let rest = self.repository.get_tree(&tree)?.nodes.into_iter();
         self.levels.push(Level { path, rest });
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the next entry of the walk is the next one of the snapshot.
@@ -114,7 +120,7 @@ impl Comparison<'_> {
         }
         if before.is_dir() {
             let Some(tree) = before.subtree else { return Ok(false) };
-            self.enter(path.to_owned(), tree)?;
+            return self.enter(path.to_owned(), tree);
         }
         Ok(true)
     }

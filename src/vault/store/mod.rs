@@ -228,6 +228,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn room(&self) -> Result<Option<Room>> {
         Ok(None)
     }
+
+    /// The vault's id in its messages, once they were looked at; None: its objects are no messages.
+    fn letters(&self) -> Option<letter::VaultId> {
+        None
+    }
 }
 
 /// Says that an object is not there.

@@ -6,10 +6,17 @@
 TARGET is a new folder. A SOURCE is a Maildir, a folder of .eml files, an mbox file, or a folder on a mail server:
 imaps://USER@SERVER/FOLDER (USER's @ written as %40; it asks for the password). Afterwards: restic -r TARGET snapshots
 """
-import email, getpass, hashlib, imaplib, itertools, mailbox, os, re, sys, urllib.parse
+import base64, email, getpass, hashlib, imaplib, itertools, mailbox, os, re, sys, urllib.parse
 
 FIELDS = re.compile(r"(\w+)/([0-9a-f]{64}); part=(\d+)/(\d+); size=(\d+); sha256=([0-9a-f]{64})(?:; serial=(\d+))?")
 FOLDERS = {"key": "keys", "lock": "locks", "index": "index", "snapshot": "snapshots", "pack": "data", "config": ""}
+
+def folder_name(name):
+    """As the server has it: modified UTF-7 (RFC 3501, 5.1.3). What is ASCII may be that already, and stays."""
+    if all(ord(letter) < 128 for letter in name):
+        return name
+    coded = lambda run: base64.b64encode(run[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
+    return re.sub("[^\x00-\x7f]+", lambda run: "&" + coded(run) + "-", name.replace("&", "&-"))
 
 def from_server(source):
     url = urllib.parse.urlparse(source)
@@ -17,8 +24,8 @@ def from_server(source):
     server = (imaplib.IMAP4_SSL if secure else imaplib.IMAP4)(url.hostname, url.port or (993 if secure else 143))
     if not secure and url.hostname not in ("localhost", "127.0.0.1"):
         server.starttls()
-    server.login(urllib.parse.unquote(url.username), getpass.getpass())
-    if server.select('"%s"' % urllib.parse.unquote(url.path[1:]), readonly=True)[0] != "OK":
+    server.login(urllib.parse.unquote(url.username or ""), getpass.getpass())
+    if server.select('"%s"' % folder_name(urllib.parse.unquote(url.path[1:])), readonly=True)[0] != "OK":
         sys.exit("There is no such folder. The folders are:\n" + "\n".join(map(repr, server.list()[1])))
     items = server.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID X-POSTKEEP-OBJECT)])")[1]
     heads = [(item[0] + items[at + 1], item[1]) for at, item in enumerate(items) if isinstance(item, tuple)]
@@ -36,9 +43,20 @@ def from_disk(source):
 
 vaults = {}  # vault -> (kind, hash) -> (size, parts) -> part -> ways to get it, the lowest UID first
 serials = {}
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 target, sources = sys.argv[1], sys.argv[2:]
+if os.path.lexists(target):
+    sys.exit("%s is there already. Name a folder that is not there yet." % target)
+
+def messages(source):
+    try:
+        yield from (from_server if "://" in source else from_disk)(source)
+    except (OSError, imaplib.IMAP4.error) as error:
+        sys.exit("%s cannot be read: %s" % (source, error))
+
 for source in sources:
-    for head, get in (from_server if "://" in source else from_disk)(source):
+    for head, get in messages(source):
         head = email.message_from_bytes(head)
         fields = FIELDS.match(" ".join(str(head.get("X-Postkeep-Object", "")).split()))
         vault = re.search(r"<(.*)@([0-9a-f]{16})\.postkeep\.invalid>", str(head.get("Message-ID", "")))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{Bad, LOST, Problems, short};
+use super::{BENT, Bad, Problems, short};
 use crate::error::Result;
 use crate::progress::Meter;
 use crate::vault::Vault;
@@ -86,7 +86,7 @@ fn pack(
 ) {
     let lose = |why: String| {
         bad.lock().unwrap_or_else(std::sync::PoisonError::into_inner).packs.insert(*id);
-        problems.damage(format!("pack {} cannot be read: {why}", short(id)), LOST);
+        problems.damage(format!("pack {} cannot be read: {why}", short(id)), BENT);
     };
     if size > LARGEST {
         return lose(format!("it has {size} bytes, more than any pack"));
@@ -125,7 +125,7 @@ fn pack(
             blobs.len()
         ),
     };
-    problems.damage(what, LOST);
+    problems.damage(what, BENT);
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rustic_core::repofile::IndexFile;
 
 use super::{Bad, LOST, Problems, Weight, short};
-use crate::entry::show;
 use crate::error::Result;
 use crate::figures::{of, size};
 use crate::vault::Vault;
@@ -52,10 +51,8 @@ impl Known {
                         "a part of the index ({}) is lost: {why}; what only it knows is missing below",
                         short(&found.id)
                     );
-                    let todo = format!(
-                        "the packs themselves still say what is in them: remove index/{} and run `restic rebuild-index`",
-                        show(found.id.to_string().as_bytes())
-                    );
+                    let todo =
+                        "the packs themselves still say what is in them: `postkeep vault repair PROFILE`";
                     problems.damage(what, todo);
                 }
             }

@@ -95,8 +95,14 @@ impl Problems {
     }
 }
 
-/// What to do where an object cannot be had again.
-const LOST: &str = "if the store has a copy (a backup of the disk, a trash folder), bring it back; else save again: what the sources still have is stored anew";
+/// What to do where a pack is gone.
+const LOST: &str = "if there is a copy of the pack (a backup of the disk, a trash folder), bring it back; else \
+                    `postkeep vault repair PROFILE`, then `postkeep run PROFILE`: what the sources still have is stored anew";
+
+/// What to do where a pack is there, but not what was stored.
+const BENT: &str = "if there is a sound copy of the pack, bring it back; else move the pack away (its file, or its \
+                    messages), then `postkeep vault repair PROFILE` and `postkeep run PROFILE`: what the sources still \
+                    have is stored anew";
 
 impl Vault {
     /// Looks whether everything is there and, as far as asked, sound.
@@ -153,10 +159,15 @@ impl Vault {
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
     fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>, String> {
         let raw = self.store().read(kind, &found.id).map_err(|error| error.one_line())?;
-        if <[u8; 32]>::from(Sha256::digest(&raw)) != found.id.0 {
+        self.opened(&found.id, &raw)
+    }
+
+    /// The same, of what was read.
+    pub(super) fn opened(&self, id: &Id, raw: &[u8]) -> Result<Vec<u8>, String> {
+        if <[u8; 32]>::from(Sha256::digest(raw)) != id.0 {
             return Err("its content is not what was stored".into());
         }
-        let plain = self.key.decrypt(&raw).ok_or("it was not encrypted with this vault's key")?;
+        let plain = self.key.decrypt(raw).ok_or("it was not encrypted with this vault's key")?;
         // restic's design document, "Unpacked Data Format": a first byte of 2 says zstd, JSON begins with a bracket.
         match plain.split_first() {
             Some((2, packed)) => zstd::stream::Decoder::new(packed)

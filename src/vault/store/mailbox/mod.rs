@@ -319,6 +319,10 @@ impl Store for Mailbox {
         self.0.remove(kind, ids)
     }
 
+    fn letters(&self) -> Option<VaultId> {
+        self.0.which.get()
+    }
+
     fn traffic(&self) -> Traffic {
         self.0.pool.counter.traffic()
     }

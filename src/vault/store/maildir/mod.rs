@@ -316,6 +316,10 @@ impl Store for Maildir {
         self.unlink(&mut seen, &keys)
     }
 
+    fn letters(&self) -> Option<VaultId> {
+        self.which.get()
+    }
+
     fn traffic(&self) -> Traffic {
         self.counter.traffic()
     }
