@@ -306,6 +306,13 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// What did not happen to the entries that failed, as it is said of the profile's kind.
+    pub fn undone(&self) -> &'static str {
+        if self.vaults.is_empty() { "not synced" } else { "not saved" }
+    }
+}
+
 /// A sentence and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

@@ -15,6 +15,7 @@ mod hostile;
 mod imap;
 mod lab;
 mod layers;
+mod mailboxes;
 mod mirror;
 mod outbox;
 mod properties;

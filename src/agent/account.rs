@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::Agent;
 use super::carry::Carrier;
 use crate::error::{Error, Kind, Result};
+use crate::mail::imap::{self, Patience};
 use crate::mail::probe::{Step, probe};
 use crate::mail::secret::{self, Secret};
 use crate::mail::{Answer, FaultKind, Parcel, sendmail, smtp};
-use crate::profile::Account;
+use crate::profile::{Account, Imap};
 use crate::report;
+use crate::vault::login;
 
 /// How long each of the look and the letter may take: somebody waits for it.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -17,8 +19,10 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What a look at an account found.
 #[derive(Debug)]
 pub struct Tested {
-    /// The steps in their order; only the last can have failed.
+    /// The steps towards what carries letters, in their order; only the last can have failed.
     pub steps: Vec<Step>,
+    /// The steps towards the mailbox, likewise.
+    pub mailbox: Vec<Step>,
     /// Whom the test letter was for; empty if none was sent.
     pub to: Vec<String>,
 }
@@ -26,44 +30,93 @@ pub struct Tested {
 impl Tested {
     /// Whether all went well.
     pub fn is_ok(&self) -> bool {
-        self.steps.iter().all(|step| step.result.is_ok())
+        self.all().all(|step| step.result.is_ok())
+    }
+
+    /// The steps of both sides.
+    pub fn all(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.mailbox)
     }
 }
 
 impl Agent<'_> {
-    /// Looks at an account step by step, and sends a letter through it to `to`, or to those who get the reports. A
-    /// login that was refused before is tried again, since a person asks for it.
+    /// Looks at both sides of an account step by step, and sends a letter through it to `to`, or to those who get the
+    /// reports. A login that was refused before is tried again, since a person asks for it.
     ///
     /// # Errors
     /// There is no such account, or the state cannot be read. What is wrong with the account is in the steps.
     pub fn test_account(&self, name: &str, to: &[String], letter: bool) -> Result<Tested> {
-        let Some(account) = self.accounts.get(name) else {
+        self.test_sides(name, self.mailboxes.get(name), to, letter)
+    }
+
+    /// The same for the side that carries letters alone.
+    ///
+    /// # Errors
+    /// As [`Agent::test_account`].
+    pub fn test_carrier(&self, name: &str, to: &[String]) -> Result<Tested> {
+        self.test_sides(name, None, to, true)
+    }
+
+    fn test_sides(&self, name: &str, mailbox: Option<&Imap>, to: &[String], letter: bool) -> Result<Tested> {
+        let carrier = self.accounts.get(name);
+        if carrier.is_none() && mailbox.is_none() {
             return Err(Error::new(Kind::Usage, format!("there is no account \"{name}\""))
                 .hint("`postkeep account list` shows the accounts of postkeep.toml"));
-        };
-        let secret = match account {
-            Account::Smtp(smtp) => smtp.login.as_ref().map(|login| secret::fetch(&login.secret)),
-            Account::Maildir(_) | Account::Sendmail(_) => None,
-        };
-        let (secret, failed) = match secret {
-            Some(Ok(secret)) => (Some(secret), None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
-        };
-        if let Some(error) = failed {
-            return Ok(Tested { steps: vec![Step { name: "secret", result: Err(error) }], to: Vec::new() });
         }
-        let mut steps = probe(account, secret.as_ref(), &self.host, DEADLINE);
-        self.remember(name, account, secret.as_ref(), &steps);
-        let mut sent_to = Vec::new();
-        if letter && steps.iter().all(|step| step.result.is_ok()) {
-            sent_to = self.test_readers(account, to);
-            steps.push(Step {
-                name: "letter",
-                result: self.send_test(name, account, secret.as_ref(), &sent_to),
-            });
+        let login = match carrier {
+            Some(Account::Smtp(smtp)) => smtp.login.as_ref(),
+            Some(Account::Maildir(_) | Account::Sendmail(_)) | None => None,
+        };
+        let mut tested = Tested { steps: Vec::new(), mailbox: Vec::new(), to: Vec::new() };
+        // Both sides have one secret.
+        let login = login.or(mailbox.map(|mailbox| &mailbox.login));
+        let secret = match login.map(|login| secret::fetch(&login.secret)).transpose() {
+            Ok(secret) => secret,
+            Err(error) => {
+                tested.steps.push(Step { name: "secret", result: Err(error) });
+                return Ok(tested);
+            }
+        };
+        if let Some(account) = carrier {
+            self.look_at_carrier(name, account, secret.as_ref(), letter.then_some(to), &mut tested);
         }
-        Ok(Tested { steps, to: sent_to })
+        if let (Some(mailbox), Some(secret)) = (mailbox, &secret) {
+            tested.mailbox = self.look_at_mailbox(name, mailbox, secret);
+        }
+        Ok(tested)
+    }
+
+    fn look_at_carrier(
+        &self,
+        name: &str,
+        account: &Account,
+        secret: Option<&Secret>,
+        letter: Option<&[String]>,
+        tested: &mut Tested,
+    ) {
+        let mut steps = probe(account, secret, &self.host, DEADLINE);
+        self.remember(name, account, secret, &steps);
+        if let Some(to) = letter
+            && steps.iter().all(|step| step.result.is_ok())
+        {
+            tested.to = self.test_readers(account, to);
+            let result = self.send_test(name, account, secret, &tested.to);
+            steps.push(Step { name: "letter", result });
+        }
+        tested.steps = steps;
+    }
+
+    fn look_at_mailbox(&self, name: &str, mailbox: &Imap, secret: &Secret) -> Vec<Step> {
+        let patience = Patience { silence: DEADLINE, ..Patience::default() };
+        let steps = imap::look(mailbox, secret, patience);
+        match steps.iter().find_map(|step| step.result.as_ref().err()) {
+            None => login::taken(&self.state, name),
+            Some(error) if error.kind() == Kind::Login => {
+                login::refused(&self.state, name, mailbox, secret, error, self.now());
+            }
+            Some(_) => {}
+        }
+        steps
     }
 
     /// What the look tells about the account is used by the letters that wait.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::Agent;
 use super::deliver::EMBEDDED;
+use super::inbox::Inboxes;
 use crate::error::{Error, Result};
 use crate::mail::maildir::{Maildir, Postman};
 use crate::mail::secret::{self, Secret};
@@ -53,6 +54,8 @@ pub(super) struct Carriers<'a> {
     closed: BTreeMap<String, String>,
     /// Lines that are open.
     wires: BTreeMap<String, smtp::Wire>,
+    /// The mailboxes of the accounts.
+    pub(super) inboxes: Inboxes<'a>,
 }
 
 /// By its whole address: many hooks of one host may be somebody else's.
@@ -62,7 +65,13 @@ fn key(hook: &Webhook) -> String {
 
 impl<'a> Carriers<'a> {
     pub(super) fn new(agent: &'a Agent<'a>) -> Self {
-        Self { agent, secrets: BTreeMap::new(), closed: BTreeMap::new(), wires: BTreeMap::new() }
+        Self {
+            agent,
+            secrets: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            inboxes: Inboxes::new(agent),
+        }
     }
 
     /// Why a webhook is not asked again in this round, if it is not.
@@ -220,7 +229,7 @@ impl Agent<'_> {
     /// Stands for a secret at a server: another secret, user or server has another mark.
     pub(super) fn mark_of(&self, smtp: &Smtp, login: &Login, secret: &Secret) -> String {
         let install = self.state.install_id().unwrap_or_default();
-        secret.fingerprint(&format!("{install} {} {}", smtp.server(), login.user))
+        secret.mark(&install, &smtp.server(), &login.user)
     }
 
     /// The time that a letter of this age was written.
@@ -251,6 +260,6 @@ fn parcel<'a>(account: &'a Account, load: &Load<'a>, mail: &'a [u8]) -> Parcel<'
 }
 
 /// How long the conversation about so many bytes may take.
-fn deadline(mail: &[u8]) -> Duration {
+pub(super) fn deadline(mail: &[u8]) -> Duration {
     DEADLINE + Duration::from_secs(mail.len() as u64 / SLOWEST)
 }

@@ -82,6 +82,15 @@ pub enum Delivery {
         /// The webhook's host.
         host: String,
     },
+    /// It lies in the mailbox of its account, past the server that takes letters.
+    Appended {
+        /// The run that it tells of.
+        id: RunId,
+        /// The account.
+        account: String,
+        /// The mailbox's owner, where the letter is for him; None: it goes on waiting for all its readers.
+        to: Option<String>,
+    },
 }
 
 impl Agent<'_> {
@@ -273,6 +282,10 @@ impl Agent<'_> {
             let (name, failed) = match way {
                 Way::Account(name) => (name.as_str(), self.by_account(name, letter, out, carriers, told)?),
                 Way::Webhook => ("webhook", self.by_webhook(letter, rules, told)?),
+                Way::ImapAppend => {
+                    let failed = self.by_append(letter, out, carriers, told, reason)?;
+                    (Way::IMAP_APPEND, failed)
+                }
             };
             match failed {
                 None => return Ok(true),
@@ -346,7 +359,7 @@ impl Agent<'_> {
     }
 
     /// How the profile that a letter tells of is told now: what was set since it was written may be what helps.
-    fn rules_of(&self, letter: &Letter) -> &ReportRules {
+    pub(super) fn rules_of(&self, letter: &Letter) -> &ReportRules {
         let profile = self.profiles.iter().find(|profile| letter.profile.as_ref() == Some(&profile.name));
         self.rules(profile)
     }
@@ -359,12 +372,13 @@ fn busy(ids: &[RunId]) -> Vec<Delivery> {
 }
 
 /// A letter as it goes out now.
-struct Out {
+pub(super) struct Out {
     /// Each recipient as the outbox knows him, and his address.
-    recipients: Vec<(String, String)>,
+    pub recipients: Vec<(String, String)>,
     addresses: Vec<String>,
     sender: String,
-    mail: Vec<u8>,
+    /// The mail.
+    pub mail: Vec<u8>,
 }
 
 impl Out {

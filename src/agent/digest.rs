@@ -177,6 +177,7 @@ fn sentence(outcome: &Outcome) -> Option<String> {
         .as_ref()
         .map(|error| error.text.clone())
         .or_else(|| outcome.stop.as_ref().map(|stop| stop.reason.clone()))
-        .or_else(|| failed(outcome.errors, "entries were not synced"))
+        .or_else(|| outcome.paused.as_ref().map(|paused| paused.reason.clone()))
+        .or_else(|| failed(outcome.errors, &format!("entries were {}", outcome.undone())))
         .or_else(|| failed(outcome.warnings, "entries need a look"))
 }

@@ -5,6 +5,7 @@
 //! is delivered after it, from the outbox, as often as it takes.
 
 mod account;
+mod append;
 mod carry;
 pub mod condition;
 mod configuration;
@@ -12,6 +13,7 @@ mod deliver;
 mod digest;
 mod facts;
 mod hooks;
+mod inbox;
 mod limit;
 mod log;
 mod news;

@@ -145,14 +145,14 @@ fn counted(log: impl BufRead) -> Counts {
         let mut fields = line.split('\t');
         let (op, bytes) = (fields.next(), fields.next().and_then(|bytes| bytes.parse::<u64>().ok()));
         let count = match op {
-            Some("created" | "linked") => &mut counts.created,
+            Some("created" | "linked" | "saved") => &mut counts.created,
             Some("replaced") => &mut counts.replaced,
             Some("updated") => &mut counts.updated,
             Some("deleted") => &mut counts.deleted,
             _ => continue,
         };
         *count += 1;
-        if matches!(op, Some("created" | "replaced")) {
+        if matches!(op, Some("created" | "replaced" | "saved")) {
             counts.copied_bytes = counts.copied_bytes.saturating_add(bytes.unwrap_or(0));
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Agent;
 use super::carry::{Carried, Carriers, Load};
 use super::deliver::{EMBEDDED, WEBHOOK};
+use super::inbox::Copy;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::mail::{Answer, webhook};
@@ -108,6 +109,12 @@ impl Agent<'_> {
                             return Some(format!("by the account {name}"));
                         }
                         Ok(Carried::Answered(_)) | Err(_) => {}
+                    }
+                }
+                Way::ImapAppend => {
+                    let copy = Copy { id, message_id: &report.message_id, mail };
+                    if carriers.inboxes.append(&own, &copy).is_ok() {
+                        return Some(format!("into the mailbox of the account {own}"));
                     }
                 }
                 Way::Webhook => {

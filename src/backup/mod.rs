@@ -95,13 +95,14 @@ impl Request<'_> {
                 Ok(saved) => sum.saved(saved, kept, self.journal),
                 // What goes wrong while a run is being stopped, a lost server that is not waited for, is no failure.
                 Err(error) if error.kind() == Kind::Cancelled || self.meter.is_cancelled() => {
-                    sum.unsaved(kept);
+                    sum.unsaved(kept, &self.meter.snapshot());
                     sum.cancelled();
                     break;
                 }
                 Err(error) if error.kind() == Kind::Paused => {
                     let pause = self.pause(place, &error);
-                    sum.paused(pause, kept);
+                    sum.unsaved(kept, &self.meter.snapshot());
+                    sum.paused(pause);
                 }
                 // There is nothing in the source: that is so for every vault.
                 Err(error) if error.kind() == Kind::Stopped => {
@@ -147,17 +148,22 @@ impl Request<'_> {
             state: Some(self.state),
             meter: self.meter,
             listener: self.listener,
+            journal: self.journal,
         }
     }
 
     fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved> {
         let vault = self.vaults.open(place)?;
-        let mut saved = self.patiently(|| vault.save(&self.request()))?;
+        let saved = self.patiently(|| vault.save(&self.request()));
+        // What a run that was cut short sent is not lost, and not sent again.
+        kept.stored = vault.store().traffic().up;
+        kept.added = self.meter.snapshot().bytes_done;
+        let mut saved = saved?;
         kept.snapshot = Some(saved.snapshot.to_string());
         kept.tree = Some(saved.tree.to_string());
         kept.parent = saved.parent.map(|parent| parent.to_string());
         (kept.added, kept.stored) = (saved.read, saved.stored);
-        match self.forget(&vault, &saved) {
+        match self.forget(&vault, &mut saved) {
             Ok(forgotten) => kept.forgotten = forgotten,
             // The snapshot is there; that old ones are still there too is put right by the next run.
             Err(error) => {
@@ -173,8 +179,12 @@ impl Request<'_> {
 
     /// Forgets old snapshots by the profile's rules. Where something could not be read an older snapshot may hold the
     /// only good copy of it: then all stay.
-    fn forget(&self, vault: &Vault, saved: &Saved) -> Result<u64> {
-        let Some(keep) = self.job.keep.as_ref().filter(|_| saved.failures.errors == 0) else { return Ok(0) };
+    fn forget(&self, vault: &Vault, saved: &mut Saved) -> Result<u64> {
+        let Some(keep) = &self.job.keep else { return Ok(0) };
+        if saved.failures.errors > 0 {
+            saved.notes.push("no old snapshot was forgotten, because something could not be saved".into());
+            return Ok(0);
+        }
         let scope = Scope { label: Some(self.profile.to_owned()), host: Some(self.host.to_owned()) };
         let now = self.now.to_zoned(TimeZone::system());
         let plan = forget::plan(vault.snapshots()?, keep, &scope, false, &now)?;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::journal::{Journal, LogLine};
+use crate::progress::Snapshot;
 use crate::run::{Counts, Kept, MAX_FAILURES, Message, Outcome, Paused, Severity, Status, Stop};
 use crate::vault::Saved;
 
@@ -70,14 +71,17 @@ impl Sum {
         self.outcome.vaults.push(kept);
     }
 
-    /// A vault has none, and that is no failure of its.
-    pub fn unsaved(&mut self, kept: Kept) {
+    /// A vault has none, and that is no failure of its; so far the run has come.
+    pub fn unsaved(&mut self, kept: Kept, so_far: &Snapshot) {
+        let counts = &mut self.outcome.counts;
+        counts.files = counts.files.max(so_far.files_done);
+        counts.created = counts.created.max(so_far.files_done);
+        counts.copied_bytes = counts.copied_bytes.max(so_far.bytes_done);
         self.outcome.vaults.push(kept);
     }
 
     /// A vault takes no more for now.
-    pub fn paused(&mut self, pause: Paused, kept: Kept) {
-        self.outcome.vaults.push(kept);
+    pub fn paused(&mut self, pause: Paused) {
         let earlier = self.outcome.paused.take();
         self.outcome.paused = Some(match earlier {
             Some(earlier) if earlier.until <= pause.until => {
@@ -188,8 +192,8 @@ mod tests {
         let lost = |sum: &mut Sum| sum.saved(saved(3, &[("a", Severity::Error)]), kept(), &Forgetful);
         let look = |sum: &mut Sum| sum.saved(saved(3, &[("a", Severity::Warning)]), kept(), &Forgetful);
         let gone = |sum: &mut Sum| sum.failed(&Error::new(Kind::NoVault, "no vault"), kept());
-        let spent = |sum: &mut Sum| sum.paused(pause(5), kept());
-        let longer = |sum: &mut Sum| sum.paused(pause(7), kept());
+        let spent = |sum: &mut Sum| sum.paused(pause(5));
+        let longer = |sum: &mut Sum| sum.paused(pause(7));
         let empty = |sum: &mut Sum| sum.stopped(&Error::new(Kind::Stopped, "empty"));
         let stop = |sum: &mut Sum| sum.cancelled();
         let cases: [(&[Step<'_>], Status, u64, u64); 12] = [
@@ -215,7 +219,7 @@ mod tests {
                 (status, errors, warnings),
                 "{number}"
             );
-            assert_eq!(outcome.notes.len() <= 1, true, "{number}");
+            assert!(outcome.notes.len() <= 1, "{number}");
         }
         let mut sum = Sum::new(2);
         longer(&mut sum);

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Request;
 use crate::error::Error;
-use crate::profile::VaultPlace;
+use crate::figures::size;
+use crate::profile::{VaultPlace, show_size};
 use crate::run::Paused;
 use crate::vault::snapshot::is_checkpoint;
 
@@ -14,21 +15,37 @@ const REST: SignedDuration = SignedDuration::from_hours(1);
 /// How many bytes go over the wire for 72 of a file that does not compress: base64, its line ends, and encryption.
 const ON_THE_WIRE: (u64, u64) = (100, 72);
 
+/// What is left to be sent.
+#[derive(Clone, Copy)]
+struct Left {
+    bytes: u64,
+    of: u64,
+}
+
 impl Request<'_> {
     /// What is told of a pause.
     pub(super) fn pause(&self, place: &VaultPlace, error: &Error) -> Paused {
+        let budget = self.vaults.budget(place);
+        let left = budget.and_then(|_| self.left(place));
         let until =
             self.vaults.goes_on(place).or_else(|| self.now.checked_add(REST).ok()).unwrap_or(self.now);
-        let done = self
-            .vaults
-            .budget(place)
-            .and_then(|(_, per_day)| Some((self.left(place)?, per_day)))
-            .and_then(|(left, per_day)| done(left, per_day, until));
-        Paused { reason: error.to_string(), until, done }
+        let done = budget.zip(left).and_then(|((_, per_day), left)| done(left.bytes, per_day, until));
+        let held = left.map_or_else(String::new, |left| {
+            let held = left.of.saturating_sub(left.bytes);
+            format!("; {} of {} are secured there", size(held), size(left.of))
+        });
+        let reason = match budget {
+            Some((_, per_day)) => {
+                format!("the budget of {} a day for {place} is used up{held}", show_size(per_day))
+            }
+            // A server that says so by itself.
+            None => error.to_string(),
+        };
+        Paused { reason, until, done }
     }
 
     /// How many bytes of the sources no snapshot holds yet, about.
-    fn left(&self, place: &VaultPlace) -> Option<u64> {
+    fn left(&self, place: &VaultPlace) -> Option<Left> {
         let all = self.request().estimate().ok()?.0.bytes;
         let snapshots = self.vaults.open(place).and_then(|vault| vault.snapshots()).ok()?;
         let ours = snapshots.iter().filter(|one| one.label == self.profile && one.hostname == self.host);
@@ -39,7 +56,8 @@ impl Request<'_> {
                 .and_then(|one| Some(one.summary.as_ref()?.total_bytes_processed))
         };
         // What changed since a whole snapshot nobody can tell without reading it.
-        Some(all.saturating_sub(held(true).or(held(false)).unwrap_or(0)))
+        let held = held(true).or(held(false)).unwrap_or(0);
+        Some(Left { bytes: all.saturating_sub(held), of: all })
     }
 }
 

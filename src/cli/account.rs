@@ -12,8 +12,11 @@ use crate::clock::System;
 use crate::entry::show;
 use crate::error::Result;
 use crate::mail::probe::Step;
-use crate::profile::{Account, Config, Imap, Job, Login, Profile, Proof, SecretSource, Tls, VaultPlace, Way};
-use crate::state::Health;
+use crate::profile::{
+    Account, Config, Imap, Job, Login, Preset, Profile, Proof, ReportRules, SecretSource, Tls, VaultPlace,
+    Way,
+};
+use crate::state::{Health, of_mailbox};
 
 /// The accounts of postkeep.toml: list them, test one
 #[derive(Debug, Args)]
@@ -35,8 +38,9 @@ struct ListArgs {}
 /// Test an account step by step, and send a letter through it
 ///
 /// Fetches the secret, finds the server, connects, checks its certificate, logs in, asks for the limits and sends a
-/// short letter. The first step that fails is explained, with what to do. Letters that wait because the login was
-/// refused are tried again after a test that went well.
+/// short letter; then the same, without a letter, for the account's mailbox (imap), if it has one. The first step that
+/// fails on either side is explained, with what to do. Letters and backups that wait because the login was refused are
+/// tried again after a test that went well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +75,8 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     let (config, _) = config::load_some(ctx, &[])?;
     let state = agent::look(&ctx.state_dir)?;
     let health = state.map(|state| state.accounts().all()).transpose()?.unwrap_or_default();
-    let of = |name: &str| health.iter().find(|health| health.name == name);
+    let find = |name: &str| health.iter().find(|health| health.name == name);
+    let of = |name: &str| (find(name), find(&of_mailbox(name)));
     if ctx.json {
         let accounts: Vec<_> = named(&config).iter().map(|one| as_json(one, of(one.name))).collect();
         out::print(&format!("{}\n", json!({ "accounts": accounts })))?;
@@ -125,7 +130,10 @@ impl Named<'_> {
     }
 }
 
-fn as_json(account: &Named<'_>, health: Option<&Health>) -> serde_json::Value {
+/// How the two sides of an account are.
+type Healths<'h> = (Option<&'h Health>, Option<&'h Health>);
+
+fn as_json(account: &Named<'_>, (health, mailbox): Healths<'_>) -> serde_json::Value {
     json!({
         "name": account.name,
         "kind": account.carrier.map_or("imap", kind),
@@ -135,6 +143,7 @@ fn as_json(account: &Named<'_>, health: Option<&Health>) -> serde_json::Value {
         "secret": account.login().map(secret_kind),
         "down-since": health.and_then(|health| health.down_since),
         "login-refused": health.is_some_and(|health| health.refused_secret.is_some()),
+        "imap-login-refused": mailbox.is_some_and(|health| health.refused_secret.is_some()),
         "reason": health.and_then(|health| health.reason.as_deref()),
     })
 }
@@ -162,9 +171,14 @@ fn uses(config: &Config, name: &str) -> String {
     if rules().any(|rules| rules.account.as_deref() == Some(name)) {
         uses.push("reports");
     }
-    if rules()
-        .any(|rules| rules.fallback.iter().any(|way| matches!(way, Way::Account(other) if other == name)))
-    {
+    let leads_here = |rules: &ReportRules| {
+        rules.fallback.iter().any(|way| match way {
+            Way::Account(other) => other == name,
+            Way::ImapAppend => rules.account.as_deref() == Some(name),
+            Way::Webhook => false,
+        })
+    };
+    if rules().any(leads_here) {
         uses.push("fallback");
     }
     let is_here =
@@ -179,14 +193,16 @@ fn uses(config: &Config, name: &str) -> String {
     if uses.is_empty() { "-".into() } else { uses.join(", ") }
 }
 
-fn state_of(health: Option<&Health>) -> String {
-    match health {
-        None => "-".into(),
-        Some(health) if health.refused_secret.is_some() => "login refused: postkeep account test".into(),
-        Some(health) => {
-            health.down_since.map_or_else(|| "-".into(), |since| format!("down since {}", table::when(since)))
-        }
+fn state_of((health, mailbox): Healths<'_>) -> String {
+    let refused = |health: Option<&Health>| health.is_some_and(|health| health.refused_secret.is_some());
+    if refused(health) {
+        return "login refused: postkeep account test".into();
     }
+    let down = health.and_then(|health| health.down_since);
+    let down = down.map(|since| format!("down since {}", table::when(since)));
+    let mailbox = refused(mailbox).then(|| "imap login refused: postkeep account test".to_owned());
+    let all: Vec<_> = down.into_iter().chain(mailbox).collect();
+    if all.is_empty() { "-".into() } else { all.join("; ") }
 }
 
 fn login(account: &Account) -> Option<&Login> {
@@ -212,10 +228,13 @@ fn test(args: &TestArgs, ctx: &Context) -> Result<ExitCode> {
     let agent = Agent::open(&ctx.state_dir, &config, &System)?;
     let tested = agent.test_account(&args.name, &args.to, !args.no_letter)?;
     if args.full {
-        out::print(&full(&tested, &config.accounts[&args.name]))?;
+        let (carrier, mailbox) = (config.accounts.get(&args.name), config.mailboxes.get(&args.name));
+        out::print(&full(&tested, carrier, mailbox))?;
     } else if ctx.json {
-        let steps: Vec<_> = tested.steps.iter().map(step_json).collect();
-        out::print(&format!("{}\n", json!({ "account": args.name, "ok": tested.is_ok(), "steps": steps })))?;
+        let json_of = |steps: &[Step]| steps.iter().map(step_json).collect::<Vec<_>>();
+        let (steps, imap) = (json_of(&tested.steps), json_of(&tested.mailbox));
+        let said = json!({ "account": args.name, "ok": tested.is_ok(), "steps": steps, "imap": imap });
+        out::print(&format!("{said}\n"))?;
     } else {
         tell(&tested, ctx)?;
     }
@@ -233,17 +252,18 @@ fn step_json(step: &Step) -> serde_json::Value {
 
 /// Shows the steps, and what to do about the one that failed.
 pub(super) fn tell(tested: &Tested, ctx: &Context) -> Result<()> {
-    let mut text = String::new();
-    for step in &tested.steps {
-        match &step.result {
-            Ok(_) if ctx.quiet => {}
-            Ok(said) => text.push_str(&format!("  {:<8} {said}\n", step.name)),
-            Err(_) => text.push_str(&format!("  {:<8} FAILED\n", step.name)),
-        }
+    let line = |step: &Step| match &step.result {
+        Ok(_) if ctx.quiet => String::new(),
+        Ok(said) => format!("  {:<8} {said}\n", step.name),
+        Err(_) => format!("  {:<8} FAILED\n", step.name),
+    };
+    let mut text: String = tested.steps.iter().map(line).collect();
+    if !text.is_empty() && !tested.mailbox.is_empty() && !ctx.quiet {
+        text.push_str("its mailbox:\n");
     }
+    text.extend(tested.mailbox.iter().map(line));
     out::print(&text)?;
-    let failed = tested.steps.iter().find_map(|step| step.result.as_ref().err());
-    if let Some(error) = failed {
+    for error in tested.all().filter_map(|step| step.result.as_ref().err()) {
         out::warn(&format!("postkeep: {}", error.one_line()));
         error.hints().iter().for_each(|hint| out::warn(&format!("  hint: {hint}")));
     }
@@ -251,44 +271,84 @@ pub(super) fn tell(tested: &Tested, ctx: &Context) -> Result<()> {
 }
 
 /// A block to be shared: what the account is like and how each step went, with names and addresses taken out.
-fn full(tested: &Tested, account: &Account) -> String {
+fn full(tested: &Tested, carrier: Option<&Account>, mailbox: Option<&Imap>) -> String {
     let mut text = format!("postkeep {} on {}\n", env!("CARGO_PKG_VERSION"), std::env::consts::OS);
-    let mut private: Vec<(String, &str)> = Vec::new();
-    text.push_str(&format!("kind     {}", kind(account)));
-    if let Account::Smtp(smtp) = account {
-        let tls = match smtp.tls {
+    let mut private: Vec<(String, &str)> = tested.to.iter().map(|to| (to.clone(), "READER")).collect();
+    let mut side = |head: &str, server: Option<Server<'_>>, steps: &[Step]| {
+        text.push_str(head);
+        if let Some(server) = server {
+            text.push_str(&server.shown());
+            private.extend(server.login.map(|login| (login.user.clone(), "USER")));
+            // A provider's name is nobody's secret; that of one's own server may be.
+            if server.preset.is_none() {
+                private.push((server.host.to_owned(), "SERVER"));
+            }
+        }
+        text.push('\n');
+        for step in steps {
+            let said = match &step.result {
+                Ok(said) => format!("ok: {said}"),
+                Err(error) => format!("FAILED: {}", error.one_line()),
+            };
+            text.push_str(&format!("{:<8} {}\n", step.name, masked(&said, &private)));
+        }
+    };
+    if let Some(account) = carrier {
+        let server = match account {
+            Account::Smtp(smtp) => Some(Server {
+                preset: smtp.preset,
+                host: &smtp.host,
+                port: smtp.port,
+                tls: smtp.tls,
+                ca_file: smtp.ca_file.is_some(),
+                login: smtp.login.as_ref(),
+            }),
+            Account::Maildir(_) | Account::Sendmail(_) => None,
+        };
+        side(&format!("kind     {}", kind(account)), server, &tested.steps);
+    }
+    if let Some(mailbox) = mailbox {
+        let server = Server {
+            preset: mailbox.preset,
+            host: &mailbox.host,
+            port: mailbox.port,
+            tls: mailbox.tls,
+            ca_file: mailbox.ca_file.is_some(),
+            login: Some(&mailbox.login),
+        };
+        // Without a carrier its steps are those before the sides part: the secret.
+        let steps =
+            if carrier.is_none() && tested.mailbox.is_empty() { &tested.steps } else { &tested.mailbox };
+        side("kind     imap", Some(server), steps);
+    }
+    text
+}
+
+/// A server, as far as it is told of to others.
+struct Server<'a> {
+    preset: Option<Preset>,
+    host: &'a str,
+    port: u16,
+    tls: Tls,
+    ca_file: bool,
+    login: Option<&'a Login>,
+}
+
+impl Server<'_> {
+    fn shown(&self) -> String {
+        let tls = match self.tls {
             Tls::Implicit => "implicit",
             Tls::Starttls => "starttls",
             Tls::None => "none",
         };
-        let server = match smtp.preset {
+        let server = match self.preset {
             Some(preset) => format!("preset {}", preset.word()),
             None => "own server".into(),
         };
-        text.push_str(&format!(", {server}, port {}, tls {tls}", smtp.port));
-        if smtp.ca_file.is_some() {
-            text.push_str(", ca-file");
-        }
-        match &smtp.login {
-            Some(login) => text.push_str(&format!(", {}", secret_kind(login))),
-            None => text.push_str(", no login"),
-        }
-        private.extend(smtp.login.as_ref().map(|login| (login.user.clone(), "USER")));
-        // A provider's name is nobody's secret; that of one's own server may be.
-        if smtp.preset.is_none() {
-            private.push((smtp.host.clone(), "SERVER"));
-        }
+        let ca_file = if self.ca_file { ", ca-file" } else { "" };
+        let login = self.login.map_or("no login", secret_kind);
+        format!(", {server}, port {}, tls {tls}{ca_file}, {login}", self.port)
     }
-    text.push('\n');
-    private.extend(tested.to.iter().map(|to| (to.clone(), "READER")));
-    for step in &tested.steps {
-        let said = match &step.result {
-            Ok(said) => format!("ok: {said}"),
-            Err(error) => format!("FAILED: {}", error.one_line()),
-        };
-        text.push_str(&format!("{:<8} {}\n", step.name, masked(&said, &private)));
-    }
-    text
 }
 
 /// The text without what is private, longest first, so that no part of an address is left; and without any other

@@ -19,7 +19,10 @@ pub(super) struct Deliveries {
 impl Deliveries {
     pub(super) fn tell(&mut self, deliveries: &[Delivery], ctx: &Context) {
         for delivery in deliveries {
-            let waits = !matches!(delivery, Delivery::Filed { .. } | Delivery::Sent { .. });
+            let waits = !matches!(
+                delivery,
+                Delivery::Filed { .. } | Delivery::Sent { .. } | Delivery::Appended { to: Some(_), .. }
+            );
             self.incomplete |= waits;
             if ctx.json {
                 self.json.push(as_json(delivery));
@@ -50,6 +53,13 @@ fn in_words(delivery: &Delivery) -> String {
         Delivery::Told { id, host } => {
             format!("the report {} waits for its account; the webhook at {host} was told", table::short(*id))
         }
+        Delivery::Appended { account, to: Some(to), .. } => {
+            format!("report: in the mailbox of {to}, by imap-append to {account}")
+        }
+        Delivery::Appended { id, account, to: None } => format!(
+            "the report {} waits for its account; a copy is in the mailbox of {account}",
+            table::short(*id)
+        ),
     }
 }
 
@@ -60,5 +70,11 @@ fn as_json(delivery: &Delivery) -> serde_json::Value {
         Delivery::Waits { id, reason } => json!({ "report": id, "waits": reason }),
         Delivery::Refused { id, to, reason } => json!({ "report": id, "refused": to, "reason": reason }),
         Delivery::Told { id, host } => json!({ "report": id, "waits": "told by webhook", "webhook": host }),
+        Delivery::Appended { id, account, to: Some(to) } => {
+            json!({ "report": id, "account": account, "appended": to })
+        }
+        Delivery::Appended { id, account, to: None } => {
+            json!({ "report": id, "waits": "told by imap-append", "account": account })
+        }
     }
 }

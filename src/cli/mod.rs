@@ -51,7 +51,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Context as _, Error, Kind, Result};
 
-/// Runs your sync profiles and e-mails you what happened.
+/// Syncs and backs up your folders, and writes you a mail about each run
 #[derive(Debug, Parser)]
 #[command(
     name = "postkeep",

@@ -213,7 +213,7 @@ fn one(args: &ShowArgs, ctx: &Context) -> Result<ExitCode> {
         text.push_str(&format!("  for        {}: {}\n", show(to.address.as_bytes()), how_far(to)));
     }
     if let Some(told) = letter.told {
-        text.push_str(&format!("  webhook    told {}\n", table::when(told)));
+        text.push_str(&format!("  told       another way, {}\n", table::when(told)));
     }
     let message = MessageParser::default().parse(&mail);
     let body = message.as_ref().and_then(|message| message.body_text(0)).unwrap_or_default();

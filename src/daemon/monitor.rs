@@ -67,7 +67,7 @@ fn of_last_run(say: &mut dyn FnMut(&'static str, &'static str, String), last: &R
     say("profile_last_run_timestamp_seconds", "When the last run ended", seconds(ended));
     say("profile_last_run_duration_seconds", "How long it took", format!("{took:.3}"));
     let Some(outcome) = &last.outcome else { return };
-    say("profile_last_run_errors", "Entries that were not synced", outcome.errors.to_string());
+    say("profile_last_run_errors", "Entries that were not synced or saved", outcome.errors.to_string());
     say("profile_last_run_warnings", "Entries that need a look", outcome.warnings.to_string());
     say("profile_last_run_files", "Files looked at", outcome.counts.files.to_string());
     say("profile_last_run_copied_bytes", "Bytes copied", outcome.counts.copied_bytes.to_string());

@@ -79,6 +79,9 @@ fn say(shared: &Shared, deliveries: &[Delivery]) {
                 tell(format!("letter {id} was refused for {}: {reason}", to.join(", ")));
             }
             Delivery::Told { id, host } => tell(format!("the webhook at {host} was told of letter {id}")),
+            Delivery::Appended { id, account, .. } => {
+                tell(format!("letter {id} is in the mailbox of the account {account}"));
+            }
             // Of a thousand that wait for one server one line is enough.
             Delivery::Waits { reason, .. } => match waits.iter_mut().find(|(known, _)| known == reason) {
                 Some((_, count)) => *count += 1,

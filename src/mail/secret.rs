@@ -37,6 +37,11 @@ impl Secret {
         let key = blake3::hash(salt.as_bytes());
         blake3::keyed_hash(key.as_bytes(), self.0.as_bytes()).to_hex()[..4].to_owned()
     }
+
+    /// Stands for this secret of a user at a server: another secret, user, server or installation has another mark.
+    pub fn mark(&self, install: &str, server: &str, user: &str) -> String {
+        self.fingerprint(&format!("{install} {server} {user}"))
+    }
 }
 
 impl fmt::Debug for Secret {

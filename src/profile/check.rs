@@ -6,7 +6,6 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ignore::gitignore::GitignoreBuilder;
@@ -16,7 +15,9 @@ use super::inherit::Origins;
 use super::load::{Loaded, PROFILES, sort};
 use super::problem::{Problem, Severity, show_file};
 use super::wrong::Wrong;
-use super::{Account, FilterRules, Job, Level, OverdueAfter, Profile, ReportRules, Rhythm, Timing, Way};
+use super::{
+    Account, Config, FilterRules, Job, Level, OverdueAfter, Profile, ReportRules, Rhythm, Timing, Way,
+};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
         nothing_left(profile.job.filter(), &mut told);
         timing(&profile.timing, &mut told);
         silent(&profile.report, &mut told);
-        carried(&profile.report, &config.accounts, &mut told);
+        carried(&profile.report, config, &mut told);
     }
     let mut tell = |profile, key: &str, wrong, other: &Profile| {
         let mut told = Told { profile, origins: origins(profile), problems: &mut problems };
@@ -165,8 +166,8 @@ fn silent(report: &ReportRules, told: &mut Told) {
 }
 
 /// A report that has no reader, and ways for it that lead nowhere.
-fn carried(report: &ReportRules, accounts: &BTreeMap<String, Account>, told: &mut Told) {
-    let account = report.account.as_ref().and_then(|name| accounts.get(name));
+fn carried(report: &ReportRules, config: &Config, told: &mut Told) {
+    let account = report.account.as_ref().and_then(|name| config.accounts.get(name));
     if matches!(account, Some(Account::Smtp(_) | Account::Sendmail(_))) && report.to.is_empty() {
         let wrong = Wrong::new("the report is to be mailed, but to nobody");
         told.error("report.account", wrong.hint("add a reader: to = [\"me@example.org\"] under [report]"));
@@ -188,8 +189,30 @@ fn carried(report: &ReportRules, accounts: &BTreeMap<String, Account>, told: &mu
                 let wrong = Wrong::new("fallback names the webhook, but there is none");
                 told.error("report.fallback", wrong.hint("add webhook = \"https://...\" under [report]"));
             }
+            Way::ImapAppend => {
+                if let Some(wrong) = no_mailbox(report, config) {
+                    told.error("report.fallback", wrong);
+                }
+            }
             Way::Account(_) | Way::Webhook => {}
         }
+    }
+}
+
+/// Why no letter can be put into the mailbox of the report's account.
+fn no_mailbox(report: &ReportRules, config: &Config) -> Option<Wrong> {
+    let word = Way::IMAP_APPEND;
+    match &report.account {
+        None => Some(
+            Wrong::new(format!("fallback names \"{word}\", but the reports go to no account with a mailbox"))
+                .hint("leave it out, or name the account under [report]"),
+        ),
+        Some(name) if !config.mailboxes.contains_key(name) => Some(
+            Wrong::new(format!("fallback names \"{word}\", but the account \"{name}\" has no mailbox")).hint(
+                format!("name its server under [accounts.{name}]: imap = {{ host = \"imap.example.org\" }}"),
+            ),
+        ),
+        Some(_) => None,
     }
 }
 

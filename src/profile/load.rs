@@ -311,7 +311,10 @@ fn check_fallback(sheet: &mut Sheet, file: &Path, accounts: &Accounts) {
     };
     let Some(value) = &leaf.value else { return };
     let names = value.as_array().map_or_else(|| vec![value], |items| items.iter().collect());
-    let others = names.into_iter().filter_map(toml::Value::as_str).filter(|name| *name != "webhook");
+    let others = names
+        .into_iter()
+        .filter_map(toml::Value::as_str)
+        .filter(|name| !["webhook", super::Way::IMAP_APPEND].contains(name));
     if let Some(wrong) = others.filter_map(|name| no_carrier(name, accounts)).next() {
         sheet.problems.push(Problem::at(file, leaf.place.clone(), wrong));
         leaf.value = None;

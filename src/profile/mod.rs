@@ -279,6 +279,13 @@ pub enum Way {
     Account(String),
     /// An HTTP request with the report as JSON. It tells of the letter, which still waits for its account.
     Webhook,
+    /// The mailbox of the report's account: the letter is put there, past the server that takes letters.
+    ImapAppend,
+}
+
+impl Way {
+    /// The word for [`Way::ImapAppend`].
+    pub const IMAP_APPEND: &str = "imap-append";
 }
 
 /// An address that takes the report as JSON (`POST`). It may hold a token: it is shown as its host alone.

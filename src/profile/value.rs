@@ -280,8 +280,7 @@ value!(
     /// A way for a report beside its account.
     WayText(Way), "string", |value| match text(value)?.as_str() {
         "webhook" => Ok(Way::Webhook),
-        "imap-append" => Err(Wrong::new("\"imap-append\" is not there yet: it comes with mailboxes as a place for files")
-            .hint("name another account, or \"webhook\"")),
+        Way::IMAP_APPEND => Ok(Way::ImapAppend),
         name => Ok(Way::Account(name.to_owned())),
     }
 );

@@ -106,7 +106,7 @@ fn failed(facts: &Facts<'_>) -> String {
         None if outcome.errors == 0 => "the log says more.".into(),
         None => {
             let entries = numbers::of(outcome.errors, "entry was", "entries were");
-            format!("{entries} not synced.")
+            format!("{entries} {}.", outcome.undone())
         }
     }
 }
@@ -147,7 +147,7 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
     match outcome.status {
         Status::Failed if outcome.error.is_some() && outcome.errors > 0 => {
             let entries = numbers::of(outcome.errors, "entry was", "entries were");
-            more.push(format!("Besides, {entries} not synced."));
+            more.push(format!("Besides, {entries} {}.", outcome.undone()));
         }
         Status::Interrupted | Status::Running => {
             let mut whole =

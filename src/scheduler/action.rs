@@ -49,6 +49,8 @@ pub enum Ended {
 }
 
 /// Something to be done.
+// There are a few at a time, and they are taken at once: a box would save nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start a run.

@@ -526,15 +526,15 @@ fn the_failure_of_a_profile_that_is_gone_meanwhile_is_told() {
 fn a_run_that_paused_goes_on_by_itself_and_is_no_silence() {
     let mut scheduler = one("schedule = '0 3 * * *'\ngrace = '5m'", at(0));
     assert_eq!(starts(&scheduler.step(at(180), Event::Tick)), [(Trigger::Schedule, Some(at(180)), 1, 1)]);
-    let resume = Some(at(180 + 20 * HOUR));
-    let paused = Ended::Ran { began: at(180), success: false, retry: None, resume };
+    let resume = at(180 + 20 * HOUR);
+    let paused = Ended::Ran { began: at(180), success: false, retry: None, resume: Some(resume) };
     assert_eq!(starts(&scheduler.step(at(190), Event::Ended("p".into(), paused.clone()))), []);
-    assert_eq!(scheduler.wakes(at(190)), resume);
+    assert_eq!(scheduler.wakes(at(190)), Some(resume));
     for minute in 191..(180 + 20 * HOUR) {
         assert_eq!(scheduler.step(at(minute), Event::Tick), [], "{minute}");
     }
-    assert_eq!(starts(&scheduler.step(resume.unwrap(), Event::Tick)), [(Trigger::Resume, None, 0, 1)]);
-    scheduler.step(at(180 + 21 * HOUR), ran(resume.unwrap(), true));
+    assert_eq!(starts(&scheduler.step(resume, Event::Tick)), [(Trigger::Resume, None, 0, 1)]);
+    scheduler.step(at(180 + 21 * HOUR), ran(resume, true));
     assert_eq!(scheduler.memory("p").unwrap().resume, None);
     // It stands for what comes due meanwhile, too; and a clock that is put back does not hold it up for weeks.
     let mut scheduler = one("schedule = '0 3 * * *'", at(0));

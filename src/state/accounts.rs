@@ -24,6 +24,20 @@ pub struct Health {
     pub refused_secret: Option<String>,
 }
 
+/// What is added to the name of an account for the health of its mailbox. No account of a configuration is called so.
+const MAILBOX: &str = " (imap)";
+
+/// The name under which the health of an account's mailbox is kept: its server is another one than the one that takes
+/// letters, and may refuse what that one takes.
+pub fn of_mailbox(account: &str) -> String {
+    format!("{account}{MAILBOX}")
+}
+
+/// The account whose mailbox's health is kept under this name, if it is such a name.
+pub fn mailbox_of(name: &str) -> Option<&str> {
+    name.strip_suffix(MAILBOX)
+}
+
 const COLUMNS: &str = "name, down_since, reason, refused_secret";
 
 /// How many characters of a reason are kept.

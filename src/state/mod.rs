@@ -37,7 +37,7 @@ mod spool;
 mod testing;
 mod traffic;
 
-pub use accounts::{Accounts, Health};
+pub use accounts::{Accounts, Health, mailbox_of, of_mailbox};
 pub use ack::{Ack, failure_set};
 pub use finish::{Begun, Finish, NewLetter, Report};
 pub use history::{FailureKey, History, Query, RunRow, Series, failure_key};

@@ -52,7 +52,7 @@ pub struct Letter {
     pub created: Timestamp,
     /// The profile of the run that it tells of, or by whose rules it goes.
     pub profile: Option<String>,
-    /// When a webhook told of it.
+    /// When another way told of it, a webhook or a mailbox, for which it goes on waiting.
     pub told: Option<Timestamp>,
 }
 

@@ -35,6 +35,8 @@ struct Book {
     /// What the state knew of the last 24 hours when it was last asked.
     day: Vec<Quarter>,
     unsaved: Traffic,
+    /// What may go, and has not gone yet.
+    promised: Traffic,
     pause: Option<Spent>,
 }
 
@@ -59,7 +61,13 @@ impl Ledger {
     pub fn open(state: &Path, account: &str, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
         let state = State::open(state)?;
         let day = state.traffic().last_day(account, clock.now())?;
-        let book = Mutex::new(Book { state, day, unsaved: Traffic::default(), pause: None });
+        let book = Mutex::new(Book {
+            state,
+            day,
+            unsaved: Traffic::default(),
+            promised: Traffic::default(),
+            pause: None,
+        });
         Ok(Self { account: account.to_owned(), limits, clock, book })
     }
 
@@ -83,12 +91,14 @@ impl Ledger {
         let Some(limit) = limit else { return Ok(()) };
         let now = self.clock.now();
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        if book.used(way, now).saturating_add(bytes) <= limit {
+        if book.taken(way, now).saturating_add(bytes) <= limit {
+            book.promise(way, bytes);
             return Ok(());
         }
         // Another process may have used some of it, and some may be free again.
         book.save(&self.account, now);
-        if book.used(way, now).saturating_add(bytes) <= limit {
+        if book.taken(way, now).saturating_add(bytes) <= limit {
+            book.promise(way, bytes);
             return Ok(());
         }
         let most = (limit - limit / SHARE).min(limit.saturating_sub(bytes));
@@ -108,6 +118,22 @@ impl Way {
 }
 
 impl Book {
+    fn taken(&self, way: Way, now: Timestamp) -> u64 {
+        let promised = match way {
+            Way::Up => self.promised.up,
+            Way::Down => self.promised.down,
+        };
+        self.used(way, now).saturating_add(promised)
+    }
+
+    fn promise(&mut self, way: Way, bytes: u64) {
+        let promised = match way {
+            Way::Up => &mut self.promised.up,
+            Way::Down => &mut self.promised.down,
+        };
+        *promised = promised.saturating_add(bytes);
+    }
+
     fn used(&self, way: Way, now: Timestamp) -> u64 {
         let of = |quarter: &Quarter| {
             let old = now.duration_since(quarter.began) > SignedDuration::from_mins(24 * 60 + 15);
@@ -152,9 +178,16 @@ impl Budget for Ledger {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.unsaved.up += traffic.up;
         book.unsaved.down += traffic.down;
+        book.promised.up = book.promised.up.saturating_sub(traffic.up);
+        book.promised.down = book.promised.down.saturating_sub(traffic.down);
         if book.unsaved.up + book.unsaved.down >= UNSAVED {
             book.save(&self.account, self.clock.now());
         }
+    }
+
+    fn settle(&self) {
+        let now = self.clock.now();
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).save(&self.account, now);
     }
 
     fn throttled(&self) -> Spent {
@@ -165,8 +198,7 @@ impl Budget for Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        let now = self.clock.now();
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).save(&self.account, now);
+        self.settle();
     }
 }
 
@@ -193,10 +225,9 @@ mod tests {
         let open =
             || Ledger::open(&temp.path().join("state"), "gmail", limits, Arc::clone(&clock) as _).unwrap();
         let (first, second) = (open(), open());
-        assert_eq!(first.may_send(1_000), Ok(()));
+        assert_eq!(first.may_send(900), Ok(()));
         assert_eq!(first.sent(), Some((0, 1_000)));
         first.used(Traffic { up: 900, down: 10 });
-        assert_eq!(first.may_send(100), Ok(()));
         assert_eq!((first.pause(), first.may_fetch(40)), (None, Ok(())));
         let spent = first.may_send(101).unwrap_err();
         let until = spent.until.unwrap();
@@ -213,6 +244,20 @@ mod tests {
         assert_eq!(open().may_send(1_000), Ok(()));
         let told = open().throttled();
         assert_eq!(told.until, Some(clock.now() + THROTTLED));
+    }
+
+    #[test]
+    fn what_one_sender_may_send_no_other_may() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(0)));
+        let limits = Limits { upload_per_day: Some(1_000), ..Limits::default() };
+        let ledger = Ledger::open(&temp.path().join("state"), "gmail", limits, clock as _).unwrap();
+        assert_eq!(ledger.may_send(600), Ok(()));
+        assert!(ledger.may_send(600).is_err());
+        ledger.used(Traffic { up: 500, down: 0 });
+        assert!(ledger.may_send(600).is_err());
+        ledger.used(Traffic { up: 110, down: 0 });
+        assert_eq!((ledger.sent(), ledger.may_send(390)), (Some((610, 1_000)), Ok(())));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod indexed;
 pub mod keys;
 pub mod ledger;
 mod lock;
+pub mod login;
 mod names;
 pub mod node;
 pub mod open;

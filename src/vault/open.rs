@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Vault;
 use super::ledger::Ledger;
+use super::login::Guard;
 use super::store::{Store, folder, mailbox, maildir};
 use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
@@ -61,9 +62,15 @@ impl Opener<'_> {
             VaultPlace::Maildir(path) => Ok(Arc::new(maildir::Maildir::new(path, None, clock))),
             VaultPlace::Mailbox { account, folder } => {
                 let server = self.mailbox(account)?.clone();
-                let source = server.login.secret.clone();
-                let fetch = Box::new(move || secret::fetch(&source));
+                let guard = Arc::new(Guard {
+                    state: self.local.state.clone(),
+                    account: account.clone(),
+                    mailbox: server.clone(),
+                });
+                let (fetching, hearing) = (Arc::clone(&guard), guard);
+                let fetch = Box::new(move || fetching.secret());
                 let mut options = mailbox::Options::new(server, fetch, folder, clock);
+                options.heard = Box::new(move |secret, refusal| hearing.heard(secret, refusal, System.now()));
                 options.cache = Some(self.local.mailboxes.clone());
                 if let Some(ledger) = ledger {
                     options.budget = ledger;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use super::servers::{free_ports, run};
+use super::servers::{await_port, free_ports, run};
 use super::watch;
 use crate::common::left_out;
 
@@ -70,11 +70,6 @@ fn start(packages: &Path) -> Cyrus {
     master.args(["-d", "-C", &config.to_string(), "-M"]).arg(dir.join("cyrus.conf"));
     master.arg("-p").arg(dir.join("master.pid"));
     run(master.env("LD_LIBRARY_PATH", libraries).env("CYRUS_USER", "nobody"));
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Cyrus { port, _watch: watch };
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("Cyrus does not answer");
+    await_port(port, || "Cyrus does not answer".to_owned());
+    Cyrus { port, _watch: watch }
 }

@@ -89,6 +89,7 @@ impl Lab {
             state: Some(&state),
             meter: &self.meter,
             listener: &Silent,
+            journal: &postkeep::journal::Forgetful,
         })
     }
 

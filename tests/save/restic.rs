@@ -149,6 +149,24 @@ fn a_second_run_reads_only_what_changed() {
 }
 
 #[test]
+fn we_cut_files_where_restic_does() {
+    let Some(lab) = Lab::with_restic() else { return };
+    // Around the smallest blob, 512 KiB; and files of several blobs, which end where their content says.
+    for (seed, length) in
+        (0..).zip([1, (512 << 10) - 1, 512 << 10, (512 << 10) + 1, 5 << 20, 9 << 20, 20 << 20])
+    {
+        lab.write(&format!("{length}"), noise(seed, length));
+    }
+    lab.write("zeros", vec![0; 20 << 20]);
+    lab.restic_ok(&["init"]);
+    lab.restic_ok(&["backup", "--host", "other", lab.path("source").to_str().unwrap()]);
+    // Another host: all is read again, and found to be there.
+    let saved = lab.save();
+    assert_eq!((saved.parent, saved.new, saved.read), (None, 8, saved.bytes), "{saved:?}");
+    assert!(saved.stored < 20_000, "{saved:?}");
+}
+
+#[test]
 fn we_extend_what_restic_made_and_it_what_we_made() {
     let Some(lab) = Lab::with_restic() else { return };
     zoo(&lab);

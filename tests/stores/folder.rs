@@ -1,5 +1,6 @@
 //! A vault in a folder: restic's layout, and what a crash or somebody else left there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -77,6 +78,27 @@ fn a_folder_keeps_the_contract() {
 }
 
 #[test]
+fn packs_on_their_way_are_there_for_who_asks() {
+    let place = InFolder::new();
+    let store = place.open();
+    store.create().unwrap();
+    let packs: Vec<_> = (0..6).map(|seed| content(9 << 20, seed)).collect();
+    for pack in &packs {
+        let id = put(&*store, Kind::Pack, pack);
+        assert_eq!(store.read_range(Kind::Pack, &id, 7..20).unwrap(), pack[7..20]);
+    }
+    let ids: Vec<_> = packs.iter().map(|pack| put(&*store, Kind::Pack, pack)).collect();
+    assert_eq!(store.list(Kind::Pack).unwrap().len(), 6);
+    let late = put(&*store, Kind::Pack, &content(9 << 20, 7));
+    store.remove(Kind::Pack, &[ids[0], late]).unwrap();
+    // Who goes without a word leaves nothing half done.
+    let last = put(&*store, Kind::Pack, &content(9 << 20, 8));
+    drop(store);
+    let left: BTreeSet<_> = place.open().list(Kind::Pack).unwrap().iter().map(|found| found.id).collect();
+    assert_eq!(left, ids[1..].iter().copied().chain([last]).collect());
+}
+
+#[test]
 fn the_layout_and_its_modes_are_restics() {
     let place = InFolder::new();
     let store = place.open();
@@ -149,7 +171,8 @@ fn nothing_leads_out_of_the_folder() {
     for kind in [Kind::Pack, Kind::Index] {
         assert!(store.list(kind).is_err(), "{kind:?}");
         assert!(store.remove(kind, &[id]).is_err(), "{kind:?}");
-        assert!(place.open().write(kind, &id, object.clone()).is_err(), "{kind:?}");
+        let store = place.open();
+        assert!(store.write(kind, &id, object.clone()).and_then(|()| store.flush()).is_err(), "{kind:?}");
     }
     // A link to a file is none of ours: it makes room for the object.
     store.write(Kind::Key, &id, object.clone()).unwrap();
@@ -176,6 +199,7 @@ fn a_torn_object_is_written_anew() {
     store.create().unwrap();
     let object = content(500, 4);
     let id = put(&*store, Kind::Pack, &object);
+    store.flush().unwrap();
     let path = place.path.join("data").join(&id.to_string()[..2]).join(id.to_string());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&path, &object[..100]).unwrap();

@@ -211,6 +211,22 @@ fn a_config_that_was_not_removed_in_time_does_not_come_back() {
 }
 
 #[test]
+fn what_a_crash_left_is_swept_when_it_is_old() {
+    let place = InMaildir::new();
+    place.open().create().unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    for (name, age, stays) in
+        [("1.M1P1Q0.postkeep", 37, false), ("2.M1P1Q0.postkeep", 35, true), ("3.M1P1Q0.host", 37, true)]
+    {
+        let path = place.path.join("tmp").join(name);
+        let file = fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - hour * age).unwrap();
+        assert_eq!(place.open().list(Kind::Pack).unwrap(), []);
+        assert_eq!(path.exists(), stays, "{name}");
+    }
+}
+
+#[test]
 fn a_folder_of_something_else_is_no_place_for_a_vault() {
     let temp = tempfile::tempdir().unwrap();
     fs::write(temp.path().join("letter.odt"), "x").unwrap();

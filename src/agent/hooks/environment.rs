@@ -79,7 +79,7 @@ fn message(outcome: &Outcome) -> String {
     match outcome.status {
         Status::Cancelled => "it was stopped by hand".into(),
         _ if outcome.errors > 0 => {
-            format!("{} not synced", of(outcome.errors, "entry was", "entries were"))
+            format!("{} {}", of(outcome.errors, "entry was", "entries were"), outcome.undone())
         }
         status => format!("the run ended with the status {}", status.word()),
     }

@@ -211,7 +211,7 @@ pub(super) fn test(ctx: &Context, asker: &mut Asker<impl BufRead, impl Write>) -
     };
     let (loaded, _) = config::load_some(ctx, &[])?;
     let agent = Agent::open(&ctx.state_dir, &loaded, &System)?;
-    let mut tested = agent.test_account(MAIL_ACCOUNT, &[], true)?;
+    let mut tested = agent.test_carrier(MAIL_ACCOUNT, &[])?;
     if let Some(last) = tested.steps.last_mut() {
         let result = std::mem::replace(&mut last.result, Ok(String::new()));
         last.result = result.map_err(written);

@@ -9,6 +9,7 @@ use crate::cli::standing::{Post, Standing, Standings};
 use crate::entry::show;
 use crate::figures::{ago, duration, of};
 use crate::scheduler::{Pause, Skipped};
+use crate::state::mailbox_of;
 
 /// All that is worth a line, in paragraphs with an empty line before each. `columns` is how wide a line may be that
 /// draws a bar; None: no bars.
@@ -137,9 +138,12 @@ pub(in crate::cli) fn skipped(skipped: &Skipped, now: Timestamp) -> String {
 fn post(post: &Post, agent: bool) -> String {
     let mut text = String::new();
     for health in &post.unwell {
+        let account = mailbox_of(&health.name).unwrap_or(&health.name);
+        let shown = show(account.as_bytes());
         let name = match health.name.as_str() {
             EMBEDDED => "Maildir in the state folder".to_owned(),
-            name => format!("account {}", show(name.as_bytes())),
+            name if name != account => format!("mailbox of the account {shown}"),
+            _ => format!("account {shown}"),
         };
         let since =
             health.down_since.map(|since| format!(" since {}", table::when(since))).unwrap_or_default();
@@ -147,8 +151,7 @@ fn post(post: &Post, agent: bool) -> String {
         text.push_str(&match health.refused_secret {
             Some(_) => format!(
                 "\nthe {name} refuses our login{since}, and is not tried again until its secret changes: \
-                 {reason}\n  hint: postkeep account test {}\n",
-                show(health.name.as_bytes())
+                 {reason}\n  hint: postkeep account test {shown}\n"
             ),
             None => format!("\nthe {name} takes no letters{since}: {reason}\n"),
         });

@@ -91,6 +91,11 @@ impl Dialer {
         &self.account
     }
 
+    /// The secret that was tried last.
+    pub fn secret(&self) -> Secret {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Connects and logs in. A token lives an hour: one that is refused is fetched anew, once.
     ///
     /// # Errors
@@ -121,6 +126,7 @@ pub fn look(account: &Imap, secret: &Secret, patience: Patience) -> Vec<Step> {
     match open(account, secret, patience, &mut steps) {
         Ok(mut session) => {
             steps.push(quota::limits(&mut session));
+            steps.push(quota::abilities(&session));
             session.logout();
         }
         Err(fault) => {

@@ -37,6 +37,30 @@ impl Session {
     }
 }
 
+/// What makes a mailbox quick or safe to work with, most telling first.
+const TELLING: [&str; 10] = [
+    "UIDPLUS",
+    "MULTIAPPEND",
+    "LITERAL+",
+    "LITERAL-",
+    "QUOTA",
+    "MOVE",
+    "CONDSTORE",
+    "QRESYNC",
+    "IDLE",
+    "IMAP4REV2",
+];
+
+/// What a server can do, for a person.
+pub(super) fn abilities(session: &Session) -> Step {
+    let offers = session.offers();
+    let mut said: Vec<&str> = TELLING.into_iter().filter(|name| offers.has(name)).collect();
+    if !session.can_expunge() {
+        said.push("no UIDPLUS: what a vault forgets stays in the mailbox");
+    }
+    Step::ok("offers", said.join(", "))
+}
+
 /// What a server takes, for a person.
 pub(super) fn limits(session: &mut Session) -> Step {
     let message = match session.offers().append_limit() {

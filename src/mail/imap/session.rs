@@ -148,12 +148,13 @@ pub(super) fn said(wire: &Shared, error: &imap::Error) -> Failed {
             Err(no) => Failed::No(no),
             Ok(_) => Failed::broken("what the server says cannot be understood"),
         },
-        // The crate takes an answer that it cannot read for a goodbye, such as one with a name that is not ASCII.
-        (imap::Error::Bye(_), Some(answer)) if answer.status != answer::Status::Bye => match answer.yes() {
+        // The crate also says so of a line that it cannot read. One with a tag is all that was to come: a no may name
+        // a folder in letters that are not ASCII.
+        (imap::Error::Bye(_), Some(answer)) if !line.starts_with(b"*") => match answer.yes() {
             Err(no) => Failed::No(no),
             Ok(_) => Failed::broken("what the server says cannot be understood"),
         },
-        (imap::Error::Bye(_), Some(answer)) => {
+        (imap::Error::Bye(_), Some(answer)) if answer.status == answer::Status::Bye => {
             Failed::Broken { why: "the server hung up".into(), bye: answer.yes().err() }
         }
         (imap::Error::Io(cause), _) => Failed::broken(cause.to_string()),

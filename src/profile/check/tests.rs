@@ -27,7 +27,15 @@ fn a_report_has_a_reader_a_sender_and_ways_that_lead_somewhere() {
         ("account = 'mail'\nfallback = 'mail'", "Error the account \"mail\" cannot stand in for itself"),
         ("account = 'mail'\nfallback = 'webhook'", "Error fallback names the webhook, but there is none"),
         ("account = 'mail'\nfallback = 'othr'", "Error there is no account \"othr\""),
-        ("account = 'mail'\nfallback = 'imap-append'", "Error \"imap-append\" is not there yet"),
+        ("account = 'mail'\nfallback = 'imap-append'", ""),
+        (
+            "account = 'relay'\nto = 'a@example.org'\nfrom = 'b@example.org'\nfallback = 'imap-append'",
+            "Error fallback names \"imap-append\", but the account \"relay\" has no mailbox",
+        ),
+        (
+            "fallback = 'imap-append'",
+            "Error fallback names \"imap-append\", but the reports go to no account",
+        ),
         (
             "account = 'mail'\nwebhook = 'http://x.example/'",
             "Error to another machine this goes only over https",

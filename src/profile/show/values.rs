@@ -150,6 +150,7 @@ fn way(way: &Way) -> &str {
     match way {
         Way::Account(name) => name,
         Way::Webhook => "webhook",
+        Way::ImapAppend => Way::IMAP_APPEND,
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Envelope {
     pub message_id: String,
     /// When it was written.
     pub created: Timestamp,
-    /// When a webhook told of it.
+    /// When another way told of it.
     pub told: Option<Timestamp>,
     /// All who were to get it.
     pub recipients: Vec<Recipient>,

@@ -30,6 +30,7 @@ use super::warnings::{Listening, Warnings};
 use super::{Access, Lock, Vault, names};
 use crate::error::{self, Context, Error, Result};
 use crate::failures::Failures;
+use crate::journal::Journal;
 use crate::profile::FilterRules;
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::run::{Failure, Severity};
@@ -61,6 +62,8 @@ pub struct Request<'a> {
     pub meter: &'a Meter,
     /// Hears how far it is.
     pub listener: &'a dyn Listener,
+    /// Hears which files were saved.
+    pub journal: &'a dyn Journal,
 }
 
 /// What was saved.

@@ -10,6 +10,7 @@ use rustic_core::{BackupOptions, IndexedFullStatus, ParentOptions, Repository};
 use super::choose::Base;
 use super::{Request, plain};
 use crate::error::Result;
+use crate::journal::{LogLine, Op};
 use crate::progress::Event;
 use crate::vault::Vault;
 use crate::vault::source::{Roots, Source, Tally};
@@ -112,6 +113,9 @@ pub(super) fn watched<T: Send>(
         loop {
             let waited = ended.recv_timeout(TICK);
             told.tell(tally, meter);
+            for (path, bytes) in tally.take_taken() {
+                request.journal.line(&LogLine { op: Op::Saved, bytes, path: &path, note: "" });
+            }
             request.listener.event(&Event::Tick(meter.snapshot()));
             if meter.is_cancelled() {
                 vault.store.hurry();

@@ -105,6 +105,7 @@ impl Content {
         self.ended = true;
         let Open { entry, path, tally, .. } = &self.file;
         tally.read_files.fetch_add(1, Relaxed);
+        tally.took(path, entry.size);
         let now = list::stat_fd(&self.fd, entry.name.clone());
         let same = self.left == 0
             && now.is_ok_and(|now| {

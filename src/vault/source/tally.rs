@@ -38,6 +38,8 @@ pub(crate) struct Tally {
     /// Set when not everything was offered.
     cut: AtomicBool,
     failures: Mutex<Failures>,
+    /// Files that were read since somebody asked, with their bytes.
+    taken: Mutex<Vec<(String, u64)>>,
     vanished: Mutex<Named>,
     mounts: Mutex<Named>,
 }
@@ -123,6 +125,16 @@ impl Tally {
     /// A folder was not entered.
     pub fn mounted(&self, path: &str) {
         lock(&self.mounts).add(path);
+    }
+
+    /// A file was read to its end.
+    pub fn took(&self, path: &str, bytes: u64) {
+        lock(&self.taken).push((path.to_owned(), bytes));
+    }
+
+    /// The files that were read since the last call.
+    pub fn take_taken(&self) -> Vec<(String, u64)> {
+        std::mem::take(&mut *lock(&self.taken))
     }
 
     /// Takes the failures, in the order of a report.

@@ -11,9 +11,9 @@
 //! | [`mailbox`] | a message on a mail server, or several |
 //! | [`memory`] | a value, for tests |
 
+mod behind;
 mod catalogue;
 pub mod folder;
-
 pub mod letter;
 pub mod mailbox;
 pub mod maildir;

@@ -41,9 +41,9 @@ for source in sources:
     for head, get in (from_server if "://" in source else from_disk)(source):
         head = email.message_from_bytes(head)
         fields = FIELDS.match(" ".join(str(head.get("X-Postkeep-Object", "")).split()))
-        vault = re.search(r"@([0-9a-f]{16})\.postkeep\.invalid>", str(head.get("Message-ID", "")))
-        if fields and vault and fields[1] in FOLDERS:
-            objects = vaults.setdefault(vault[1], {})
+        vault = re.search(r"<(.*)@([0-9a-f]{16})\.postkeep\.invalid>", str(head.get("Message-ID", "")))
+        if fields and vault and fields[1] in FOLDERS and vault[1] == "%s.%s.%sof%s" % fields.group(1, 2, 3, 4):
+            objects = vaults.setdefault(vault[2], {})
             ways = objects.setdefault(fields.group(1, 2), {}).setdefault((int(fields[5]), int(fields[4])), {})
             ways.setdefault(int(fields[3]), []).append(get)
             serials[fields[2]] = max(int(fields[7] or 0), serials.get(fields[2], 0))

@@ -1,6 +1,8 @@
 //! A vault in a mailbox, on a real server.
 
+mod answers;
 mod faults;
+mod life;
 mod place;
 
 use self::place::InMailbox;

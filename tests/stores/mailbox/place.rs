@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use postkeep::clock::System;
-use postkeep::mail::imap::{Dialer, Outgoing, Session};
+use postkeep::mail::imap::{Appended, Dialer, Outgoing, Session};
 use postkeep::mail::secret::{self, Secret};
 use postkeep::profile::{Imap, SecretSource, Tls};
 use postkeep::vault::store::Store;
@@ -69,8 +69,10 @@ impl InMailbox {
     pub fn append(&self, messages: impl IntoIterator<Item = Vec<u8>>) {
         let outgoing = |body| Outgoing { body: Box::new(body), flags: &[], internal_date: None };
         let messages = messages.into_iter().map(outgoing).collect();
-        let (_, failed) = self.session().append_all(&self.folder, messages);
+        let (results, failed) = self.session().append_all(&self.folder, messages);
         assert!(failed.is_none(), "{failed:?}");
+        let stored = |result: &Appended| matches!(result, Appended::Stored(_));
+        assert!(results.iter().all(stored), "{results:?}");
     }
 }
 
@@ -98,6 +100,8 @@ impl Place for InMailbox {
     fn litter(&self) {
         let vault = self.store().vault_id().unwrap().unwrap();
         self.vault.set(vault).unwrap();
-        self.append(foreign_messages(vault).into_iter().map(|text| text.replace('\n', "\r\n").into_bytes()));
+        // No server takes a message of nothing.
+        let messages = foreign_messages(vault).into_iter().filter(|text| !text.is_empty());
+        self.append(messages.map(|text| text.replace('\n', "\r\n").into_bytes()));
     }
 }

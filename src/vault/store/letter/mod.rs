@@ -26,6 +26,13 @@ pub fn compose(label: &Label, object: &[u8], date: Timestamp, end: LineEnd) -> V
     letter
 }
 
+/// How many bytes a letter has on the wire; all dates are equally long.
+pub fn size(label: &Label) -> u64 {
+    let range = label.range();
+    let head = head::write(label, Timestamp::UNIX_EPOCH, "\r\n");
+    head.len() as u64 + LineEnd::CrLf.length(range.end - range.start)
+}
+
 /// Where the body of a message begins: behind the first empty line. None: it has no body.
 pub fn body_offset(message: &[u8]) -> Option<usize> {
     let mut start = 0;
@@ -80,6 +87,7 @@ mod tests {
                 };
                 let letter = compose(&label, &object, Timestamp::UNIX_EPOCH, end);
                 assert!(letter.len() <= 20_000 && letter.is_ascii());
+                assert!(end == LineEnd::Lf || letter.len() as u64 == size(&label));
                 let (read_label, read_part) = read(&letter).unwrap();
                 assert_eq!(read_label, label);
                 joined.extend(read_part);

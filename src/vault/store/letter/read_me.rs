@@ -13,8 +13,8 @@ const TEXT: &str = "\
 This folder is a backup. Please do not delete, move or answer its messages.
 
 Each message carries a piece of a restic repository: compressed, encrypted, and
-of no use without the password of the backup. postkeep has written them and
-reads them: https://crates.io/crates/postkeep
+of no use without the password of the backup. The program postkeep has written
+them, and reads them.
 
 To get the files back WITHOUT postkeep:
 

@@ -9,13 +9,14 @@ use crate::vault::store::Traffic;
 
 /// Keeps the account of what may still move. Asked from several threads at once.
 pub trait Budget: Send + Sync + fmt::Debug {
-    /// Whether so many bytes may be sent now.
+    /// Whether so many bytes may be sent now. Who may has them: until they are [`used`](Self::used) nobody else gets
+    /// them.
     ///
     /// # Errors
     /// They may not, before that time.
     fn may_send(&self, bytes: u64) -> Result<(), Spent>;
 
-    /// Whether so many bytes may be fetched now.
+    /// Whether so many bytes may be fetched now; likewise.
     ///
     /// # Errors
     /// They may not, before that time.
@@ -23,6 +24,9 @@ pub trait Budget: Send + Sync + fmt::Debug {
 
     /// So many bytes went over the wire since the last call.
     fn used(&self, traffic: Traffic);
+
+    /// Nothing moves any more: what was told is to be kept.
+    fn settle(&self) {}
 
     /// The server says by itself that it is too much: from when on it may be tried again.
     fn throttled(&self) -> Spent;

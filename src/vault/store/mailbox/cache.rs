@@ -98,7 +98,7 @@ fn read(text: &str) -> Option<(Map, Option<VaultId>)> {
             })),
             _ => return None,
         };
-        map.take(&[Message { uid, size: u64::MAX, head }], vault, uid < next);
+        map.take(&[Message { uid, head }], vault, uid < next);
     }
     map.dirty = false;
     Some((map, vault))
@@ -114,7 +114,7 @@ mod tests {
         let label =
             |part| Label { vault, kind: Kind::Pack, hash: Id([7; 32]), size: 200, part, parts: 2, serial: 0 };
         let mut map = Map::new(99);
-        let message = |uid, head| Message { uid, size: 1000, head };
+        let message = |uid, head| Message { uid, head };
         let messages = [
             message(2, Some(Head::ReadMe(vault))),
             message(3, Some(Head::Object(label(2)))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::vault::store::catalogue::Catalogue;
-use crate::vault::store::letter::{Head, Label, LineEnd, VaultId};
+use crate::vault::store::letter::{Head, VaultId};
 
 /// The messages of a folder.
 #[derive(Debug, Clone)]
@@ -18,11 +18,10 @@ pub(super) struct Map {
     pub(super) dirty: bool,
 }
 
-/// A message, as it was found.
+/// A message that is there. Its head is that of a letter only if the letter is there as a whole.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Message {
     pub(super) uid: u32,
-    pub(super) size: u64,
     pub(super) head: Option<Head>,
 }
 
@@ -61,10 +60,10 @@ impl Map {
 
     /// Takes messages that were found from [`Map::next`] on: all there are, or those that are just known to be there.
     pub(super) fn take(&mut self, messages: &[Message], vault: Option<VaultId>, all: bool) {
-        for Message { uid, size, head } in messages {
+        for Message { uid, head } in messages {
             self.dirty |= self.known.insert(*uid);
             match head {
-                Some(Head::Object(label)) if Some(label.vault) == vault && is_whole(label, *size) => {
+                Some(Head::Object(label)) if Some(label.vault) == vault => {
                     self.catalogue.insert(*uid, *label);
                 }
                 Some(Head::ReadMe(other)) if Some(*other) == vault => self.read_me = Some(*uid),
@@ -92,10 +91,4 @@ impl Map {
         let gone: Vec<u32> = self.known.range(..end).filter(|uid| !there.contains(uid)).copied().collect();
         gone.into_iter().for_each(|uid| self.forget(uid));
     }
-}
-
-/// Whether a message is large enough for what it says it carries: some servers keep half of one.
-fn is_whole(label: &Label, size: u64) -> bool {
-    let range = label.range();
-    size > LineEnd::CrLf.length(range.end - range.start)
 }

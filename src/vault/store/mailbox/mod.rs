@@ -31,6 +31,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::budget::{Budget, Spent, Unlimited};
+pub use self::pool::Heard;
 
 use self::map::Map;
 use self::pool::{Lease, Pool, Trouble};
@@ -54,12 +55,17 @@ const MESSAGE: u64 = 24 << 20;
 /// How often somebody who waits looks whether there is a hurry.
 const STEP: Duration = Duration::from_millis(100);
 
+/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
 /// Where a mailbox is, and how it is used.
 pub struct Options {
     /// The account.
     pub account: Imap,
     /// Fetches its secret, when the first connection is opened.
     pub secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+    /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
+    pub heard: Heard,
     /// The folder, its parts separated by `/`.
     pub folder: String,
     /// Which vault; None: the one whose messages are there, or a new one if there are none.
@@ -89,6 +95,7 @@ impl Options {
         Self {
             account,
             secret,
+            heard: Box::new(|_, _| ()),
             folder: folder.to_owned(),
             vault: None,
             cache: None,
@@ -126,7 +133,7 @@ struct Inner {
 impl Mailbox {
     /// The vault in this folder. Nothing is connected yet.
     pub fn new(options: Options) -> Self {
-        let Options { account, secret, folder, vault, cache, budget, clock, patience, retries, sleep } =
+        let Options { account, secret, heard, folder, vault, cache, budget, clock, patience, retries, sleep } =
             options;
         let place = format!("imap:{}@{}/{folder}", account.login.user, account.server());
         // A name for the file that no other mailbox has.
@@ -134,7 +141,7 @@ impl Mailbox {
         let loaded = cache.as_deref().and_then(cache::load);
         let loaded = loaded.filter(|(_, known)| vault.is_none() || *known == vault);
         let (map, known) = loaded.map_or((None, None), |(map, known)| (Some(map), known));
-        let pool = Pool::new(account, secret, folder.clone(), patience, Arc::clone(&budget));
+        let pool = Pool::new(account, (secret, heard), folder.clone(), patience, Arc::clone(&budget));
         Self(Arc::new(Inner {
             place: crate::entry::show(place.as_bytes()),
             folder,
@@ -167,6 +174,7 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         self.0.queue.close();
         self.0.save();
+        self.0.budget.settle();
     }
 }
 
@@ -181,7 +189,7 @@ impl Inner {
         what: &str,
         mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
     ) -> Result<Option<T>> {
-        let mut waits = self.retries.iter();
+        let mut tries = 0..;
         loop {
             let trouble = match self.pool.lease() {
                 Ok(mut lease) => match work(&mut lease) {
@@ -194,7 +202,7 @@ impl Inner {
                 Trouble::NoFolder => return Ok(None),
                 Trouble::Final(error) => return Err(error),
                 Trouble::Again(error) => {
-                    if !self.waited(waits.next()) {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
                         return Err(error);
                     }
                 }
@@ -202,32 +210,37 @@ impl Inner {
         }
     }
 
-    /// A connection, waited for as patiently as for anything else.
-    fn lease(&self) -> Result<Lease<'_>> {
-        let mut waits = self.retries.iter();
-        loop {
-            match self.pool.lease() {
-                Ok(lease) => return Ok(lease),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::NoFolder) => return Err(self.no_folder()),
-                Err(Trouble::Again(error)) => {
-                    if !self.waited(waits.next()) {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+    /// Waits before one more try after so many; whether that is worth it.
+    fn wait(&self, tries: usize) -> bool {
+        let wait = self.retries.get(tries).filter(|wait| self.pool.has_worked() || **wait <= FIRST_WAIT);
+        wait.is_some_and(|wait| self.rest(*wait))
     }
 
-    /// Waits before a further try; false: there is to be none.
-    fn waited(&self, wait: Option<&Duration>) -> bool {
-        let Some(mut left) = wait.copied() else { return false };
+    /// Waits, unless somebody is in a hurry; whether nobody is.
+    fn rest(&self, mut left: Duration) -> bool {
         while !left.is_zero() && !self.hurried.load(Relaxed) {
             let step = left.min(STEP);
             (self.sleep)(step);
             left -= step;
         }
         !self.hurried.load(Relaxed)
+    }
+
+    /// A connection, waited for as patiently as for anything else.
+    fn lease(&self) -> Result<Lease<'_>> {
+        let mut tries = 0..;
+        loop {
+            match self.pool.lease() {
+                Ok(lease) => return Ok(lease),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::NoFolder) => return Err(self.no_folder()),
+                Err(Trouble::Again(error)) => {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 
     fn no_folder(&self) -> Error {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
@@ -14,6 +15,9 @@ use crate::vault::store::{Counter, Traffic};
 
 /// Fetches the account's secret.
 pub(super) type GetSecret = Box<dyn Fn() -> Result<Secret> + Send + Sync>;
+
+/// Hears what the server said to a login with this secret: why it refuses it, or nothing.
+pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
 
 /// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
 const CONNECTIONS: u8 = 4;
@@ -33,6 +37,8 @@ pub(super) enum Trouble {
 pub(super) struct Link {
     pub(super) session: Session,
     pub(super) validity: u32,
+    /// Whether another folder may be open.
+    pub(super) astray: bool,
     counted: Wire,
 }
 
@@ -41,6 +47,9 @@ pub(super) struct Pool {
     account: Imap,
     folder: String,
     secret: GetSecret,
+    heard: Heard,
+    /// Whether the server took our login, and did not refuse it since.
+    worked: AtomicBool,
     patience: Patience,
     dialer: Mutex<Option<Dialer>>,
     state: Mutex<State>,
@@ -70,7 +79,7 @@ pub(super) struct Lease<'a> {
 impl Pool {
     pub(super) fn new(
         account: Imap,
-        secret: GetSecret,
+        (secret, heard): (GetSecret, Heard),
         folder: String,
         patience: Patience,
         budget: Arc<dyn Budget>,
@@ -80,6 +89,8 @@ impl Pool {
             account,
             folder,
             secret,
+            heard,
+            worked: AtomicBool::new(false),
             patience,
             dialer: Mutex::new(None),
             state: Mutex::new(State {
@@ -162,11 +173,8 @@ impl Pool {
     }
 
     fn open(&self, make: bool) -> Result<Link, Trouble> {
-        let session = self.dialer()?.open().map_err(|Fault { kind, error }| match kind {
-            FaultKind::Login => Trouble::Final(error),
-            FaultKind::TooLarge | FaultKind::Down => Trouble::Again(error),
-        })?;
-        let mut link = Link { session, validity: 0, counted: Wire::default() };
+        let session = self.log_in()?;
+        let mut link = Link { session, validity: 0, astray: false, counted: Wire::default() };
         let opened = self.open_folder(&mut link.session, make);
         self.count(&mut link);
         link.validity = opened?;
@@ -174,7 +182,38 @@ impl Pool {
         Ok(link)
     }
 
+    fn log_in(&self) -> Result<Session, Trouble> {
+        let dialer = self.dialer()?;
+        match dialer.open() {
+            Ok(session) => {
+                if !self.worked.swap(true, Ordering::Relaxed) {
+                    (self.heard)(&dialer.secret(), None);
+                }
+                Ok(session)
+            }
+            Err(Fault { kind: FaultKind::Login, error }) => {
+                self.worked.store(false, Ordering::Relaxed);
+                (self.heard)(&dialer.secret(), Some(&error));
+                // Whoever comes next asks for the secret anew, and hears whether it may be tried.
+                *self.dialer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Err(Trouble::Final(error))
+            }
+            Err(Fault { error, .. }) => Err(Trouble::Again(error)),
+        }
+    }
+
+    /// Whether a connection of this store has worked.
+    pub(super) fn has_worked(&self) -> bool {
+        self.worked.load(Ordering::Relaxed)
+    }
+
     fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {
+        if make && !session.can_expunge() {
+            return Err(Trouble::Final(
+                Error::other(format!("{} can remove no single messages (UIDPLUS)", self.account.server()))
+                    .hint("a vault needs that; use an account at another server"),
+            ));
+        }
         let what = || format!("cannot open the folder {} at {}", self.folder, self.account.server());
         let no = match session.select(&self.folder) {
             Ok(selected) if selected.read_only => {
@@ -192,12 +231,14 @@ impl Pool {
         if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
             return Err(self.trouble(Failed::No(no), &what()));
         }
-        if !make {
-            return Err(Trouble::NoFolder);
-        }
-        let made = session.create(&self.folder).and_then(|()| session.select(&self.folder));
+        // While others make and delete folders, some servers overlook one for a moment.
+        let made = if make { session.create(&self.folder) } else { Ok(()) };
         let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
-        Ok(made.map_err(|failed| self.trouble(failed, &cannot()))?.uid_validity)
+        match (session.select(&self.folder), made) {
+            (Ok(selected), _) => Ok(selected.uid_validity),
+            (Err(Failed::No(_)), Ok(())) if !make => Err(Trouble::NoFolder),
+            (_, Err(failed)) | (Err(failed), _) => Err(self.trouble(failed, &cannot())),
+        }
     }
 
     /// What a failure means.
@@ -251,7 +292,7 @@ impl Drop for Lease<'_> {
         self.count();
         let mut state = self.pool.state();
         match self.link.take() {
-            Some(link) if !link.session.is_broken() => state.idle.push(link),
+            Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
             _ => {
                 state.open -= 1;
                 // The server may be another one now, as far as we know.

@@ -48,6 +48,8 @@ struct State {
     bytes: u64,
     next: u64,
     workers: usize,
+    /// How many of them are at work.
+    busy: usize,
     failed: Option<Error>,
     closed: bool,
 }
@@ -123,8 +125,13 @@ impl Queue {
 
     fn wait_until(&self, mut state: MutexGuard<'_, State>, done: impl Fn(&State) -> bool) -> Result<()> {
         loop {
-            state.check()?;
-            if done(&state) {
+            // What is under way when a budget is spent is paid for, and will count.
+            let paused =
+                state.failed.as_ref().is_some_and(|error| error.kind() == crate::error::Kind::Paused);
+            if !paused || state.busy == 0 {
+                state.check()?;
+            }
+            if done(&state) && !paused {
                 return Ok(());
             }
             state = self.wait(state);
@@ -172,6 +179,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// A thread that worked does so no more.
+    pub(super) fn rest(&self) {
+        self.state().busy -= 1;
+        self.changed.notify_all();
+    }
+
     /// Waits for work. False: there is none for long, and this thread counts no more.
     pub(super) fn wait_for_work(&self) -> bool {
         let mut state = self.state();
@@ -181,6 +194,7 @@ impl Queue {
                 return false;
             }
             if !state.waiting.is_empty() {
+                state.busy += 1;
                 return true;
             }
             let waited = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
@@ -190,5 +204,66 @@ impl Queue {
                 return false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::store::letter::VaultId;
+    use crate::vault::store::{Id, Kind};
+
+    fn label(hash: u8, size: u64) -> Label {
+        let vault = VaultId([1; 8]);
+        Label { vault, kind: Kind::Pack, hash: Id([hash; 32]), size, part: 1, parts: 1, serial: 0 }
+    }
+
+    #[test]
+    fn threads_are_started_as_they_are_needed_and_nothing_is_taken_twice() {
+        let (queue, mut started) = (Queue::default(), 0);
+        let numbers: Vec<u64> = [1, 2, 1, 3, 4]
+            .map(|hash| queue.push(label(hash, 10), Bytes::new(), 3, || started += 1).unwrap())
+            .into();
+        assert_eq!((numbers, started), (vec![0, 1, 0, 2, 3], 3));
+        let mut jobs: Vec<Job> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(jobs.iter().map(|job| job.number).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        queue.put_back(jobs.drain(1..3).collect());
+        assert_eq!(queue.next().map(|job| job.number), Some(1));
+        queue.stored(&jobs[0]);
+        queue.wait_for(&[0]).unwrap();
+    }
+
+    #[test]
+    fn more_than_the_bound_waits_and_a_flush_waits_for_all() {
+        let queue = Queue::default();
+        let push = |hash, size| queue.push(label(hash, size), Bytes::new(), 0, || ()).unwrap();
+        // One that is too large by itself is taken when nothing else is there.
+        push(1, BOUND + 1);
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| push(2, 1));
+            let first = queue.next().unwrap();
+            assert!(queue.next().is_none() && !second.is_finished());
+            queue.stored(&first);
+            assert_eq!(second.join().unwrap(), 1);
+            let flush = scope.spawn(|| queue.flush());
+            let second = queue.next().unwrap();
+            queue.stored(&second);
+            flush.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_is_told() {
+        let queue = Queue::default();
+        queue.push(label(1, 1), Bytes::new(), 1, || ()).unwrap();
+        queue.fail(Error::other("first"));
+        queue.fail(Error::other("second"));
+        assert!(queue.next().is_none() && !queue.wait_for_work());
+        let told = [
+            queue.flush().unwrap_err(),
+            queue.check().unwrap_err(),
+            queue.push(label(2, 1), Bytes::new(), 1, || ()).unwrap_err(),
+        ];
+        assert!(told.iter().all(|error| error.to_string() == "first"));
     }
 }

@@ -22,23 +22,25 @@ enum Piece {
 }
 
 impl Inner {
-    /// An object, as far as is known.
-    fn known(&self, kind: Kind, id: &Id) -> Option<Object<u32>> {
-        self.map().as_ref()?.catalogue.find(kind, id)
+    /// An object, as far as is known, and the UIDVALIDITY for which that is so.
+    fn known(&self, kind: Kind, id: &Id) -> Option<(u32, Object<u32>)> {
+        let map = self.map();
+        let map = map.as_ref()?;
+        Some((map.validity, map.catalogue.find(kind, id)?))
     }
 
     /// Reads an object, or bytes of it.
     pub(super) fn read(&self, kind: Kind, id: &Id, range: Option<Range<u64>>) -> Result<Bytes> {
         // A config may have been replaced by another machine; all else never changes.
         let known = if kind == Kind::Config { None } else { self.known(kind, id) };
-        if let Some(object) = known
-            && let Some(bytes) = self.bytes(kind, id, &object, range.clone())?
+        if let Some((validity, object)) = known
+            && let Some(bytes) = self.bytes(kind, id, &object, validity, range.clone())?
         {
             return Ok(bytes);
         }
         self.refresh()?;
-        let object = self.known(kind, id).ok_or_else(|| not_there(&self.place, kind, id))?;
-        self.bytes(kind, id, &object, range)?.ok_or_else(|| not_there(&self.place, kind, id))
+        let (validity, object) = self.known(kind, id).ok_or_else(|| not_there(&self.place, kind, id))?;
+        self.bytes(kind, id, &object, validity, range)?.ok_or_else(|| not_there(&self.place, kind, id))
     }
 
     /// None: one of its letters is gone.
@@ -47,6 +49,7 @@ impl Inner {
         kind: Kind,
         id: &Id,
         object: &Object<u32>,
+        validity: u32,
         range: Option<Range<u64>>,
     ) -> Result<Option<Bytes>> {
         let size = object.label.size;
@@ -61,12 +64,16 @@ impl Inner {
             let allowed = self.budget.may_fetch(wire.end - wire.start);
             allowed.map_err(|spent| spent.error(&self.place))?;
             let what = format!("read the {} {} from", kind.word(), id.short());
-            let read = self.attempt(&what, |lease| read(lease, *uid, &label, piece.clone()))?;
+            let read = self.attempt(&what, |lease| match lease.validity == validity {
+                true => read(lease, *uid, &label, piece.clone()),
+                // This UID is another message's now.
+                false => Ok(Piece::Gone),
+            })?;
             match read {
                 Some(Piece::Bytes(read)) if bytes.is_empty() => bytes = read,
                 Some(Piece::Bytes(mut read)) => bytes.append(&mut read),
                 Some(Piece::Gone) => {
-                    if let Some(map) = &mut *self.map() {
+                    if let Some(map) = self.map().as_mut().filter(|map| map.validity == validity) {
                         map.forget(*uid);
                     }
                     return Ok(None);

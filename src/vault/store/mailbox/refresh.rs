@@ -4,22 +4,33 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::map::{Map, Message};
+use super::read::fetch;
 use super::{Inner, Lease, Trouble, send};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item};
-use crate::vault::store::letter::{self, VaultId};
+use crate::vault::store::letter::{self, Head, VaultId};
 
 /// What is asked of messages that are new.
 const ITEMS: [Item; 2] = [Item::Size, Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"])];
 
+/// The most messages that a folder is believed to have: they are held in memory.
+const MOST: usize = 4 << 20;
+
 impl Inner {
     /// Brings the map up to date. A folder that is not there has no messages.
     pub(super) fn refresh(&self) -> Result<()> {
-        match self.attempt("look through", |lease| self.refresh_over(lease))? {
-            Some(()) => {}
-            None => *self.map() = None,
+        let looked = self.attempt("look through", |lease| self.refresh_over(lease))?;
+        match (looked, &mut *self.map()) {
+            (None, Some(map)) if map.catalogue.letters().next().is_some() => {
+                // To say that there is nothing would have somebody begin anew.
+                Err(self.no_folder())
+            }
+            (None, map) => {
+                *map = None;
+                Ok(())
+            }
+            (Some(()), _) => Ok(()),
         }
-        Ok(())
     }
 
     /// Brings the map up to date over this connection.
@@ -37,22 +48,25 @@ impl Inner {
         };
         let mut came = Vec::new();
         if selected.messages > 0 && selected.uid_next != Some(first) {
-            lease.session.fetch_from(first, &ITEMS, |message| came.extend(read(&message)))?;
+            lease.session.fetch_from(first, &ITEMS, |message| take(&mut came, &message))?;
         }
         let mut there = None;
         if before + came.len() != selected.messages as usize && before > 0 {
             let mut uids = BTreeSet::new();
             if selected.messages > 0 {
-                lease.session.fetch_from(1, &[], |message| uids.extend(message.uid))?;
+                lease.session.fetch_from(1, &[], |message| {
+                    uids.extend(message.uid.filter(|_| uids.len() < MOST));
+                })?;
             }
             let overlooked = |map: &Map| uids.range(..first).any(|uid| !map.knows(*uid));
             if self.map().as_ref().is_some_and(overlooked) {
                 // What is known is not true. It is found out anew.
                 came.clear();
-                lease.session.fetch_from(1, &ITEMS, |message| came.extend(read(&message)))?;
+                lease.session.fetch_from(1, &ITEMS, |message| take(&mut came, &message))?;
             }
             there = Some(uids);
         }
+        let came = sift(lease, came)?;
         let vaults: BTreeSet<VaultId> =
             came.iter().filter_map(|message| Some(message.head?.vault())).collect();
         let vault = self.which.settle(&self.place, &vaults).map_err(Failed::Here)?;
@@ -91,13 +105,13 @@ impl Inner {
 
     /// Makes the folder, if it is not there, on a server that can do what is needed.
     pub(super) fn make_folder(&self) -> Result<()> {
-        let mut waits = self.retries.iter();
+        let mut tries = 0..;
         loop {
             match self.pool.make_folder() {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::Again(error)) => {
-                    if !self.waited(waits.next()) {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
                         return Err(error);
                     }
                 }
@@ -110,8 +124,28 @@ impl Inner {
     }
 }
 
-/// A message, as the server tells of it.
-fn read(message: &Fetched) -> Option<Message> {
-    let head = message.header.as_deref().and_then(letter::parse);
-    Some(Message { uid: message.uid?, size: message.size.unwrap_or(0), head })
+/// Messages, as the server tells of them. Of those that look too short for what they say is seen what they carry: some
+/// servers keep half of a message, and others keep it in other words.
+fn sift(lease: &mut Lease<'_>, fetched: Vec<(Message, u64)>) -> Result<Vec<Message>, Failed> {
+    let mut messages = Vec::with_capacity(fetched.len());
+    for (mut message, size) in fetched {
+        if let Some(Head::Object(label)) = message.head {
+            let expected = letter::size(&label);
+            if size < expected {
+                let text = fetch(lease, message.uid, Item::Message, expected)?;
+                let carries = text.and_then(|text| Some(letter::read(&text)?.0));
+                message.head = message.head.filter(|_| carries == Some(label));
+            }
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+/// Takes a message and its size, as the server tells of it.
+fn take(came: &mut Vec<(Message, u64)>, message: &Fetched) {
+    if let Some(uid) = message.uid.filter(|_| came.len() < MOST) {
+        let head = message.header.as_deref().and_then(letter::parse);
+        came.push((Message { uid, head }, message.size.unwrap_or(0)));
+    }
 }

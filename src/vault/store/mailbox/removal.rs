@@ -1,8 +1,11 @@
 //! Removing objects: their letters alone, and for good.
 
+use std::collections::HashSet;
+
 use super::{Inner, Lease};
-use crate::error::Result;
-use crate::mail::imap::Failed;
+use crate::error::{Error, Result};
+use crate::mail::imap::{Failed, Item, Special};
+use crate::vault::store::letter::{self, Head, Label};
 use crate::vault::store::{Id, Kind};
 
 impl Inner {
@@ -44,15 +47,52 @@ impl Inner {
         Ok(())
     }
 
-    fn expunge_over(&self, lease: &mut Lease<'_>, uids: &[u32]) -> Result<(), Failed> {
-        if !uids.is_empty() {
-            lease.session.expunge(uids)?;
-            self.forget(uids);
+    pub(super) fn expunge_over(&self, lease: &mut Lease<'_>, uids: &[u32]) -> Result<(), Failed> {
+        if uids.is_empty() {
+            return Ok(());
         }
+        // Gmail keeps what is removed from a folder among all messages.
+        match lease.session.offers().has("X-GM-EXT-1") {
+            true => self.through_trash(lease, uids)?,
+            false => lease.session.expunge(uids)?,
+        }
+        self.forget(uids);
         Ok(())
     }
 
-    pub(super) fn forget(&self, uids: &[u32]) {
+    /// Moves letters to the trash and removes them there.
+    fn through_trash(&self, lease: &mut Lease<'_>, uids: &[u32]) -> Result<(), Failed> {
+        let trash = lease.session.folders(false)?.into_iter().find(|it| it.special == Some(Special::Trash));
+        let Some(trash) = trash.map(|trash| trash.path) else {
+            return Err(Failed::Here(
+                Error::other(format!("{} shows no trash, so nothing is removed from it", self.place))
+                    .hint("let it be shown over IMAP: in Gmail's settings, under labels"),
+            ));
+        };
+        let gone: HashSet<Label> = self.map().as_ref().map_or_else(HashSet::new, |map| {
+            let gone = |(uid, label): (&u32, &Label)| uids.contains(uid).then_some(*label);
+            map.catalogue.letters().filter_map(gone).collect()
+        });
+        let first = lease.session.status(&trash)?.uid_next.unwrap_or(1);
+        lease.session.move_to(uids, &trash)?;
+        // Until the vault's folder is open again, this connection is good for nothing else.
+        lease.astray = true;
+        lease.session.select(&trash)?;
+        let mut ours = Vec::new();
+        let items = [Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"])];
+        lease.session.fetch_from(first, &items, |message| {
+            let head = message.header.as_deref().and_then(letter::parse);
+            // What somebody threw away by hand may still be wanted.
+            let moved = matches!(head, Some(Head::Object(label)) if gone.contains(&label));
+            ours.extend(message.uid.filter(|_| moved));
+        })?;
+        lease.session.expunge(&ours)?;
+        lease.validity = lease.session.select(&self.folder)?.uid_validity;
+        lease.astray = false;
+        Ok(())
+    }
+
+    fn forget(&self, uids: &[u32]) {
         if let Some(map) = &mut *self.map() {
             uids.iter().for_each(|uid| map.forget(*uid));
         }

@@ -26,12 +26,13 @@ impl Inner {
                 Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
                     Trouble::Final(error) => return Err(error),
                     Trouble::NoFolder => return Err(self.no_folder()),
-                    Trouble::Again(error) => {
-                        drop(over);
-                        if !self.waited(waits.next()) {
-                            return Err(error);
+                    Trouble::Again(error) => match waits.next() {
+                        Some(wait) => {
+                            drop(over);
+                            self.rest(*wait);
                         }
-                    }
+                        None => return Err(error),
+                    },
                 },
             }
         }
@@ -62,14 +63,12 @@ impl Inner {
             let look = one.job.label.kind != Kind::Pack || size != one.size;
             if look && !is_intact(lease, uid, &one.job, one.size)? {
                 // With the lowest UID it would count.
-                lease.session.expunge(&[uid])?;
-                self.forget(&[uid]);
+                self.expunge_over(lease, &[uid])?;
                 self.lost(kept.pop());
                 continue;
             }
             let Some(Kept { job, .. }) = kept.pop() else { break };
-            // That it is large enough was seen.
-            let message = Message { uid, size: u64::MAX, head: Some(Head::Object(job.label)) };
+            let message = Message { uid, head: Some(Head::Object(job.label)) };
             if let Some(map) = self.map().as_mut().filter(|map| map.validity == lease.validity) {
                 map.take(&[message], self.which.get(), false);
             }

@@ -90,5 +90,6 @@ fn work(inner: &Inner) {
                     .hint("this is a fault of postkeep's: please report it"),
             ),
         }
+        inner.queue.rest();
     }
 }
