@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use super::servers::{free_ports, run};
+use super::servers::{await_port, free_ports, run};
 use super::watch;
 use crate::common::left_out;
 
@@ -38,6 +38,7 @@ pub fn get() -> Option<&'static Cyrus> {
 
 fn start(packages: &Path) -> Cyrus {
     let dir = tempfile::Builder::new().prefix("postkeep-cyrus-").tempdir().unwrap().keep();
+    let watch = watch(&dir, &["master.pid"]);
     let [port] = free_ports();
     let (home, bin) = (dir.display(), packages.join("usr/lib/cyrus/bin"));
     for folder in ["lib/db", "lib/socket", "lib/log", "spool", "sock", "db", "proc"] {
@@ -68,14 +69,7 @@ fn start(packages: &Path) -> Cyrus {
     master.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", &format!("{bin}/master")]);
     master.args(["-d", "-C", &config.to_string(), "-M"]).arg(dir.join("cyrus.conf"));
     master.arg("-p").arg(dir.join("master.pid"));
-    // Ends the server however this goes on.
-    let cyrus = Cyrus { port, _watch: watch(&dir, &["master.pid"]) };
     run(master.env("LD_LIBRARY_PATH", libraries).env("CYRUS_USER", "nobody"));
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return cyrus;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("Cyrus does not answer");
+    await_port(port, || "Cyrus does not answer".to_owned());
+    Cyrus { port, _watch: watch }
 }

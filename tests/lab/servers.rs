@@ -22,13 +22,18 @@ pub fn start(dir: &Path) -> Ports {
     dovecot(dir, imap, imaps, lmtp, auth);
     postfix(dir, implicit, starttls, relay, lmtp, auth);
     for port in [implicit, starttls, relay, imap, imaps, lmtp] {
-        let until = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "nothing listens on port {port}: {}", logs(dir));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        await_port(port, || logs(dir));
     }
     Ports { implicit, starttls, relay, imap, imaps }
+}
+
+/// Waits until somebody listens on a port.
+pub fn await_port(port: u16, why: impl Fn() -> String) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < until, "nothing listens on port {port}: {}", why());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn logs(dir: &Path) -> String {

@@ -353,6 +353,11 @@ fn translated(said: &str) -> String {
     format!("the vault library says: {said}")
 }
 
+fn cancelled() -> Error {
+    Error::new(error::Kind::Cancelled, "the backup was stopped before it was complete")
+        .hint("run it again: what was stored so far is used")
+}
+
 #[cfg(test)]
 mod tests {
     use super::translated;
@@ -373,9 +378,4 @@ mod tests {
             assert!(translated(said).contains(part), "{said}: {}", translated(said));
         }
     }
-}
-
-fn cancelled() -> Error {
-    Error::new(error::Kind::Cancelled, "the backup was stopped before it was complete")
-        .hint("run it again: what was stored so far is used")
 }

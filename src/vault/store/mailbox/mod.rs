@@ -52,11 +52,11 @@ const PACK: u64 = 8 << 20;
 /// The largest message if nobody says what the server takes.
 const MESSAGE: u64 = 24 << 20;
 
-/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
 /// How often somebody who waits looks whether there is a hurry.
 const STEP: Duration = Duration::from_millis(100);
+
+/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Where a mailbox is, and how it is used.
 pub struct Options {
@@ -213,7 +213,17 @@ impl Inner {
     /// Waits before one more try after so many; whether that is worth it.
     fn wait(&self, tries: usize) -> bool {
         let wait = self.retries.get(tries).filter(|wait| self.pool.has_worked() || **wait <= FIRST_WAIT);
-        self.waited(wait)
+        wait.is_some_and(|wait| self.rest(*wait))
+    }
+
+    /// Waits, unless somebody is in a hurry; whether nobody is.
+    fn rest(&self, mut left: Duration) -> bool {
+        while !left.is_zero() && !self.hurried.load(Relaxed) {
+            let step = left.min(STEP);
+            (self.sleep)(step);
+            left -= step;
+        }
+        !self.hurried.load(Relaxed)
     }
 
     /// A connection, waited for as patiently as for anything else.
@@ -231,17 +241,6 @@ impl Inner {
                 }
             }
         }
-    }
-
-    /// Waits before a further try; false: there is to be none.
-    fn waited(&self, wait: Option<&Duration>) -> bool {
-        let Some(mut left) = wait.copied() else { return false };
-        while !left.is_zero() && !self.hurried.load(Relaxed) {
-            let step = left.min(STEP);
-            (self.sleep)(step);
-            left -= step;
-        }
-        !self.hurried.load(Relaxed)
     }
 
     fn no_folder(&self) -> Error {
@@ -317,10 +316,6 @@ impl Store for Mailbox {
 
     fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()> {
         self.0.remove(kind, ids)
-    }
-
-    fn letters(&self) -> Option<VaultId> {
-        self.0.which.get()
     }
 
     fn traffic(&self) -> Traffic {

@@ -126,15 +126,18 @@ impl Inner {
     /// # Errors
     /// That is of no use, or was tried often enough.
     pub(super) fn again(&self, mut job: Job, why: Option<&Trouble>) -> Result<()> {
-        match why {
-            Some(Trouble::Final(error)) => return Err(error.again()),
-            Some(Trouble::NoFolder) => return Err(self.no_folder()),
-            Some(Trouble::Again(_)) | None if self.waited(self.retries.get(job.tries)) => {}
-            Some(Trouble::Again(error)) => return Err(error.again()),
-            None => {
+        match (why, self.retries.get(job.tries)) {
+            (Some(Trouble::Final(error)), _) | (Some(Trouble::Again(error)), None) => {
+                return Err(error.again());
+            }
+            (Some(Trouble::NoFolder), _) => return Err(self.no_folder()),
+            (None, None) => {
                 return Err(
                     Error::other(self.cannot_store()).caused_by("the server does not keep what it takes")
                 );
+            }
+            (_, Some(wait)) => {
+                self.rest(*wait);
             }
         }
         job.tries += 1;

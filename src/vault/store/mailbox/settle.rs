@@ -26,12 +26,13 @@ impl Inner {
                 Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
                     Trouble::Final(error) => return Err(error),
                     Trouble::NoFolder => return Err(self.no_folder()),
-                    Trouble::Again(error) => {
-                        drop(over);
-                        if !self.waited(waits.next()) {
-                            return Err(error);
+                    Trouble::Again(error) => match waits.next() {
+                        Some(wait) => {
+                            drop(over);
+                            self.rest(*wait);
                         }
-                    }
+                        None => return Err(error),
+                    },
                 },
             }
         }
