@@ -97,7 +97,9 @@ fn text(freed: &Freed, dry: bool) -> String {
     if text.is_empty() {
         text.push_str("nothing to free\n");
     }
-    text.push_str(&format!("in use: {}; unused: {}\n", size(freed.used_bytes), size(freed.unused_bytes)));
+    // What waits to go is not what stays unused.
+    let unused = freed.unused_bytes.saturating_sub(freed.waiting_bytes);
+    text.push_str(&format!("in use: {}; unused: {}\n", size(freed.used_bytes), size(unused)));
     text
 }
 
@@ -128,12 +130,12 @@ mod tests {
         let waiting = Freed {
             waiting_bytes: 4710,
             waiting_until: Some(jiff::Timestamp::UNIX_EPOCH),
-            unused_bytes: 0,
+            unused_bytes: 4000,
             ..Freed::default()
         };
         let told = text(&waiting, false);
         assert!(told.starts_with("4.6 KiB are marked, and go after ") && told.contains("1970"), "{told}");
-        assert!(!told.contains("nothing to free"), "{told}");
+        assert!(told.ends_with("unused: 0 bytes\n") && !told.contains("nothing to free"), "{told}");
         let freed =
             Freed { removed: 1, removed_bytes: 2048, marked_bytes: 4096, used_bytes: 1, ..Freed::default() };
         let told = text(&freed, true);

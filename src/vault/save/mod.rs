@@ -10,6 +10,7 @@
 
 mod choose;
 mod rescue;
+mod said;
 mod slice;
 mod unchanged;
 
@@ -21,12 +22,13 @@ use rustic_core::repofile::SnapshotFile;
 
 pub(crate) use self::choose::CHECKPOINT;
 use self::choose::{Base, Earlier, choose};
+use self::said::plain;
 use self::slice::{Made, Slice};
 use self::unchanged::unchanged;
 use super::adapter::theirs;
-use super::source::{Estimate, KNOWN, Roots, Tally, estimate};
+use super::source::{Estimate, Roots, Tally, estimate};
 use super::store::Id;
-use super::warnings::{Listening, Warnings};
+use super::warnings::Listening;
 use super::{Access, Lock, Vault, names};
 use crate::error::{self, Context, Error, Result};
 use crate::failures::Failures;
@@ -34,9 +36,6 @@ use crate::journal::Journal;
 use crate::profile::FilterRules;
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::run::{Failure, Severity};
-
-/// How many warnings of the library become notes.
-const NOTED: usize = 20;
 
 /// Everything that saving needs to know.
 pub struct Request<'a> {
@@ -326,56 +325,7 @@ impl Sum {
     }
 }
 
-/// What the library said, but for what we name ourselves.
-fn plain(heard: Warnings) -> impl Iterator<Item = String> {
-    let unnamed = heard.list.into_iter().filter(|text| !text.contains(KNOWN)).take(NOTED);
-    let mut notes: Vec<_> =
-        unnamed.map(|text| translated(&text.split_whitespace().collect::<Vec<_>>().join(" "))).collect();
-    notes.dedup();
-    notes.into_iter()
-}
-
-/// A warning of the library in our words, where it is a known one: both tell that what a repair found to be lost is made
-/// good.
-fn translated(said: &str) -> String {
-    let lost = said.strip_prefix("missing blobs in index for unchanged file ");
-    if let Some((path, _)) = lost.and_then(|rest| rest.rsplit_once("; re-reading")) {
-        return format!(
-            "the vault had lost a piece of a file in {path}: it was read again, and is stored anew"
-        );
-    }
-    if let Some(tree) = super::guard::lost_tree(said) {
-        return format!(
-            "the vault had lost a folder's list of entries ({tree}): what is in the folder was read again; \
-             `postkeep verify` says whether older snapshots miss it"
-        );
-    }
-    format!("the vault library says: {said}")
-}
-
 fn cancelled() -> Error {
     Error::new(error::Kind::Cancelled, "the backup was stopped before it was complete")
         .hint("run it again: what was stored so far is used")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::translated;
-
-    #[test]
-    fn known_warnings_of_the_library_become_sentences_and_others_stay() {
-        for (said, part) in [
-            (
-                "missing blobs in index for unchanged file /home/ann; re-reading file",
-                "a file in /home/ann: it was",
-            ),
-            (
-                "ignoring error when loading parent tree abc: Error: `Tree ID `0123456789abcdef` not found in index` (kind: x)",
-                "list of entries (tree 01234567): what",
-            ),
-            ("something else", "the vault library says: something else"),
-        ] {
-            assert!(translated(said).contains(part), "{said}: {}", translated(said));
-        }
-    }
 }

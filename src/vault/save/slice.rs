@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, IndexedFullStatus, ParentOptions, Repository};
 
+use super::Request;
 use super::choose::Base;
-use super::{Request, plain};
+use super::said::plain;
 use crate::error::Result;
 use crate::journal::{LogLine, Op};
 use crate::progress::Event;
