@@ -275,7 +275,7 @@ fn a_spent_budget_pauses_and_the_next_run_goes_on_from_there() {
 fn packs_leave_room_for_mail() {
     let Some(lab) = lab::get() else { return };
     // 48 MB.
-    let place = InMailbox::new(lab, "user23");
+    let place = InMailbox::new(lab, "user33");
     let store = place.store();
     store.create().unwrap();
     let room = store.room().unwrap().unwrap();
