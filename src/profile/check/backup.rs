@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::super::problem::show_file;
 use super::super::wrong::{Wrong, nearest, quote};
-use super::super::{BackupJob, Config, Profile, SecretSource, VaultPlace};
+use super::super::{BackupJob, Config, Profile, SecretSource, VaultPlace, show_size};
 use super::sync::Targets;
 use super::{Disk, Seen, Tell, Told, exclude, is_excluded, real};
+
+/// Bytes that a message with a whole pack may have: a smaller daily budget would never send one.
+const LEAST_BUDGET: u64 = 24_000_000;
 
 /// Vaults in folders of this machine: whose, where, and the path without links.
 pub(super) type Vaults<'a> = Vec<(&'a Profile, &'a VaultPlace, PathBuf)>;
@@ -135,7 +138,16 @@ fn kept(vault: &VaultPlace, folder: &Path, disk: &Disk, told: &mut Told) {
 }
 
 fn mailbox(vault: &VaultPlace, account: &str, config: &Config, told: &mut Told) {
-    if config.mailboxes.contains_key(account) {
+    if let Some(known) = config.mailboxes.get(account) {
+        let budget = known.limits.upload_per_day.unwrap_or(u64::MAX);
+        if budget < LEAST_BUDGET.min(known.limits.message.unwrap_or(u64::MAX)) {
+            let wrong = Wrong::new(format!(
+                "the budget of {} a day for the account {} is less than one message of a vault",
+                show_size(budget),
+                quote(account)
+            ));
+            told.error("vault", wrong.hint("nothing would ever be stored; allow 24 MB a day or more"));
+        }
         return;
     }
     if config.accounts.contains_key(account) {
