@@ -2,7 +2,7 @@
 //!
 //! The `imap` crate does what happens once: login, SELECT, CREATE, quotas. What happens ten thousand times is ours, on
 //! the same socket: commands written ahead, literals that stream to where they belong, answers with the server's own
-//! words. The crate's side of a shared socket is in [`wire`]; its three rules are kept there.
+//! words. The crate's side of a shared socket is in `wire`; its three rules are kept there.
 //!
 //! A [`Dialer`] opens a [`Session`]; one that broke is dropped, and another one opened. Nothing here tries again by
 //! itself: what may be repeated, and when, is for the caller to know.

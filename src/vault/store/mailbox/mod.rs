@@ -4,8 +4,8 @@
 //!   sent with. What is small and everything hangs on (keys, config, index, snapshots) is read back as a whole.
 //! - After a lost answer the folder is asked for what is new before anything is sent again. A letter that came twice
 //!   does no harm: the lowest UID counts, and `remove` takes the others along.
-//! - Packs wait in a queue that is bounded by bytes and worked off over several connections ([`upload`]).
-//! - A map of UIDs ([`map`]), kept on disk ([`cache`]), makes a listing one SELECT and, if there is news, one FETCH.
+//! - Packs wait in a queue that is bounded by bytes and worked off over several connections (`upload`).
+//! - A map of UIDs (`map`), kept on disk (`cache`), makes a listing one SELECT and, if there is news, one FETCH.
 //! - Messages that are none of this vault's are left alone.
 
 mod budget;
