@@ -205,7 +205,7 @@ fn a_store_whose_server_is_not_there_says_so_soon() {
     };
     let (error, slept) = waits(account);
     assert!(error.contains("cannot reach the mail server"), "{error}");
-    assert_eq!(slept, [Duration::ZERO, Duration::from_secs(1)]);
+    assert_eq!(slept.iter().sum::<Duration>(), Duration::from_secs(1));
     let (error, slept) = waits(refused);
     assert!(error.contains("refuses the login") && slept.is_empty(), "{error} {slept:?}");
 }

@@ -63,7 +63,8 @@ fn restic_checks_and_restores_what_we_save() {
     assert_eq!((saved.failures.errors, saved.failures.warnings), (0, 0), "{saved:?}");
     assert_eq!((saved.parent, saved.new, saved.changed, saved.unmodified), (None, 11, 0, 0), "{saved:?}");
     assert_eq!(saved.notes, <[String; 0]>::default());
-    assert!(saved.stored > 9 << 20 && saved.stored < 10 << 20, "{saved:?}");
+    // Two files with the same content may be read at once: then some of it may be stored twice.
+    assert!(saved.stored > 9 << 20 && saved.stored < saved.bytes, "{saved:?}");
     lab.restic_ok(&["check", "--read-data"]);
     assert_eq!(tree(&lab.restored()), tree(&lab.path("source")));
 

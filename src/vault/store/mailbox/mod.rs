@@ -42,7 +42,7 @@ use super::which::Which;
 use super::{Found, Id, Kind, Room, Store, Traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::mail::imap::{Failed, Patience};
+use crate::mail::imap::{Failed, Meaning, Patience};
 use crate::mail::secret::Secret;
 use crate::profile::Imap;
 
@@ -194,7 +194,10 @@ impl Inner {
             let trouble = match self.pool.lease() {
                 Ok(mut lease) => match work(&mut lease) {
                     Ok(done) => return Ok(Some(done)),
-                    Err(failed) => self.pool.trouble(failed, &format!("cannot {what} {}", self.place)),
+                    Err(failed) => {
+                        lease.astray |= failed.meaning() == Meaning::Later;
+                        self.pool.trouble(failed, &format!("cannot {what} {}", self.place))
+                    }
                 },
                 Err(trouble) => trouble,
             };

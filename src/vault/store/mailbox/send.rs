@@ -3,7 +3,7 @@
 use super::queue::Job;
 use super::{Inner, Trouble};
 use crate::error::{Error, Result};
-use crate::mail::imap::{Appended, Outbox, Outgoing};
+use crate::mail::imap::{Appended, Meaning, Outbox, Outgoing};
 use crate::vault::store::Kind;
 use crate::vault::store::letter::{self, LineEnd};
 
@@ -97,8 +97,12 @@ impl Inner {
         lease.count();
         let Batch { sent, stopped, .. } = batch;
         let broken = done.err().map(|failed| self.pool.trouble(failed, &self.cannot_store()));
+        // A server that is confused about a folder stays so as long as the connection lasts.
+        lease.astray = sent
+            .iter()
+            .any(|one| matches!(&one.result, Appended::Refused { no, .. } if no.meaning() == Meaning::Later));
         // A broken one goes back at once: another one is needed, and they are counted.
-        let lease = Some(lease).filter(|lease| !lease.session.is_broken());
+        let lease = Some(lease).filter(|lease| !lease.session.is_broken() && !lease.astray);
         let mut kept = Vec::new();
         for Sent { job, size, result } in sent {
             match result {
