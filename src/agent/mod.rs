@@ -55,6 +55,7 @@ use crate::scheduler::Pending;
 use crate::state::{Access, Begun, Guard, Query, Root, State};
 use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
+use crate::vault::names::host;
 
 /// How often, and how long, a run waits for its profile's lock: `status` holds it for a moment to see whether it is free.
 const LOCK_TRIES: u32 = 10;
@@ -408,13 +409,6 @@ pub fn preview_backup(
         vaults: &Vaults::new(state_dir, &config.mailboxes, &job.password),
     };
     request.preview()
-}
-
-/// The machine's name.
-fn host() -> String {
-    let name = rustix::system::uname();
-    let name = name.nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".into() } else { name }
 }
 
 fn new_id(now: Timestamp) -> RunId {

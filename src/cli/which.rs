@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
 use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
+pub(super) use crate::vault::names::host;
 use crate::vault::open::{Local, Opener};
 use crate::vault::snapshot::Scope;
 use crate::vault::store::Store;
@@ -186,11 +187,6 @@ impl Chosen {
             None => format!("--vault {} --vault-password-file FILE", self.place),
         }
     }
-}
-
-/// This machine's name.
-pub(super) fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// This user's name, else his number.

@@ -1,8 +1,15 @@
-//! Names of users and groups, from whatever service the machine has them.
+//! Names of users and groups, from whatever service the machine has them, and of the machine itself.
 
 use std::collections::HashMap;
 
 use nix::unistd::{Gid, Group, Uid, User};
+
+/// The machine's name. Runs, locks and snapshots bear it, so it is the same for all of them.
+pub(crate) fn host() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".into() } else { name }
+}
 
 /// The name of a user.
 pub(crate) fn user(uid: u32) -> Option<String> {

@@ -20,6 +20,7 @@ use self::object::Object;
 use super::Vault;
 use super::adapter::Adapter;
 use super::crypt::Key;
+use super::names::host;
 use super::store::{Id, Kind, Store};
 use crate::clock::{Clock, System};
 use crate::error::{self, Error, Result};
@@ -259,10 +260,6 @@ fn withstand_restic() {
         // Where that fails, `restic unlock` on this machine ends this process, no more.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGHUP, heard);
     });
-}
-
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Whether a process of this machine lives, be it another user's.
