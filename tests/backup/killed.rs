@@ -72,8 +72,11 @@ fn a_folder_outlives_every_kill() {
     killed(&backup, kills());
     if has_restic() {
         restic_agrees(&backup, &backup.path("vault"));
-        let locks = fs::read_dir(backup.path("vault/locks")).unwrap().count();
-        assert_eq!(locks, 0, "locks are left");
+        let locks = fs::read_dir(backup.path("vault/locks")).unwrap();
+        let names = locks.map(|lock| lock.unwrap().file_name().into_string().unwrap());
+        // Half a file of a process that was killed is no lock; it is swept when it is old.
+        let left: Vec<_> = names.filter(|name| name.len() == 64).collect();
+        assert!(left.is_empty(), "locks are left: {left:?}");
     }
 }
 
