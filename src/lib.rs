@@ -27,7 +27,7 @@
 //! run  profile
 //! replica  child
 //! entry
-//! error  clock  progress  figures
+//! error  clock  progress  figures  mutex
 //! ```
 //!
 //! Only [`agent`] knows history, report and outbox together; [`report`], [`sync::plan`], [`scheduler`] and
@@ -47,6 +47,7 @@ pub mod filter;
 pub mod folder;
 pub mod journal;
 pub mod mail;
+pub mod mutex;
 pub mod profile;
 pub mod progress;
 pub mod replica;

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use crate::error::{Context as _, Error, Kind, Result};
+use crate::mutex::lock;
 use crate::profile::{self, Env, Loaded, Seen};
 
 /// Everything that is in the configuration's folder `dir`, checked against the disk too. `state` is the state folder.
@@ -74,17 +75,17 @@ struct Looking {
 /// folder above it and is not over yet.
 pub fn look_in_time(path: &Path) -> Seen {
     static LOOKING: LazyLock<Mutex<Looking>> = LazyLock::new(Mutex::default);
-    let mut looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut looking = lock(&LOOKING);
     let lost = Arc::clone(&looking.lost);
-    if lost.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|lost| path.starts_with(lost)) {
+    if lock(&lost).iter().any(|lost| path.starts_with(lost)) {
         return Seen::Unknown;
     }
     let looker = looking.looker.get_or_insert_with(|| Looker::start(Arc::clone(&lost)));
     // It takes the path off the list when it has looked, however late that is.
-    lost.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    lock(&lost).insert(path.to_owned());
     let asked = looker.ask.send(path.to_owned());
     if asked.is_err() {
-        lost.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        lock(&lost).remove(path);
     }
     let answer = asked.ok().and_then(|()| looker.seen.recv_timeout(PATIENCE).ok());
     answer.unwrap_or_else(|| {
@@ -101,7 +102,7 @@ impl Looker {
         let thread = std::thread::Builder::new().name("look".into()).spawn(move || {
             while let Ok(path) = asked.recv() {
                 let found = look_at(&path);
-                lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
+                lock(&lost).remove(&path);
                 if tell.send(found).is_err() {
                     return;
                 }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::journal::{Journal, LogLine};
+use crate::mutex::lock;
 use crate::state::{LogSpool, Spooled};
 
 /// How much of a log a kill may cost.
@@ -31,7 +32,7 @@ impl<'a> Log<'a> {
 impl Journal for Log<'_> {
     fn line(&self, line: &LogLine<'_>) {
         let text = line.to_string();
-        let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spool = lock(&self.spool);
         // A log that cannot be written must not stop a run: the history says that it is cut short.
         let _ = spool.line(&text).and_then(|()| spool.flush_if_older(self.clock.now(), LOG_AGE));
     }

@@ -3,12 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Agent;
 use crate::error::{Error, Result};
 use crate::mail::webhook::{self, Body, Refusal};
+use crate::mutex::lock;
 use crate::profile::{Ping, Profile};
 use crate::run::{Run, RunId, Status};
 
@@ -57,7 +58,7 @@ impl Agent<'_> {
             let _ = send(&address(&ping, "/start", run), "", USUAL, &stop);
             drop(tell);
         });
-        let mut begun = self.pings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = lock(&self.pings.0);
         begun.push(Begun { run, over, told });
     }
 
@@ -87,7 +88,7 @@ impl Agent<'_> {
     /// Waits for the heartbeat of the beginning: it must not come after that of the end.
     fn settle_start(&self, run: RunId, patience: Patience) {
         let begun = {
-            let mut all = self.pings.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = lock(&self.pings.0);
             all.iter().position(|begun| begun.run == run).map(|at| all.swap_remove(at))
         };
         if let Some(begun) = begun {

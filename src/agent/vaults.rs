@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::backup;
 use crate::error::Result;
+use crate::mail::secret;
 use crate::profile::{Imap, SecretSource, VaultPlace};
 use crate::vault::Vault;
 use crate::vault::ledger::Ledger;
@@ -43,7 +44,7 @@ impl<'a> Vaults<'a> {
 
 impl backup::Vaults for Vaults<'_> {
     fn open(&self, place: &VaultPlace) -> Result<Vault> {
-        self.opener.open(place, self.password, self.ledger(place))
+        self.opener.open(place, secret::fetch(self.password)?.expose(), self.ledger(place))
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::outcome::Sum;
+use self::pause::Left;
 use crate::error::{Error, Kind, Result};
 use crate::failures::Failures;
 use crate::journal::{Journal, LogLine};
@@ -77,6 +78,19 @@ pub struct Preview {
     pub per_day: BTreeMap<VaultPlace, u64>,
 }
 
+/// Why a vault has no new snapshot.
+struct Unsaved {
+    error: Error,
+    /// What is left to be sent, where a budget stopped it.
+    left: Option<Left>,
+}
+
+impl From<Error> for Unsaved {
+    fn from(error: Error) -> Self {
+        Self { error, left: None }
+    }
+}
+
 impl Request<'_> {
     /// Saves into each vault. Whatever goes wrong is in the outcome.
     pub fn run(&self) -> Outcome {
@@ -94,22 +108,24 @@ impl Request<'_> {
             match saved {
                 Ok(saved) => sum.saved(saved, kept, self.journal),
                 // What goes wrong while a run is being stopped, a lost server that is not waited for, is no failure.
-                Err(error) if error.kind() == Kind::Cancelled || self.meter.is_cancelled() => {
+                Err(Unsaved { error, .. })
+                    if error.kind() == Kind::Cancelled || self.meter.is_cancelled() =>
+                {
                     sum.unsaved(kept, &self.meter.snapshot());
                     sum.cancelled();
                     break;
                 }
-                Err(error) if error.kind() == Kind::Paused => {
-                    let pause = self.pause(place, &error);
+                Err(Unsaved { error, left }) if error.kind() == Kind::Paused => {
+                    let pause = self.pause(place, &error, left);
                     sum.unsaved(kept, &self.meter.snapshot());
                     sum.paused(pause);
                 }
                 // There is nothing in the source: that is so for every vault.
-                Err(error) if error.kind() == Kind::Stopped => {
+                Err(Unsaved { error, .. }) if error.kind() == Kind::Stopped => {
                     sum.stopped(&error);
                     break;
                 }
-                Err(error) => {
+                Err(Unsaved { error, .. }) => {
                     self.journal.line(&LogLine {
                         op: crate::journal::Op::Failed,
                         bytes: 0,
@@ -152,14 +168,14 @@ impl Request<'_> {
         }
     }
 
-    fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved> {
+    fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved, Unsaved> {
         let named = |error: Error| error.naming(&self.job.named(self.profile, place));
         let vault = self.vaults.open(place).map_err(named)?;
         let saved = self.patiently(|| vault.save(&self.request())).map_err(named);
         // What a run that was cut short sent is not lost, and not sent again.
         kept.stored = vault.store().traffic().up;
         kept.added = self.meter.snapshot().bytes_done;
-        let mut saved = saved?;
+        let mut saved = saved.map_err(|error| Unsaved { left: self.left(place, &vault, &error), error })?;
         kept.snapshot = Some(saved.snapshot.to_string());
         kept.tree = Some(saved.tree.to_string());
         kept.parent = saved.parent.map(|parent| parent.to_string());

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Request;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::figures::size;
 use crate::profile::{VaultPlace, show_size};
 use crate::run::Paused;
+use crate::vault::Vault;
 use crate::vault::snapshot::is_checkpoint;
 
 /// How long a mailbox rests of which nobody knows when it takes more.
@@ -17,16 +18,15 @@ const ON_THE_WIRE: (u64, u64) = (100, 72);
 
 /// What is left to be sent.
 #[derive(Clone, Copy)]
-struct Left {
+pub(super) struct Left {
     bytes: u64,
     of: u64,
 }
 
 impl Request<'_> {
     /// What is told of a pause.
-    pub(super) fn pause(&self, place: &VaultPlace, error: &Error) -> Paused {
+    pub(super) fn pause(&self, place: &VaultPlace, error: &Error, left: Option<Left>) -> Paused {
         let budget = self.vaults.budget(place);
-        let left = budget.and_then(|_| self.left(place));
         let until =
             self.vaults.goes_on(place).or_else(|| self.now.checked_add(REST).ok()).unwrap_or(self.now);
         let done = budget.zip(left).and_then(|((_, per_day), left)| done(left.bytes, per_day, until));
@@ -44,10 +44,15 @@ impl Request<'_> {
         Paused { reason, until, done }
     }
 
-    /// How many bytes of the sources no snapshot holds yet, about.
-    fn left(&self, place: &VaultPlace) -> Option<Left> {
+    /// How many bytes of the sources no snapshot holds yet, about, where a budget stopped the work on this vault. The
+    /// run came to no end, so it does not know how much there is.
+    pub(super) fn left(&self, place: &VaultPlace, vault: &Vault, error: &Error) -> Option<Left> {
+        if error.kind() != Kind::Paused {
+            return None;
+        }
+        self.vaults.budget(place)?;
         let all = self.request().estimate().ok()?.0.bytes;
-        let snapshots = self.vaults.open(place).and_then(|vault| vault.snapshots()).ok()?;
+        let snapshots = vault.snapshots().ok()?;
         let ours = snapshots.iter().filter(|one| one.label == self.profile && one.hostname == self.host);
         let held = |checkpoint: bool| {
             ours.clone()

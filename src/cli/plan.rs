@@ -15,6 +15,7 @@ use crate::agent;
 use crate::clock::System;
 use crate::error::Result;
 use crate::figures::{count, of, size};
+use crate::mutex::lock;
 use crate::profile::{Config, Job, Profile, SyncJob};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::Stop;
@@ -72,7 +73,7 @@ pub(super) fn show(
 fn show_sync(profile: &Profile, job: &SyncJob, ctx: &Context) -> Result<u8> {
     let held = Mutex::new((Vec::new(), 0_u64));
     let take = |line: Line| {
-        let mut held = held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held = lock(&held);
         if held.0.len() < MOST { held.0.push(line) } else { held.1 += 1 }
     };
     let shown = Shown::new(ctx);

@@ -1,7 +1,7 @@
 //! A run's progress: a bar on a terminal, a quiet line a minute elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,6 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Context, out};
 use crate::figures::{count, duration_ms, size};
+use crate::mutex::lock;
 use crate::progress::{Event, Listener, Phase, Snapshot};
 
 /// How often a run that has no terminal says that it is alive.
@@ -70,7 +71,7 @@ const WORKING: &str = "{msg}";
 
 impl Listener for Shown {
     fn event(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         match event {
             Event::Started { profile } => state.profile.clone_from(profile),
             Event::Phase(phase) => {

@@ -1,5 +1,6 @@
 //! Which vault a verb works on: one of a profile's, or one that is named on the command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::mail::secret;
 use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
+use crate::vault::ledger::Ledger;
 pub(super) use crate::vault::names::host;
 use crate::vault::open::{Local, Opener};
 use crate::vault::snapshot::Scope;
@@ -46,8 +48,8 @@ pub(super) struct Chosen {
     pub password: SecretSource,
     /// The profile it is one of.
     pub profile: Option<(String, BackupJob)>,
-    /// The account of a vault in a mailbox.
-    pub mailbox: Option<Imap>,
+    /// The accounts with a mailbox, by name.
+    mailboxes: BTreeMap<String, Imap>,
     local: Local,
 }
 
@@ -76,13 +78,10 @@ impl Which {
                 .hint("profiles with kind = \"backup\" have one"));
         };
         let place = self.one_of(&job)?.clone();
-        let mailbox = match &place {
-            VaultPlace::Mailbox { account, .. } => config.mailboxes.get(account).cloned(),
-            _ => None,
-        };
         let password = job.password.clone();
         let profile = Some((name.clone(), job));
-        Ok((Chosen { place, password, profile, mailbox, local: Local::new(&ctx.state_dir) }, rest))
+        let (mailboxes, local) = (config.mailboxes, Local::new(&ctx.state_dir));
+        Ok((Chosen { place, password, profile, mailboxes, local }, rest))
     }
 
     fn password(&self) -> Result<Option<SecretSource>> {
@@ -98,13 +97,12 @@ impl Which {
 
     fn bare(&self, text: &str, password: SecretSource, ctx: &Context) -> Result<Chosen> {
         let place = parse(text)?;
-        let mailbox = match &place {
-            VaultPlace::Mailbox { account, .. } => {
-                config::load_some(ctx, &[])?.0.mailboxes.get(account).cloned()
-            }
-            _ => None,
+        let mailboxes = match &place {
+            VaultPlace::Mailbox { .. } => config::load_some(ctx, &[])?.0.mailboxes,
+            // On a bare machine there is no configuration.
+            _ => BTreeMap::new(),
         };
-        Ok(Chosen { place, password, profile: None, mailbox, local: Local::new(&ctx.state_dir) })
+        Ok(Chosen { place, password, profile: None, mailboxes, local: Local::new(&ctx.state_dir) })
     }
 
     /// The profile's vault that is meant.
@@ -148,28 +146,40 @@ impl Chosen {
         self.open_with(secret::fetch(&self.password)?.expose())
     }
 
-    /// What it is kept on.
-    ///
-    /// # Errors
-    /// The place cannot be reached.
-    pub fn store(&self) -> Result<Arc<dyn Store>> {
-        let account = match &self.place {
-            VaultPlace::Mailbox { account, .. } => account.as_str(),
-            _ => "",
-        };
-        let mailboxes = self.mailbox.iter().map(|mailbox| (account.to_owned(), mailbox.clone())).collect();
-        let opener = Opener { mailboxes: &mailboxes, local: self.local.clone() };
-        let ledger = if self.mailbox.is_some() { opener.ledger(account)? } else { None };
-        opener.store(&self.place, ledger)
-    }
-
     /// Opens it with a password that is known already.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn open_with(&self, password: &str) -> Result<Vault> {
-        Vault::open(self.store()?, password, &self.local.keys, &self.local.cache)
-            .map_err(|error| error.naming(&self.words()))
+        let opened = self.opener().open(&self.place, password, self.ledger()?);
+        opened.map_err(|error| error.naming(&self.words()))
+    }
+
+    /// What it is kept on.
+    ///
+    /// # Errors
+    /// The place cannot be reached.
+    pub fn store(&self) -> Result<Arc<dyn Store>> {
+        self.opener().store(&self.place, self.ledger()?)
+    }
+
+    /// The account of a vault in a mailbox.
+    pub fn mailbox(&self) -> Option<&Imap> {
+        match &self.place {
+            VaultPlace::Mailbox { account, .. } => self.mailboxes.get(account),
+            _ => None,
+        }
+    }
+
+    fn opener(&self) -> Opener<'_> {
+        Opener { mailboxes: &self.mailboxes, local: self.local.clone() }
+    }
+
+    fn ledger(&self) -> Result<Option<Arc<Ledger>>> {
+        match &self.place {
+            VaultPlace::Mailbox { account, .. } => self.opener().ledger(account),
+            _ => Ok(None),
+        }
     }
 
     /// Whose snapshots are meant where none is named.

@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 pub use self::read::Reader;
 use crate::entry::show;
 use crate::error::{Context, Result};
+use crate::mutex::lock;
 
 /// The file's name in the state folder.
 const NAME: &str = "agent.log";
@@ -65,7 +66,7 @@ impl Journal {
         let stamped = format!("{time} {line}\n");
         let heard = if self.bare { format!("{line}\n") } else { stamped.clone() };
         let _ = io::stderr().lock().write_all(heard.as_bytes());
-        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut to = lock(&self.to);
         if to.size > 0 && to.size + stamped.len() as u64 > self.most {
             let _ = fs::rename(&self.path, &self.earlier);
         }

@@ -7,13 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::work::Shared;
 use crate::error::{Context, Error, Result};
+use crate::mutex::lock;
 use crate::scheduler::View;
 use crate::state::{Query, RunRow, State};
 
@@ -119,7 +120,7 @@ pub(super) fn write_status(shared: &Shared, path: &Path, config_dir: &Path, writ
                 continue;
             }
             let said = ask_ourselves(&shared, &path, &config_dir).err().map(|error| error.one_line());
-            let mut before = mine.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut before = lock(&mine.trouble);
             if let Some(said) = said.as_ref().filter(|said| before.as_ref() != Some(said)) {
                 shared.journal.say(shared.clock.now(), said);
             }

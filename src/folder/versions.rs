@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{AtFlags, Mode, RenameFlags};
@@ -17,6 +17,7 @@ use super::list::{list, open_folder, stat};
 use super::meta::{self, Handle};
 use super::remove::remove_tree;
 use crate::entry::{Kind, Name, RelPath};
+use crate::mutex::lock;
 use crate::replica::{Retired, Seen};
 use crate::run::RunId;
 
@@ -162,7 +163,7 @@ impl Versions {
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<RelPath, Arc<OwnedFd>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 

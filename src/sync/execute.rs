@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::join::Policy;
 use super::plan::{Act, FolderPlan, Plan};
@@ -15,6 +15,7 @@ use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::failures::{self, Failures, error, said};
 use crate::filter::Filter;
 use crate::journal::{Journal, LogLine, Op};
+use crate::mutex::lock;
 use crate::progress::{Event, Listener, Meter};
 use crate::replica::{Attributes, Place, Replica, Seen};
 use crate::run::{Counts, Failure, Message, Severity};
@@ -146,7 +147,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
 
     /// Why the execution ended early, if it did.
     pub fn reason(&self) -> Option<Message> {
-        self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.brakes.reason).clone()
     }
 
     fn phase<J: Send>(&self, total: &mut Tally, jobs: Vec<J>, job: impl Fn(&mut Tally, J, &Stack<J>) + Sync) {
@@ -351,8 +352,7 @@ impl<S: Replica, T: Replica> Executor<'_, S, T> {
             let hints = failure.hint.take().into_iter().collect();
             if !self.brakes.halted.swap(true, Relaxed) {
                 let text = format!("nothing more can be written to the target: {}", failures::reason(cause));
-                *self.brakes.reason.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Message { text, hints });
+                *lock(&self.brakes.reason) = Some(Message { text, hints });
             }
         }
         self.fail(tally, failure);

@@ -5,6 +5,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::mutex::lock;
+
 /// How often the caller hears about the progress.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -33,7 +35,7 @@ impl<J> Stack<J> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<J>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The next job; None when there is and will be none.

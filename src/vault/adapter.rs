@@ -1,7 +1,7 @@
 //! A [`Store`] as rustic_core wants it.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use rustic_core::{BytesList, ErrorKind, FileType, ReadBackend, RusticError, RusticResult, WriteBackend};
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::store::{Found, Id, Kind, Store};
 use crate::error::Error;
+use crate::mutex::lock;
 
 /// The most memory that deriving a key from a password may take, in bytes. restic asks for 128 MiB at most; whoever
 /// can write to the store could ask for any amount.
@@ -208,10 +209,6 @@ impl WriteBackend for Adapter {
     fn remove(&self, tpe: FileType, id: &rustic_core::Id, _: bool) -> RusticResult<()> {
         self.store.remove(kind(tpe), &[ours(id)]).map_err(|error| self.keep(error))
     }
-}
-
-fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn kind(tpe: FileType) -> Kind {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,6 +10,7 @@ use super::store::Traffic;
 use super::store::mailbox::{Budget, Spent};
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::profile::Limits;
 use crate::state::{Quarter, State, falls_to};
 
@@ -74,13 +75,13 @@ impl Ledger {
     /// What was sent in the last 24 hours, and how much may be; None: there is no limit.
     pub fn sent(&self) -> Option<(u64, u64)> {
         let limit = self.limits.upload_per_day?;
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = lock(&self.book);
         Some((book.used(Way::Up, self.clock.now()), limit))
     }
 
     /// The pause that stopped something, if one did.
     pub fn pause(&self) -> Option<Spent> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).pause
+        lock(&self.book).pause
     }
 
     fn may(&self, way: Way, bytes: u64) -> Result<(), Spent> {
@@ -90,7 +91,7 @@ impl Ledger {
         };
         let Some(limit) = limit else { return Ok(()) };
         let now = self.clock.now();
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = lock(&self.book);
         if book.taken(way, now).saturating_add(bytes) <= limit {
             book.promise(way, bytes);
             return Ok(());
@@ -175,7 +176,7 @@ impl Budget for Ledger {
     }
 
     fn used(&self, traffic: Traffic) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = lock(&self.book);
         book.unsaved.up += traffic.up;
         book.unsaved.down += traffic.down;
         book.promised.up = book.promised.up.saturating_sub(traffic.up);
@@ -187,12 +188,12 @@ impl Budget for Ledger {
 
     fn settle(&self) {
         let now = self.clock.now();
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).save(&self.account, now);
+        lock(&self.book).save(&self.account, now);
     }
 
     fn throttled(&self) -> Spent {
         let until = self.clock.now().checked_add(THROTTLED).ok();
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).paused(until)
+        lock(&self.book).paused(until)
     }
 }
 

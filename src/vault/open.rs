@@ -10,8 +10,7 @@ use super::login::Guard;
 use super::store::{Store, folder, mailbox, maildir};
 use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
-use crate::mail::secret;
-use crate::profile::{Imap, SecretSource, VaultPlace};
+use crate::profile::{Imap, VaultPlace};
 
 /// Where this machine keeps what makes vaults quick to open.
 #[derive(Debug, Clone)]
@@ -83,16 +82,9 @@ impl Opener<'_> {
     /// Opens the vault at a place.
     ///
     /// # Errors
-    /// [`Vault::open`]'s, and those of the password's source.
-    pub fn open(
-        &self,
-        place: &VaultPlace,
-        password: &SecretSource,
-        ledger: Option<Arc<Ledger>>,
-    ) -> Result<Vault> {
-        let store = self.store(place, ledger)?;
-        let password = secret::fetch(password)?;
-        Vault::open(store, password.expose(), &self.local.keys, &self.local.cache)
+    /// [`Vault::open`]'s, and the place cannot be reached.
+    pub fn open(&self, place: &VaultPlace, password: &str, ledger: Option<Arc<Ledger>>) -> Result<Vault> {
+        Vault::open(self.store(place, ledger)?, password, &self.local.keys, &self.local.cache)
     }
 
     /// The account of what a mailbox carried; None where its provider limits nothing.

@@ -3,9 +3,11 @@
 //! It leaves out what it cannot read and says so to the `log` crate alone, where nobody listens. No failure may be lost:
 //! each warning reaches every [`Listening`] of this process.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once};
 
 use log::{LevelFilter, Log, Metadata, Record};
+
+use crate::mutex::lock;
 
 /// How many warnings are kept; the rest is counted.
 const MOST: usize = 1_000;
@@ -27,7 +29,7 @@ static LOGGER: Logger = Logger;
 static INSTALL: Once = Once::new();
 
 fn heard() -> MutexGuard<'static, Vec<(u64, Warnings)>> {
-    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&HEARD)
 }
 
 struct Logger;

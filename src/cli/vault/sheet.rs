@@ -46,7 +46,7 @@ pub(super) fn run(args: &SheetArgs, ctx: &Context) -> Result<ExitCode> {
     let password = args.with_password.then(|| secret::fetch(&chosen.password)).transpose()?;
     let facts = Facts {
         place: &chosen.place,
-        mailbox: chosen.mailbox.as_ref(),
+        mailbox: chosen.mailbox(),
         id: vault.id(),
         letters: vault.store().letters().map(|id| id.to_string()),
         sources: sources(&chosen),

@@ -11,7 +11,7 @@ mod route;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -21,6 +21,7 @@ use self::route::Routes;
 use super::event::Event;
 use super::protocol::Watched;
 use crate::error::{Context, Result};
+use crate::mutex::lock;
 use crate::profile::Profile;
 
 /// Of so many looks, one a minute, each lets a profile run whose source cannot be watched.
@@ -68,14 +69,14 @@ impl Watch {
     /// To be called each minute.
     pub fn look(&self) {
         // Where nothing is watched nobody is woken up.
-        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        if !lock(&self.seen).is_empty() {
             let _ = self.tell.send(Command::Look);
         }
     }
 
     /// How the sources are watched.
     pub fn seen(&self) -> Vec<Watched> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
     }
 }
 
@@ -106,7 +107,7 @@ impl Keeper {
     fn begin(&mut self) {
         let routes = Arc::clone(&self.routes);
         let heard = move |event: notify::Result<notify::Event>| {
-            routes.lock().unwrap_or_else(PoisonError::into_inner).hear(event);
+            lock(&routes).hear(event);
         };
         let config = notify::Config::default().with_follow_symlinks(false);
         // Without events everything is looked through now and then.
@@ -121,7 +122,7 @@ impl Keeper {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Routes> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.routes)
     }
 
     fn set(&mut self, profiles: &[Profile]) {
@@ -209,7 +210,7 @@ impl Keeper {
             }
         }
         let seen = seen.into_iter().map(|(profile, polled)| Watched { profile: profile.into(), polled });
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
+        *lock(&self.seen) = seen.collect();
     }
 }
 

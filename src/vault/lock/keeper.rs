@@ -11,6 +11,7 @@ use super::object::STALE;
 use super::{Access, Bench, own};
 use crate::clock::{Clock, System};
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::vault::store::{Id, Kind};
 
 /// How often a lock is renewed. restic's figure.
@@ -93,7 +94,7 @@ impl Drop for Keeper {
 
 impl Shared {
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     fn keep(&self) {

@@ -1,10 +1,11 @@
 //! What is counted and noted while the sources are read, by several threads at once.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 use crate::failures::{Failures, error, said};
+use crate::mutex::lock;
 use crate::run::{MAX_FAILURES, Severity};
 
 /// How many paths a note names.
@@ -151,8 +152,4 @@ impl Tally {
         let vanished = lock(&self.vanished).note("gone before it was read");
         mounts.into_iter().chain(vanished).collect()
     }
-}
-
-fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    what.lock().unwrap_or_else(PoisonError::into_inner)
 }

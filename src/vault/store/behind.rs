@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::Id;
 use super::sticky::Sticky;
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// How many bytes of packs may wait or be on their way: two of the usual 16 MiB, and a bit.
 const BOUND: usize = 40 << 20;
@@ -127,7 +128,7 @@ impl Drop for Behind {
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
 use super::sticky::Sticky;
 use super::{Counter, Found, Id, Kind, Store, Traffic, fits_memory, not_there, within};
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// What is asked of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Memory {
 impl Memory {
     /// From now on calls fail as `fault` says. It may also just look.
     pub fn faults(&self, fault: impl Fn(Call) -> Option<Error> + Send + Sync + 'static) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(fault));
+        *lock(&self.fault) = Some(Box::new(fault));
     }
 
     /// The same objects through a new store, without its faults and failures: as another process has them.
@@ -55,11 +56,11 @@ impl Memory {
     }
 
     fn objects(&self) -> MutexGuard<'_, BTreeMap<(Kind, Id), Bytes>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.objects)
     }
 
     fn obey(&self, call: Call) -> Result<()> {
-        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*lock(&self.fault) {
             Some(fault) => fault(call).map_or(Ok(()), Err),
             None => Ok(()),
         }

@@ -1,8 +1,9 @@
 //! The first failure to store something, which every later write tells too.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// Nothing, or the first failure.
 #[derive(Debug, Default)]
@@ -11,7 +12,7 @@ pub(super) struct Sticky(Mutex<Option<Error>>);
 impl Sticky {
     /// Fails if anything has failed.
     pub(super) fn check(&self) -> Result<()> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*lock(&self.0) {
             Some(error) => Err(error.again()),
             None => Ok(()),
         }
@@ -20,7 +21,7 @@ impl Sticky {
     /// Keeps a failure, if it is the first, and hands the result on.
     pub(super) fn keep<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = lock(&self.0);
             kept.get_or_insert_with(|| error.again());
         }
         result

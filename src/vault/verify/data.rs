@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::index::Known;
 use super::{BENT, Bad, Problems, short};
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::progress::Meter;
 use crate::vault::Vault;
 use crate::vault::blob::{Damage, Location, Opener};
@@ -85,7 +86,7 @@ fn pack(
     bad: &Mutex<Bad>,
 ) {
     let lose = |why: String| {
-        bad.lock().unwrap_or_else(std::sync::PoisonError::into_inner).packs.insert(*id);
+        lock(bad).packs.insert(*id);
         problems.damage(format!("pack {} cannot be read: {why}", short(id)), BENT);
     };
     if size > LARGEST {
@@ -107,7 +108,7 @@ fn pack(
     if whole && broken.is_empty() {
         return;
     }
-    let mut bad = bad.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut bad = lock(bad);
     bad.blobs.extend(broken.iter().map(|(id, _)| *id));
     let what = match (broken.first(), whole) {
         (Some((_, damage)), _) => {

@@ -18,6 +18,7 @@ use super::blob::Opener;
 use super::store::{Found, Id, Kind};
 use super::{Access, Vault};
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::progress::Meter;
 
 /// The most problems that are kept by name.
@@ -83,7 +84,7 @@ struct Problems(Mutex<(Vec<Problem>, u64)>);
 
 impl Problems {
     fn add(&self, weight: Weight, what: impl Into<String>, todo: impl Into<String>) {
-        let mut held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held = lock(&self.0);
         held.1 += u64::from(weight == Weight::Damage);
         if held.0.len() < MOST {
             held.0.push(Problem { weight, what: what.into(), todo: todo.into() });

@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::entry::show;
 use crate::error::{Context, Error, Result};
 use crate::mail;
+use crate::mutex::lock;
 
 /// The largest message, in bytes: what most mail servers take, so that the Maildir may move to one.
 const MESSAGE: u64 = 24 << 20;
@@ -81,7 +82,7 @@ impl Maildir {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 
     /// Looks at what is there now.
