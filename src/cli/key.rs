@@ -131,6 +131,7 @@ fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode> {
     let head = ["id", "made", "user", "host", ""].map(str::to_owned).to_vec();
     let row = |key: &Listed| {
         let note = match key {
+            Listed { own: true, readable: false, .. } => "yours, damaged",
             Listed { own: true, .. } => "yours",
             Listed { readable: false, .. } => "damaged",
             _ => "",

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use rustic_core::repofile::KeyFile;
 use rustic_core::{BytesList, ErrorKind, FileType, ReadBackend, RusticError, RusticResult, WriteBackend};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,9 @@ use crate::mutex::lock;
 /// The most memory that deriving a key from a password may take, in bytes. restic asks for 128 MiB at most; whoever
 /// can write to the store could ask for any amount.
 const SCRYPT_MEMORY: u64 = 1 << 30;
+
+/// How rustic_core says that a password does not open a key.
+const NOT_THIS_KEY: &str = "C001";
 
 /// The store behind rustic_core's traits.
 ///
@@ -28,6 +32,8 @@ pub(super) struct Adapter {
     /// Snapshots are not stored.
     withheld: AtomicBool,
     last_snapshot: Mutex<Option<Id>>,
+    /// Why the first key that cannot be used cannot.
+    bad_key: Mutex<Option<Error>>,
     /// The config: each handle on the repository would ask for it three times.
     config: Mutex<Option<(Found, Bytes)>>,
 }
@@ -41,6 +47,7 @@ impl Adapter {
             closed: AtomicBool::default(),
             withheld: AtomicBool::default(),
             last_snapshot: Mutex::default(),
+            bad_key: Mutex::default(),
             config: Mutex::default(),
         }
     }
@@ -49,6 +56,11 @@ impl Adapter {
     pub fn begin(&self) {
         *lock(&self.failed) = None;
         self.write_failed.store(false, SeqCst);
+    }
+
+    /// Why a key could not be used that was tried.
+    pub fn bad_key(&self) -> Option<Error> {
+        lock(&self.bad_key).take()
     }
 
     /// The first error of the store since the beginning.
@@ -93,6 +105,17 @@ impl Adapter {
         Ok(self.config()?.is_some())
     }
 
+    /// A key. For the library one that cannot be used is one that the password does not open: it tries the others then.
+    fn key(&self, id: &Id) -> RusticResult<Bytes> {
+        let place = self.store.place();
+        let read = self.store.read(Kind::Key, id);
+        read.and_then(|read| sound_key(&read, id, &place).map(|()| read)).map_err(|error| {
+            let text = error.one_line();
+            lock(&self.bad_key).get_or_insert(error);
+            RusticError::new(ErrorKind::Credentials, text).attach_error_code(NOT_THIS_KEY)
+        })
+    }
+
     fn config(&self) -> RusticResult<Option<(Found, Bytes)>> {
         let mut config = lock(&self.config);
         if config.is_none()
@@ -133,6 +156,9 @@ impl ReadBackend for Adapter {
             return Ok(config);
         }
         let (kind, id) = (kind(tpe), ours(id));
+        if kind == Kind::Key {
+            return self.key(&id);
+        }
         let read = self.store.read(kind, &id).map_err(|error| self.keep(error))?;
         // A pack's blobs have names of their own, which rustic_core compares.
         if kind != Kind::Pack && Sha256::digest(&read).as_slice() != id.0 {
@@ -144,9 +170,6 @@ impl ReadBackend for Adapter {
                 ))
                 .hint("postkeep verify tells what else is damaged"),
             ));
-        }
-        if kind == Kind::Key {
-            check_key(&read, &id, &self.store.place()).map_err(|error| self.keep(error))?;
         }
         Ok(read)
     }
@@ -232,6 +255,18 @@ pub(super) fn ours(id: &rustic_core::Id) -> Id {
     id.to_hex().parse().unwrap_or(Id::NONE)
 }
 
+/// Refuses a key that is not what was stored, or is none.
+pub(super) fn sound_key(read: &[u8], id: &Id, place: &str) -> Result<(), Error> {
+    if Id::of(read) != *id {
+        return Err(Error::other(format!(
+            "the key {} in {place} is damaged: its content does not fit its name",
+            id.short()
+        ))
+        .hint("if there is a copy of it, bring it back; another password of the vault opens it as well"));
+    }
+    check_key(read, id, place)
+}
+
 /// Refuses a key that would cost more memory than restic's own ever do.
 fn check_key(read: &[u8], id: &Id, place: &str) -> Result<(), Error> {
     #[derive(serde::Deserialize)]
@@ -241,14 +276,16 @@ fn check_key(read: &[u8], id: &Id, place: &str) -> Result<(), Error> {
         r: u32,
         p: u32,
     }
-    let fits = serde_json::from_slice(read).is_ok_and(|Cost { n, r, p }| {
-        let memory = 128 * u64::from(n) * u64::from(r);
-        n.is_power_of_two() && (1..=SCRYPT_MEMORY).contains(&memory) && (1..=16).contains(&p)
-    });
+    let fits = serde_json::from_slice::<KeyFile>(read).is_ok()
+        && serde_json::from_slice(read).is_ok_and(|Cost { n, r, p }| {
+            let memory = 128 * u64::from(n) * u64::from(r);
+            n.is_power_of_two() && (1..=SCRYPT_MEMORY).contains(&memory) && (1..=16).contains(&p)
+        });
     match fits {
         true => Ok(()),
         false => Err(Error::other(format!(
-            "the key {id} in {place} cannot be used: it is not as restic makes keys"
+            "the key {} in {place} cannot be used: it is not as restic makes keys",
+            id.short()
         ))),
     }
 }
@@ -260,18 +297,21 @@ mod tests {
     #[test]
     fn a_key_may_not_ask_for_any_amount_of_memory() {
         for (key, fits) in [
-            (r#"{"N":131072,"r":8,"p":1,"kdf":"scrypt"}"#, true),
-            (r#"{"N":32768,"r":8,"p":3}"#, true),
-            (r#"{"N":2147483648,"r":8,"p":1}"#, false),
-            (r#"{"N":131072,"r":4294967295,"p":1}"#, false),
-            (r#"{"N":131072,"r":8,"p":100000}"#, false),
-            (r#"{"N":131071,"r":8,"p":1}"#, false),
-            (r#"{"N":0,"r":8,"p":1}"#, false),
-            (r#"{"N":131072,"r":0,"p":1}"#, false),
-            (r#"{"N":131072,"r":8}"#, false),
-            ("", false),
+            (r#""N":131072,"r":8,"p":1"#, true),
+            (r#""N":32768,"r":8,"p":3"#, true),
+            (r#""N":2147483648,"r":8,"p":1"#, false),
+            (r#""N":131072,"r":4294967295,"p":1"#, false),
+            (r#""N":131072,"r":8,"p":100000"#, false),
+            (r#""N":131071,"r":8,"p":1"#, false),
+            (r#""N":0,"r":8,"p":1"#, false),
+            (r#""N":131072,"r":0,"p":1"#, false),
+            (r#""N":131072,"r":8"#, false),
         ] {
+            let key = format!(r#"{{"kdf":"scrypt",{key},"data":"AAAA","salt":"AAAA"}}"#);
             assert_eq!(check_key(key.as_bytes(), &Id::NONE, "here").is_ok(), fits, "{key}");
+        }
+        for key in ["", "{}", r#"{"N":131072,"r":8,"p":1}"#] {
+            assert!(check_key(key.as_bytes(), &Id::NONE, "here").is_err(), "{key}");
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Listed {
     pub user: String,
     /// When.
     pub created: Option<Timestamp>,
-    /// Whether it can be read at all.
+    /// Whether it is sound: its password opens the vault.
     pub readable: bool,
 }
 
@@ -33,8 +33,8 @@ impl Vault {
     pub fn keys(&self) -> Result<Vec<Listed>> {
         let mut keys = Vec::new();
         for found in self.store().list(Kind::Key)? {
-            let file = self.store().read(Kind::Key, &found.id);
-            let file = file.ok().and_then(|json| serde_json::from_slice::<KeyFile>(&json).ok());
+            let file = self.sound_key(&found.id).ok();
+            let file = file.and_then(|json| serde_json::from_slice::<KeyFile>(&json).ok());
             // What it says is not encrypted, and anybody's who can write into the store.
             let said = |text: Option<&String>| text.cloned().unwrap_or_default();
             keys.push(Listed {
@@ -48,6 +48,16 @@ impl Vault {
         }
         keys.sort_by_key(|key| (key.created, key.id));
         Ok(keys)
+    }
+
+    /// A key's content, if it is what was stored.
+    ///
+    /// # Errors
+    /// It is damaged, or cannot be read.
+    pub(super) fn sound_key(&self, id: &Id) -> Result<bytes::Bytes> {
+        let read = self.store().read(Kind::Key, id)?;
+        super::adapter::sound_key(&read, id, &self.store().place())?;
+        Ok(read)
     }
 
     /// Adds a key for another password.
@@ -86,6 +96,14 @@ impl Vault {
             return Err(Error::new(Sort::Usage, "this key is the one that your password opens").hint(
                 "open the vault with another password to remove it, or change this one: postkeep key passwd",
             ));
+        }
+        // The sealed key opens the vault as long as a key of this name is there, and somebody may have removed ours since.
+        if !keys.iter().any(|key| key.own && key.readable) {
+            return Err(Error::other(
+                "no key is removed: the one that your own password opens is damaged or gone, and another may be the last \
+                 that opens the vault",
+            )
+            .hint("make a sound one first: postkeep key add, with another password"));
         }
         self.store().remove(Kind::Key, &[key.id])?;
         Ok(key.id)

@@ -102,7 +102,12 @@ impl Vault {
         }
         let opened = guard::call(&backend, what, || handle(&backend, cache)?.open(&credentials));
         let repository = opened.map_err(|error| match error.kind() {
-            crate::error::Kind::WrongPassword => wrong_password(&place),
+            crate::error::Kind::WrongPassword if present.is_empty() => no_key(&place),
+            // It may be the one that the password is for.
+            crate::error::Kind::WrongPassword => backend.bad_key().map_or_else(
+                || wrong_password(&place),
+                |bad| bad.hint("no other key of the vault opens with this password"),
+            ),
             _ => error,
         })?;
         let master = repository.key();
@@ -165,6 +170,11 @@ fn wrong_password(place: &str) -> Error {
         .hint("look at what the profile's vault-password-... key names, or give another password")
 }
 
+fn no_key(place: &str) -> Error {
+    let text = format!("the vault {place} has no key: no password opens it");
+    Error::new(crate::error::Kind::WrongPassword, text).hint("bring its keys back from a copy of the vault")
+}
+
 fn no_vault(place: &str) -> Error {
     Error::new(crate::error::Kind::NoVault, format!("there is no vault in {place}"))
         .hint("look whether the disk is mounted and the name is right")
@@ -211,5 +221,23 @@ mod tests {
             error::Kind::WrongPassword,
             "a removed key opens the vault"
         );
+    }
+    #[test]
+    fn two_who_remove_each_others_keys_leave_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let heap = Arc::new(Memory::default());
+        let store = || Arc::clone(&heap) as Arc<dyn Store>;
+        let open = |password| {
+            Vault::open(store(), password, &temp.path().join("keys"), &temp.path().join("cache")).unwrap()
+        };
+        Vault::create(store(), "one", &options()).unwrap();
+        let first = open("one");
+        first.add_key("two", "nas", "bob").unwrap();
+        let second = open("two");
+        let (mine, yours) = (*first.key_id().unwrap(), *second.key_id().unwrap());
+        first.remove_key(&yours.to_string()).unwrap();
+        let error = second.remove_key(&mine.to_string()).unwrap_err();
+        assert!(error.to_string().contains("your own password opens"), "{error:?}");
+        assert_eq!(heap.list(Kind::Key).unwrap().len(), 1, "nothing opens the vault any more");
     }
 }

@@ -111,3 +111,59 @@ fn no_vault_and_a_wrong_password_have_codes_of_their_own() {
     let ran = vaulted.run(&["snapshots"]).expect(10);
     assert!(ran.stderr.contains("there is no vault in"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_damaged_key_is_named_and_keeps_no_other_password_out() {
+    let Some(vaulted) = Vaulted::new() else { return };
+    vaulted.secret("second", "another password");
+    let second = vaulted.sandbox.path("second");
+    let ran = vaulted.run(&["key", "add", "--new-password-file", second.to_str().unwrap()]).expect(0);
+    let other = ran.stdout.trim().rsplit(' ').next().unwrap().to_owned();
+    let forget = || {
+        let _ = fs::remove_dir_all(vaulted.sandbox.path("state/keys"));
+    };
+    // In whichever order they are listed.
+    for key in vaulted.objects("keys") {
+        let name = key.file_name().unwrap().to_str().unwrap()[..8].to_owned();
+        let own = name != other;
+        let sound = fs::read(&key).unwrap();
+        vaulted.run(&["snapshots"]).expect(0);
+        bend(&key, |bytes| bytes[40] ^= 1);
+        let ran = vaulted.run(&["verify"]).expect(1);
+        assert!(
+            ran.stdout.contains(&format!("the password of key {name} opens the vault no more")),
+            "{}",
+            ran.stdout
+        );
+        let remedy = if own { "key passwd --vault" } else { "key remove --vault" };
+        assert!(ran.stdout.contains(remedy), "{}", ran.stdout);
+        let listed = vaulted.run(&["key", "list"]).expect(0).stdout;
+        assert_eq!(listed.matches("damaged").count(), 1, "{listed}");
+        if own {
+            // The other one may be the last that opens the vault.
+            vaulted.run(&["key", "remove", &other]).expect(1);
+            assert_eq!(vaulted.objects("keys").len(), 2);
+        }
+        forget();
+        let (open, lost) =
+            if own { ("another password", "open sesame") } else { ("open sesame", "another password") };
+        vaulted.secret("password", lost);
+        let ran = vaulted.run(&["snapshots"]).expect(1);
+        assert!(
+            ran.stderr.contains(&format!("the key {name}")) && ran.stderr.contains("is damaged"),
+            "{}",
+            ran.stderr
+        );
+        vaulted.secret("password", open);
+        vaulted.run(&["snapshots"]).expect(0);
+        forget();
+        vaulted.secret("password", "open sesame");
+        fs::write(&key, sound).unwrap();
+        vaulted.run(&["verify"]).expect(0);
+    }
+    for key in vaulted.objects("keys") {
+        fs::remove_file(key).unwrap();
+    }
+    let ran = vaulted.run(&["snapshots"]).expect(12);
+    assert!(ran.stderr.contains("has no key"), "{}", ran.stderr);
+}

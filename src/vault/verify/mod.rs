@@ -106,6 +106,14 @@ const BENT: &str = "if there is a sound copy of the pack, bring it back; else mo
                     messages), then `postkeep vault repair PROFILE` and `postkeep run PROFILE`: what the sources still \
                     have is stored anew, and what stays named after that is lost";
 
+/// What to do where the key is damaged that our password opens.
+const OWN_KEY: &str =
+    "now, while this machine still opens it: `postkeep key passwd PROFILE`, with another password";
+
+/// What to do where another key is damaged.
+const OTHER_KEY: &str = "if there is a copy of it, bring it back; else `postkeep key remove PROFILE` with its id, and \
+                         `postkeep key add PROFILE`";
+
 impl Vault {
     /// Looks whether everything is there and, as far as asked, sound.
     ///
@@ -115,6 +123,7 @@ impl Vault {
         let _lock = self.lock(Access::Shared)?;
         let problems = Problems::default();
         let mut verified = Verified::default();
+        self.check_keys(&problems)?;
         let mut known = Known::read(self, &problems)?;
         verified.packs = known.present.len() as u64;
         verified.bytes = known.present.values().sum();
@@ -130,6 +139,26 @@ impl Vault {
         (verified.problems, verified.damaged) = (list, damaged);
         verified.cancelled = meter.is_cancelled();
         Ok(verified)
+    }
+
+    /// Whether each password still opens the vault: this machine needs none as long as it has its sealed key.
+    fn check_keys(&self, problems: &Problems) -> Result<()> {
+        for found in self.store().list(Kind::Key)? {
+            let Err(error) = self.sound_key(&found.id) else { continue };
+            let own = self.key_id() == Some(&found.id);
+            let whose = if own {
+                ": it is yours, and only this machine can still open the vault with it"
+            } else {
+                ""
+            };
+            let what = format!(
+                "the password of key {} opens the vault no more{whose}: {}",
+                short(&found.id),
+                error.one_line()
+            );
+            problems.damage(what, if own { OWN_KEY } else { OTHER_KEY });
+        }
+        Ok(())
     }
 
     /// The snapshots that can be read.
