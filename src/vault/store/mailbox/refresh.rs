@@ -10,8 +10,11 @@ use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item};
 use crate::vault::store::letter::{self, Head, VaultId};
 
+/// The fields that say whose a message is.
+pub(super) const WHOSE: Item = Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"]);
+
 /// What is asked of messages that are new.
-const ITEMS: [Item; 2] = [Item::Size, Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"])];
+const ITEMS: [Item; 2] = [Item::Size, WHOSE];
 
 /// The most messages that a folder is believed to have: they are held in memory.
 const MOST: usize = 4 << 20;
