@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod life;
+mod listings;
 mod place;
 
 use self::place::InMailbox;

@@ -60,7 +60,7 @@ pub struct Fetched {
     pub gmail_thread: Option<u64>,
     /// Gmail's labels, in modified UTF-7.
     pub gmail_labels: Option<Vec<String>>,
-    /// Its header, or the fields that were asked; None also if it is larger than 1 MiB.
+    /// Its header, or the fields that were asked; of one that is larger than 1 MiB the beginning.
     pub header: Option<Vec<u8>>,
 }
 
