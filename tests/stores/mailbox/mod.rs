@@ -5,6 +5,7 @@ mod faults;
 mod life;
 mod listings;
 mod place;
+mod recovered;
 
 use self::place::InMailbox;
 use super::contract;
