@@ -19,6 +19,9 @@ const ITEMS: [Item; 2] = [Item::Size, WHOSE];
 /// The most messages that a folder is believed to have: they are held in memory.
 const MOST: usize = 4 << 20;
 
+/// The largest message that is looked into.
+const HELD: u64 = 256 << 20;
+
 /// How often it is asked for what it left out.
 const ROUNDS: usize = 3;
 
@@ -173,7 +176,10 @@ fn sift(
             let expected = letter::size(&label);
             if size < expected {
                 // Not every server counts all that it sends.
-                let text = fetch(lease, message.uid, Item::Message, 2 * expected + 4096)?;
+                let text = match expected <= HELD {
+                    true => fetch(lease, message.uid, Item::Message, 2 * expected + 4096)?,
+                    false => None,
+                };
                 let carries = text.and_then(|text| Some(letter::read(&text)?.0));
                 message.head = message.head.filter(|_| carries == Some(label));
             }
