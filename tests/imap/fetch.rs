@@ -171,3 +171,25 @@ fn no_server_goes_on_for_ever() {
         fails(little, end, "for ever");
     }
 }
+
+#[test]
+fn a_message_that_is_told_of_in_pieces_is_one_and_what_nobody_asked_for_is_none() {
+    let (mut session, script) = session(
+        "X",
+        "C: A UID FETCH 3:4 (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE)])
+        S: * 1 FETCH (UID 3 RFC822.SIZE 10)
+        S: * 1 FETCH (UID 3 BODY[HEADER.FIELDS (DATE)] {4}
+        S: a: b)
+        S: * 9 FETCH (UID 99 RFC822.SIZE 5 FLAGS ())
+        S: * 2 FETCH (UID 4 RFC822.SIZE 7 BODY[HEADER.FIELDS (DATE)] NIL)
+        S: * 1 FETCH (UID 3 FLAGS (\\Seen))
+        S: A OK done",
+    );
+    let items = [Item::Size, Item::Fields(&["DATE"])];
+    let told = session.fetch_all(&[3, 4], &items).unwrap();
+    let told: Vec<_> =
+        told.iter().map(|message| (message.uid, message.size, message.header.as_deref())).collect();
+    assert_eq!(told, [(Some(3), Some(10), Some(b"a: b".as_slice())), (Some(4), Some(7), None)]);
+    drop(session);
+    script.end();
+}

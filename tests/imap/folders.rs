@@ -158,3 +158,25 @@ fn the_room_is_that_of_the_tightest_quota() {
     drop(session);
     script.end();
 }
+
+#[test]
+fn a_name_with_a_line_end_becomes_no_command() {
+    let (mut session, script) = session(
+        "X",
+        "C: A LIST \"\" \"*\"
+        S: * LIST () \"/\" good
+        S: * LIST () \"/\" {20}
+        S- x\\r\\na1 DELETE INBOX\\r\\n\\r\\n
+        S: A OK done
+        C: B LIST \"\" \"\"
+        S: * LIST (\\Noselect) \"/\" \"\"
+        S: B OK done
+        C: C STATUS \"good\" (MESSAGES UIDNEXT UIDVALIDITY)
+        S: * STATUS good (MESSAGES 1)
+        S: C OK done",
+    );
+    let folders = session.folders(true).unwrap();
+    assert_eq!(folders.iter().map(|folder| folder.name.as_str()).collect::<Vec<_>>(), ["good"]);
+    drop(session);
+    script.end();
+}

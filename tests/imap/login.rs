@@ -15,7 +15,7 @@ fn open(script: &Script, proof: Proof, tls: Tls) -> Fault {
     account.ca_file = None;
     let fault = Dialer::new(account, secret()).patience(patience()).open().unwrap_err();
     let words = format!("{:?} {:?}", fault.error, fault.error.hints());
-    assert!(!words.contains("secret"), "{words}");
+    assert!(!words.contains("secret") && !words.contains("AGFubg"), "{words}");
     fault
 }
 
@@ -34,6 +34,7 @@ fn a_refused_password_is_told_from_a_bad_moment() {
         ("NO [AUTHENTICATIONFAILED] Invalid credentials", FaultKind::Login, "Invalid credentials"),
         ("NO LOGIN failed.", FaultKind::Login, "LOGIN failed."),
         ("NO you said secret", FaultKind::Login, "you said ***"),
+        ("NO what is AGFubgBzZWNyZXQ=?", FaultKind::Login, "what is ***?"),
         ("NO [UNAVAILABLE] Temporary authentication failure", FaultKind::Down, "cannot check the login now"),
         ("NO [ALERT] Too many simultaneous connections. (Failure)", FaultKind::Down, "so many connections"),
         ("NO [LIMIT] x", FaultKind::Down, "goes on later"),
@@ -51,6 +52,21 @@ fn a_refused_password_is_told_from_a_bad_moment() {
         );
         ends(&text, Proof::Password, kind, said);
     }
+    // One that takes what it is told for a command.
+    ends(
+        "S: * OK ready
+        C: A CAPABILITY
+        S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
+        S: A OK done
+        C: B AUTHENTICATE PLAIN
+        S: +
+        C: AGFubgBzZWNyZXQ=
+        S: AGFubgBzZWNyZXQ= BAD what?
+        stall",
+        Proof::Password,
+        FaultKind::Down,
+        "***",
+    );
 }
 
 #[test]

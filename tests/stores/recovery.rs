@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use mail_parser::{MessageParser, MimeHeaders};
 use postkeep::clock::System;
 use postkeep::vault::store::folder::Folder;
-use postkeep::vault::store::letter::{self, LineEnd};
+use postkeep::vault::store::letter::{self, Label, LineEnd};
 use postkeep::vault::store::maildir::Maildir;
-use postkeep::vault::store::{Kind, Store};
+use postkeep::vault::store::{Id, Kind, Store};
 
 use crate::common::left_out;
 
@@ -62,6 +62,17 @@ pub fn copy(from: &dyn Store, to: &dyn Store) {
 
 /// Runs the script as it is in the first message, and gives what it says.
 pub fn recover(read_me: &[u8], target: &Path, source: &str, password: &str) -> (bool, String) {
+    recover_trusting(None, read_me, target, source, password)
+}
+
+/// The same, with authorities of certificates that are trusted.
+pub fn recover_trusting(
+    ca: Option<&Path>,
+    read_me: &[u8],
+    target: &Path,
+    source: &str,
+    password: &str,
+) -> (bool, String) {
     let mail = MessageParser::default().parse(read_me).unwrap();
     let script = mail.attachment(0).unwrap();
     assert_eq!(script.attachment_name(), Some("recover.py"));
@@ -70,6 +81,7 @@ pub fn recover(read_me: &[u8], target: &Path, source: &str, password: &str) -> (
     // Without a terminal it reads the password from its standard input.
     let mut command = Command::new("setsid");
     command.arg("python3").arg(&path).arg(target).arg(source);
+    command.envs(ca.map(|ca| ("SSL_CERT_FILE", ca)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // It may not ask.
@@ -141,4 +153,51 @@ fn what_restic_wrote_is_read_through_every_store_and_back() {
     check(temp.path(), &temp.path().join("folder"));
     let said = restic(&temp.path().join("folder"), &["unlock"]);
     assert!(said.is_some());
+}
+
+#[test]
+fn strangers_among_the_messages_do_not_stop_the_script() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("maildir");
+    let maildir = Maildir::new(&path, None, Arc::new(System));
+    maildir.create().unwrap();
+    let vault = maildir.vault_id().unwrap().unwrap();
+    let config = |content: &'static [u8], name: &str| {
+        let hash = Id::of(content);
+        let label = Label {
+            vault,
+            kind: Kind::Config,
+            hash,
+            size: content.len() as u64,
+            part: 1,
+            parts: 1,
+            serial: 7,
+        };
+        let letter = letter::compose(&label, content, Timestamp::now(), LineEnd::Lf);
+        fs::write(path.join("cur").join(name), letter).unwrap();
+    };
+    // Of two configs with one number the first counts.
+    config(b"the one that counts", "1");
+    config(b"another one", "2");
+    let letter = fs::read_to_string(path.join("cur/1")).unwrap();
+    let digits = "9".repeat(5000);
+    let hostile = [
+        letter.replace("size=19", &format!("size={digits}")),
+        letter.replace("serial=7", &format!("serial={digits}")),
+        letter.replace("part=1/1", "part=1/999999999").replace(".1of1@", ".1of999999999@"),
+        letter.replace("config/", "../../config/"),
+        letter.replace("Subject: ", "Content-Type: multipart/mixed\nSubject: ").replace("config", "lock"),
+        String::new(),
+    ];
+    for (n, text) in hostile.iter().enumerate() {
+        fs::write(path.join("cur").join(format!("hostile{n}")), text).unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere", path.join("cur/link")).unwrap();
+    let made = Command::new("mkfifo").arg(path.join("cur/pipe")).status().unwrap();
+    assert!(made.success());
+    let read_me = letter::read_me(vault, Timestamp::now(), LineEnd::CrLf);
+    let target = temp.path().join("repository");
+    let (_, said) = recover(&read_me, &target, path.to_str().unwrap(), "");
+    assert!(!said.contains("Traceback") && said.contains("objects; now: restic"), "{said}");
+    assert_eq!(fs::read(target.join("config")).unwrap(), b"the one that counts", "{said}");
 }

@@ -248,9 +248,13 @@ impl Listen for Ear {
     }
 }
 
-/// A folder's name; one called NIL is called so.
+/// A folder's name; one called NIL is called so. One with a line end in it, which somebody else may have chosen, could
+/// not be named in a command without ending it.
 fn folder_name(line: &mut Lexer<'_>) -> Result<String, Lex> {
     let name = line.string()?.unwrap_or_else(|| b"NIL".to_vec());
+    if name.iter().any(u8::is_ascii_control) {
+        return Err(Lex::Odd);
+    }
     String::from_utf8(name).map_err(|_| Lex::Odd)
 }
 

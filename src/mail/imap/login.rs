@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
+use base64::Engine as _;
 use imap::{Authenticator, Client};
 
 use super::answer::{Code, Meaning, No};
@@ -62,14 +63,15 @@ fn converse(
     };
     match result {
         Ok(session) => Ok((session, mechanism)),
-        Err((error, _)) => Err(refused(account, secret, said(&wire, &error), &dialogue.why.borrow())),
+        Err((error, _)) => {
+            let hidden = |text: &str| hide(text, &[secret.expose(), &dialogue.coded]);
+            Err(refused(account, &hidden, said(&wire, &error), &dialogue.why.borrow()))
+        }
     }
 }
 
 /// Why a login came to nothing: the user or the secret, or something that passes.
-fn refused(account: &Imap, secret: &Secret, failed: Failed, why: &str) -> Fault {
-    // Should a server be so careless as to repeat what it was told.
-    let hidden = |text: &str| text.replace(secret.expose(), "***");
+fn refused(account: &Imap, hidden: &dyn Fn(&str) -> String, failed: Failed, why: &str) -> Fault {
     match failed {
         Failed::No(no) if is_about_login(&no) => {
             let text = format!("{} {why}", hidden(&no.text));
@@ -92,6 +94,25 @@ fn refused(account: &Imap, secret: &Secret, failed: Failed, why: &str) -> Fault 
     }
 }
 
+/// How much of the beginning of a secret gives it away.
+const TELLING: usize = 6;
+
+/// Should a server be so careless as to repeat what it was told: its words without the secrets in them, also where they
+/// were cut off.
+fn hide(text: &str, secrets: &[&str]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "***");
+        let Some(start) = secret.get(..TELLING) else { continue };
+        while let Some(at) = text.find(start) {
+            let same = text[at..].chars().zip(secret.chars()).take_while(|(one, other)| one == other);
+            let length: usize = same.map(|(one, _)| one.len_utf8()).sum();
+            text.replace_range(at..at + length, "***");
+        }
+    }
+    text
+}
+
 /// Whether a no to a login is about user and secret, and not about the moment.
 fn is_about_login(no: &No) -> bool {
     match (&no.code, no.meaning()) {
@@ -104,6 +125,8 @@ fn is_about_login(no: &No) -> bool {
 
 /// The client's side of SASL: an answer to the first question, silence to all others.
 struct Dialogue {
+    /// What is said, as it goes over the wire.
+    coded: String,
     answer: RefCell<Option<String>>,
     token: bool,
     asked: Cell<usize>,
@@ -120,6 +143,7 @@ impl Dialogue {
             Proof::Token => format!("user={user}\x01auth=Bearer {}\x01\x01", secret.expose()),
         };
         Self {
+            coded: base64::engine::general_purpose::STANDARD.encode(&answer),
             answer: RefCell::new(Some(answer)),
             token: proof == Proof::Token,
             asked: Cell::new(0),
@@ -171,6 +195,21 @@ mod tests {
         ] {
             assert_eq!(is_about_login(&No::read(status, text)), about_login, "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_that_a_server_repeats_are_hidden() {
+        for (text, hidden) in [
+            ("you said s3cret-token, no", "you said ***, no"),
+            ("AHVzZXIAczNjcmV0 BAD what", "*** BAD what"),
+            ("cut: AHVzZXIAcz", "cut: ***"),
+            ("s3cret-s3cret-", "******"),
+            ("s3cre AHVz", "s3cre AHVz"),
+        ] {
+            assert_eq!(hide(text, &["s3cret-token", "AHVzZXIAczNjcmV0", ""]), hidden);
+        }
+        assert_eq!(hide("a pö pönö", &["pö"]), "a *** ***nö");
+        assert_eq!(hide("a pöpöpö pöpöpä", &["pöpöpö"]), "a *** ***ä");
     }
 
     #[test]

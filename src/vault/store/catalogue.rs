@@ -156,6 +156,16 @@ impl<K: Ord + Clone> Catalogue<K> {
         None
     }
 
+    /// What a letter carries.
+    pub(super) fn label(&self, key: &K) -> Option<&Label> {
+        self.letters.get(key)
+    }
+
+    /// The first letter with exactly this label: of configs with the same content the one of this serial number.
+    pub(super) fn letter(&self, label: &Label) -> Option<&K> {
+        self.slots.get(&Slot::of(label))?.iter().find(|key| self.label(key) == Some(label))
+    }
+
     /// The letter of a part, be the object complete or not.
     pub(super) fn part(&self, label: &Label) -> Option<&K> {
         self.slots.get(&Slot::of(label))?.first()
@@ -289,6 +299,10 @@ mod tests {
             let config = catalogue.find(Kind::Config, &Id::NONE).unwrap();
             assert_eq!(config.letters, [counts], "{configs:?}");
             assert!(catalogue.doubles().is_empty());
+            for (key, hash, serial) in configs {
+                let label = label(Kind::Config, *hash, 10, 1, 1, *serial);
+                assert_eq!(catalogue.letter(&label), Some(key), "{configs:?}");
+            }
             assert_eq!(catalogue.all(Kind::Config, &Id::NONE).len(), configs.len());
             assert_eq!(catalogue.serial(), configs.iter().map(|config| config.2).max().unwrap());
         }

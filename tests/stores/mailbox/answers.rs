@@ -139,3 +139,42 @@ fn a_server_that_keeps_nothing_is_not_believed() {
     let error = store.flush().unwrap_err();
     assert!(error.one_line().contains("does not keep what it takes"), "{error:?}");
 }
+
+/// The UIDs of messages that are none of ours, which nobody may remove.
+pub fn foreign(place: &InMailbox) -> Vec<u32> {
+    place.session().search_header("Subject", "a letter from ann").unwrap()
+}
+
+pub fn by_ann() -> Vec<u8> {
+    b"From: ann@example.org\r\nSubject: a letter from ann\r\n\r\nhello\r\n".to_vec()
+}
+
+#[test]
+fn a_uid_of_another_message_is_not_believed_and_that_message_stays() {
+    let Some(lab) = lab::get() else { return };
+    let spoil = |said: Vec<u8>| {
+        let text = String::from_utf8_lossy(&said).into_owned();
+        let lie = |line: &str| match line.split_once(" OK [APPENDUID ") {
+            Some((tag, rest)) => {
+                let validity = rest.split(' ').next().unwrap_or_default();
+                format!("{tag} OK [APPENDUID {validity} 2] done\r\n")
+            }
+            None => line.to_owned(),
+        };
+        Some(text.split_inclusive('\n').map(lie).collect::<String>().into_bytes())
+    };
+    let (place, _proxy, store) = spoilt(lab, Box::new(spoil));
+    place.append([by_ann()]);
+    assert_eq!(foreign(&place), [2]);
+    for seed in 0..2 {
+        let (pack, index) = (content(10_000, seed), content(500, 9 + seed));
+        put(&store, Kind::Pack, &pack);
+        put(&store, Kind::Index, &index);
+        put(&store, Kind::Config, &content(90, 20 + seed));
+        assert_eq!(foreign(&place), [2]);
+        assert_eq!(place.store().read(Kind::Pack, &Id::of(&pack)).unwrap(), pack);
+        assert_eq!(place.store().read(Kind::Index, &Id::of(&index)).unwrap(), index);
+        assert_eq!(place.store().read(Kind::Config, &Id::NONE).unwrap(), content(90, 20 + seed));
+    }
+    assert_eq!(heads(&place).len(), 1 + 1 + 2 + 2 + 1);
+}

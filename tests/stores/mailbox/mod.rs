@@ -3,7 +3,9 @@
 mod answers;
 mod faults;
 mod life;
+mod listings;
 mod place;
+mod recovered;
 
 use self::place::InMailbox;
 use super::contract;

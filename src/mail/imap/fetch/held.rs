@@ -1,18 +1,24 @@
 //! Fetching what is small: one section of one message, or the attributes of many.
 
+use std::collections::BTreeMap;
+
 use super::{Ear, Fetched, Item, Request, Section, Sink, items};
 use crate::error::{Error, Result as Outcome};
 use crate::mail::imap::Session;
 use crate::mail::imap::failed::Failed;
 
 impl Session {
-    /// Fetches what is small, and holds it: attributes and headers.
+    /// Fetches what is small, and holds it: attributes and headers. Each message comes once, by UID, even if the server
+    /// tells of it in pieces.
     ///
     /// # Errors
     /// As of [`Session::fetch`]; or the server refuses.
     pub fn fetch_all(&mut self, uids: &[u32], items: &[Item]) -> Result<Vec<Fetched>, Failed> {
-        struct Held(Vec<Fetched>);
-        impl Sink for Held {
+        struct Held<'a> {
+            asked: &'a [u32],
+            messages: BTreeMap<u32, Fetched>,
+        }
+        impl Sink for Held<'_> {
             fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
                 Ok(())
             }
@@ -20,22 +26,24 @@ impl Session {
                 Ok(())
             }
             fn end(&mut self, message: Fetched) -> Outcome<()> {
-                self.0.push(message);
+                // What nobody asked for is not held, however much of it there is.
+                if let Some(uid) = message.uid.filter(|uid| self.asked.contains(uid)) {
+                    self.messages.entry(uid).or_default().learn(message);
+                }
                 Ok(())
             }
         }
-        let mut held = Held(Vec::new());
-        let chunks = uids.chunks(1000);
-        let requests = chunks.map(|uids| Request {
-            uids: uids.to_vec(),
-            items: items.to_vec(),
-            expected: uids.len() as u64 * 512,
-        });
-        let refused = self.fetch(requests, &mut held)?;
-        match refused.into_iter().next() {
-            Some(refused) => Err(Failed::No(refused.no)),
-            None => Ok(held.0),
+        let mut all = Vec::new();
+        for asked in uids.chunks(1000) {
+            let mut held = Held { asked, messages: BTreeMap::new() };
+            let expected = asked.len() as u64 * 512;
+            let request = Request { uids: asked.to_vec(), items: items.to_vec(), expected };
+            if let Some(refused) = self.fetch([request], &mut held)?.into_iter().next() {
+                return Err(Failed::No(refused.no));
+            }
+            all.extend(held.messages.into_values());
         }
+        Ok(all)
     }
 
     /// All messages from this UID on, to the last one, of the selected folder, told one by one. It is one command, for

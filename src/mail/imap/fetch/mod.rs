@@ -60,8 +60,38 @@ pub struct Fetched {
     pub gmail_thread: Option<u64>,
     /// Gmail's labels, in modified UTF-7.
     pub gmail_labels: Option<Vec<String>>,
-    /// Its header, or the fields that were asked; None also if it is larger than 1 MiB.
+    /// Its header, or the fields that were asked; of one that is larger than 1 MiB the beginning.
     pub header: Option<Vec<u8>>,
+}
+
+impl Fetched {
+    /// Takes what is told besides: a server may answer in several responses, or tell of a change meanwhile.
+    fn learn(&mut self, more: Self) {
+        let Self {
+            seq,
+            uid,
+            size,
+            internal_date,
+            flags,
+            mod_seq,
+            email_id,
+            gmail_message,
+            gmail_thread,
+            gmail_labels,
+            header,
+        } = more;
+        self.seq = seq;
+        self.uid = uid.or(self.uid);
+        self.size = size.or(self.size);
+        self.internal_date = internal_date.or(self.internal_date);
+        self.flags = flags.or(self.flags.take());
+        self.mod_seq = mod_seq.or(self.mod_seq);
+        self.email_id = email_id.or(self.email_id.take());
+        self.gmail_message = gmail_message.or(self.gmail_message);
+        self.gmail_thread = gmail_thread.or(self.gmail_thread);
+        self.gmail_labels = gmail_labels.or(self.gmail_labels.take());
+        self.header = header.or(self.header.take());
+    }
 }
 
 /// Takes what servers send. A server may tell of messages that nobody asked for: look at the UID.

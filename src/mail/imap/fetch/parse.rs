@@ -4,8 +4,8 @@ use super::items::Key;
 use super::{Fetched, Sink};
 use crate::mail::imap::lexer::{Lex, Lexer, Value, number};
 
-/// The most bytes of a header that are held; a mail with more is read as a whole, or not at all.
-const LARGEST_HEADER: u64 = 1 << 20;
+/// The most bytes of a header that are held.
+const LARGEST_HEADER: usize = 1 << 20;
 
 /// The most flags or labels of a message that are kept.
 const MOST_FLAGS: usize = 1000;
@@ -38,13 +38,11 @@ pub(super) fn message(line: &mut Lexer<'_>, seq: u32, sink: &mut dyn Sink) -> Re
                 line.stream(size, &mut |part| sink.bytes(part).map_err(Lex::Sink))?;
             }
             Key::Header => match line.value()? {
-                Value::Literal(size) if size > LARGEST_HEADER => {
-                    line.stream(size, &mut |_| Ok(()))?;
-                }
                 Value::Literal(size) => {
                     let header = fetched.header.insert(Vec::new());
                     line.stream(size, &mut |part| {
-                        header.extend_from_slice(part);
+                        let room = LARGEST_HEADER - header.len();
+                        header.extend_from_slice(&part[..part.len().min(room)]);
                         Ok(())
                     })?;
                 }

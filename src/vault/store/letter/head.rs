@@ -229,6 +229,7 @@ mod tests {
             format!("{id}{}", object.replace("size=100", "size=99999999999999999999")),
             format!("{id}{}", object.replace("size=100; ", "")),
             format!("{id}{}", object.replace("size=100", "size=57")),
+            format!("{id}{}", object.replace("size=100", &format!("size={}", u64::MAX))),
             format!("{id}{}", object.replace("size=100", "size=100; size=100")),
             format!("{id}{}", object.replacen("38fb", "38fc", 1)),
             format!("{}{object}", id.replace("abcdef", "abcdeg")),
@@ -239,6 +240,9 @@ mod tests {
         for head in bad {
             assert_eq!(parse(head.as_bytes()), None, "{head}");
         }
+        let config = write(&Label { kind: Kind::Config, serial: 7, ..label() }, Timestamp::UNIX_EPOCH, "\n");
+        assert!(parse(config.as_bytes()).is_some());
+        assert_eq!(parse(config.replace("serial=7", &format!("serial={}", u64::MAX)).as_bytes()), None);
         assert_eq!(parse(&[b"X-Postkeep-Object: \xff\n".as_slice(), id.as_bytes()].concat()), None);
     }
 }

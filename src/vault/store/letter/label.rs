@@ -10,6 +10,9 @@ use crate::vault::store::{Id, Kind};
 /// The most parts that an object is cut into.
 const MOST_PARTS: u32 = 9999;
 
+/// The largest number that a config is believed to have: there must be a next one.
+const LARGEST_SERIAL: u64 = u32::MAX as u64;
+
 /// What is left for the head of a letter when the size of its body is chosen; more than any head has.
 const HEAD: u64 = 2048;
 
@@ -86,10 +89,12 @@ impl Label {
         start..start.saturating_add(length).min(self.size)
     }
 
-    /// Whether it can be: the parts are as many as they say, and none is empty but that of an empty object.
+    /// Whether it can be: the parts are as many as they say, none is empty but that of an empty object, and the object
+    /// is none that is larger than its kind gets. Everything that is reckoned from it stays within 64 bits then.
     pub(super) fn is_sound(&self) -> bool {
         let counted = (1..=self.parts).contains(&self.part) && self.parts <= MOST_PARTS;
-        counted && (self.parts == 1 || !Self { part: self.parts, ..*self }.range().is_empty())
+        let believable = self.size <= self.kind.largest() && self.serial <= LARGEST_SERIAL;
+        counted && believable && (self.parts == 1 || !Self { part: self.parts, ..*self }.range().is_empty())
     }
 
     /// The letter's Message-ID, with its angle brackets.
@@ -161,7 +166,11 @@ mod tests {
             (57, 2, 2, false),
             (58, 2, 2, true),
             (u64::MAX, 1, MOST_PARTS + 1, false),
-            (u64::MAX, 7, 9000, true),
+            (Kind::Pack.largest(), 7, 9000, true),
+            (Kind::Pack.largest(), 1, 1, true),
+            (Kind::Pack.largest() + 1, 1, 1, false),
+            (u64::MAX, 1, 1, false),
+            (u64::MAX, 7, 9000, false),
         ] {
             assert_eq!(label(size, part, of).is_sound(), sound, "{size} {part}/{of}");
         }

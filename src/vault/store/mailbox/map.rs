@@ -48,6 +48,11 @@ impl Map {
         self.known.range(..self.next).count()
     }
 
+    /// Messages that are known although not all before them are.
+    pub(super) fn ahead(&self) -> Vec<u32> {
+        self.known.range(self.next..).copied().collect()
+    }
+
     /// Whether this message is known.
     pub(super) fn knows(&self, uid: u32) -> bool {
         self.known.contains(&uid)

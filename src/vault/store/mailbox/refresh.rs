@@ -1,6 +1,6 @@
 //! Asking the server what is new, and what is gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::map::{Map, Message};
@@ -10,11 +10,20 @@ use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item};
 use crate::vault::store::letter::{self, Head, VaultId};
 
+/// The fields that say whose a message is.
+pub(super) const WHOSE: Item = Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"]);
+
 /// What is asked of messages that are new.
-const ITEMS: [Item; 2] = [Item::Size, Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"])];
+const ITEMS: [Item; 2] = [Item::Size, WHOSE];
 
 /// The most messages that a folder is believed to have: they are held in memory.
 const MOST: usize = 4 << 20;
+
+/// The largest message that is looked into.
+const HELD: u64 = 256 << 20;
+
+/// How often it is asked for what it left out.
+const ROUNDS: usize = 3;
 
 impl Inner {
     /// Brings the map up to date. A folder that is not there has no messages.
@@ -36,37 +45,33 @@ impl Inner {
     /// Brings the map up to date over this connection.
     pub(super) fn refresh_over(&self, lease: &mut Lease<'_>) -> Result<(), Failed> {
         let _only_one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is known before the server is asked: others may learn more meanwhile.
+        let (next, ahead) = self.map().as_ref().map_or((1, Vec::new()), |map| (map.next(), map.ahead()));
         let selected = lease.session.select(&self.folder)?;
         lease.validity = selected.uid_validity;
         let (first, before) = {
             let mut map = self.map();
-            if map.as_ref().is_none_or(|map| map.validity != selected.uid_validity) {
+            // UIDs never go down but where a server was put back to what it was before.
+            let same = map.as_ref().is_some_and(|map| map.validity == selected.uid_validity)
+                && selected.uid_next.is_none_or(|uid| uid >= next);
+            if !same {
                 // All UIDs mean something else now.
                 *map = Some(Map::new(selected.uid_validity));
             }
             map.as_ref().map_or((1, 0), |map| (map.next(), map.count()))
         };
-        let mut came = Vec::new();
+        let mut came = BTreeMap::new();
         if selected.messages > 0 && selected.uid_next != Some(first) {
             lease.session.fetch_from(first, &ITEMS, |message| take(&mut came, &message))?;
         }
         let mut there = None;
-        if before + came.len() != selected.messages as usize && before > 0 {
-            let mut uids = BTreeSet::new();
-            if selected.messages > 0 {
-                lease.session.fetch_from(1, &[], |message| {
-                    uids.extend(message.uid.filter(|_| uids.len() < MOST));
-                })?;
-            }
-            let overlooked = |map: &Map| uids.range(..first).any(|uid| !map.knows(*uid));
-            if self.map().as_ref().is_some_and(overlooked) {
-                // What is known is not true. It is found out anew.
-                came.clear();
-                lease.session.fetch_from(1, &ITEMS, |message| take(&mut came, &message))?;
-            }
-            there = Some(uids);
+        if before + came.len() != selected.messages as usize {
+            there = Some(self.complete(lease, &mut came)?);
         }
-        let came = sift(lease, came)?;
+        let is_there =
+            |uid: &u32| came.contains_key(uid) || there.as_ref().is_some_and(|it| it.contains(uid));
+        let gone: Vec<u32> = ahead.into_iter().filter(|uid| *uid >= first && !is_there(uid)).collect();
+        let came = sift(lease, came.into_values())?;
         let vaults: BTreeSet<VaultId> =
             came.iter().filter_map(|message| Some(message.head?.vault())).collect();
         let vault = self.which.settle(&self.place, &vaults).map_err(Failed::Here)?;
@@ -74,9 +79,44 @@ impl Inner {
             if let Some(there) = there {
                 map.retain(&there, first);
             }
+            gone.into_iter().for_each(|uid| map.forget(uid));
             map.take(&came, vault, true);
         }
         Ok(())
+    }
+
+    /// Sees to it that every message of the folder is known or came: a server may leave out some of what it was asked
+    /// for, and who believes a list that is not whole takes what is in use for rubbish. Gives what is there.
+    fn complete(
+        &self,
+        lease: &mut Lease<'_>,
+        came: &mut BTreeMap<u32, (Message, u64)>,
+    ) -> Result<BTreeSet<u32>, Failed> {
+        for round in 0..ROUNDS {
+            if round > 0 {
+                // An answer may wait until the server has looked at the folder again.
+                lease.session.noop()?;
+            }
+            let mut uids = BTreeSet::new();
+            lease.session.fetch_from(1, &[], |message| {
+                uids.extend(message.uid.filter(|_| uids.len() < MOST));
+            })?;
+            let missing: Vec<u32> = {
+                let map = self.map();
+                let knows = |uid: &u32| map.as_ref().is_some_and(|map| map.knows(*uid));
+                uids.iter().filter(|uid| !came.contains_key(uid) && !knows(uid)).copied().collect()
+            };
+            if missing.is_empty() {
+                return Ok(uids);
+            }
+            for message in lease.session.fetch_all(&missing, &ITEMS)? {
+                take(came, &message);
+            }
+        }
+        Err(Failed::Broken {
+            why: "the server does not tell what all messages in the folder are".into(),
+            bye: None,
+        })
     }
 
     /// Puts the first message there, if it is not there.
@@ -126,13 +166,20 @@ impl Inner {
 
 /// Messages, as the server tells of them. Of those that look too short for what they say is seen what they carry: some
 /// servers keep half of a message, and others keep it in other words.
-fn sift(lease: &mut Lease<'_>, fetched: Vec<(Message, u64)>) -> Result<Vec<Message>, Failed> {
+fn sift(
+    lease: &mut Lease<'_>,
+    fetched: impl ExactSizeIterator<Item = (Message, u64)>,
+) -> Result<Vec<Message>, Failed> {
     let mut messages = Vec::with_capacity(fetched.len());
     for (mut message, size) in fetched {
         if let Some(Head::Object(label)) = message.head {
             let expected = letter::size(&label);
             if size < expected {
-                let text = fetch(lease, message.uid, Item::Message, expected)?;
+                // Not every server counts all that it sends.
+                let text = match expected <= HELD {
+                    true => fetch(lease, message.uid, Item::Message, 2 * expected + 4096)?,
+                    false => None,
+                };
                 let carries = text.and_then(|text| Some(letter::read(&text)?.0));
                 message.head = message.head.filter(|_| carries == Some(label));
             }
@@ -142,10 +189,10 @@ fn sift(lease: &mut Lease<'_>, fetched: Vec<(Message, u64)>) -> Result<Vec<Messa
     Ok(messages)
 }
 
-/// Takes a message and its size, as the server tells of it.
-fn take(came: &mut Vec<(Message, u64)>, message: &Fetched) {
-    if let Some(uid) = message.uid.filter(|_| came.len() < MOST) {
-        let head = message.header.as_deref().and_then(letter::parse);
-        came.push((Message { uid, head }, message.size.unwrap_or(0)));
+/// Takes a message and its size, as the server tells of it. Without its fields nothing is told of it.
+fn take(came: &mut BTreeMap<u32, (Message, u64)>, message: &Fetched) {
+    if let (Some(uid), Some(header)) = (message.uid.filter(|_| came.len() < MOST), &message.header) {
+        let head = letter::parse(header);
+        came.insert(uid, (Message { uid, head }, message.size.unwrap_or(0)));
     }
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::map::Message;
 use super::queue::Job;
 use super::read::fetch;
+use super::refresh::WHOSE;
 use super::send::Kept;
 use super::{Inner, Lease, Trouble};
 use crate::error::Result;
 use crate::mail::imap::{Failed, Item};
 use crate::vault::store::Kind;
-use crate::vault::store::letter::{self, Head};
+use crate::vault::store::letter::{self, Head, Label};
 
 impl Inner {
     /// Looks at letters in the folder. Those that are there are stored; the others are sent again.
@@ -41,29 +42,19 @@ impl Inner {
 
     /// Looks at all of them, and takes away those of which is known what became of them.
     fn look_at(&self, kept: &mut Vec<Kept>, lease: &mut Lease<'_>) -> Result<(), Failed> {
-        let told = |kept: &Kept, validity| kept.uid.is_some_and(|(of, _)| of == validity);
-        if !kept.iter().all(|kept| told(kept, lease.validity)) {
-            // What is new in the folder says which of them came.
-            self.refresh_over(lease)?;
-            for one in kept.iter_mut().filter(|kept| !told(kept, lease.validity)) {
-                let map = self.map();
-                let uid = map.as_ref().and_then(|map| map.catalogue.part(&one.job.label));
-                one.uid = uid.map(|uid| (lease.validity, *uid));
-            }
-        }
-        let uids: Vec<u32> = kept.iter().filter_map(|kept| kept.uid).map(|(_, uid)| uid).collect();
-        let sizes = sizes(lease, uids)?;
+        let there = self.find(kept, lease)?;
         while let Some(one) = kept.last() {
-            let Some((uid, size)) = one.uid.and_then(|(_, uid)| Some((uid, *sizes.get(&uid)?))) else {
+            let seen = one.uid.and_then(|(_, uid)| Some((uid, there.get(&uid)?)));
+            let Some((uid, seen)) = seen.filter(|(_, seen)| seen.is(&one.job.label)) else {
                 // It did not come, or is gone.
                 self.lost(kept.pop());
                 continue;
             };
             // What is small and everything hangs on is read back; and what a server has other words on.
-            let look = one.job.label.kind != Kind::Pack || size != one.size;
+            let look = one.job.label.kind != Kind::Pack || seen.size != Some(one.size);
             if look && !is_intact(lease, uid, &one.job, one.size)? {
                 // With the lowest UID it would count.
-                self.expunge_over(lease, &[uid])?;
+                self.expunge_over(lease, &[(uid, one.job.label)])?;
                 self.lost(kept.pop());
                 continue;
             }
@@ -77,6 +68,32 @@ impl Inner {
         Ok(())
     }
 
+    /// Finds them in the folder. Where a server tells no UID, or that of another message, what is new says which of
+    /// them came.
+    fn find(&self, kept: &mut [Kept], lease: &mut Lease<'_>) -> Result<HashMap<u32, Seen>, Failed> {
+        let validity = lease.validity;
+        kept.iter_mut().for_each(|kept| kept.uid = kept.uid.filter(|(of, _)| *of == validity));
+        if kept.iter().all(|kept| kept.uid.is_some()) {
+            let there = look(lease, kept)?;
+            let other = |kept: &Kept| {
+                let seen = kept.uid.and_then(|(_, uid)| there.get(&uid));
+                seen.is_some_and(|seen| !seen.is(&kept.job.label))
+            };
+            kept.iter_mut().filter(|kept| other(kept)).for_each(|kept| kept.uid = None);
+            if kept.iter().all(|kept| kept.uid.is_some()) {
+                return Ok(there);
+            }
+        }
+        self.refresh_over(lease)?;
+        let validity = lease.validity;
+        for one in kept.iter_mut().filter(|kept| kept.uid.is_none_or(|(of, _)| of != validity)) {
+            let map = self.map();
+            let uid = map.as_ref().and_then(|map| map.catalogue.letter(&one.job.label));
+            one.uid = uid.map(|uid| (validity, *uid));
+        }
+        look(lease, kept)
+    }
+
     fn lost(&self, kept: Option<Kept>) {
         if let Some(Kept { job, .. }) = kept
             && let Err(error) = self.again(job, None)
@@ -86,10 +103,22 @@ impl Inner {
     }
 }
 
-/// The sizes of messages, as the server tells them.
-fn sizes(lease: &mut Lease<'_>, uids: Vec<u32>) -> Result<HashMap<u32, u64>, Failed> {
-    let mut sizes = HashMap::new();
-    let mut ask: Vec<u32> = uids;
+/// What the server tells of a message.
+struct Seen {
+    size: Option<u64>,
+    head: Option<Head>,
+}
+
+impl Seen {
+    fn is(&self, label: &Label) -> bool {
+        self.head == Some(Head::Object(*label))
+    }
+}
+
+/// What is at their UIDs.
+fn look(lease: &mut Lease<'_>, kept: &[Kept]) -> Result<HashMap<u32, Seen>, Failed> {
+    let mut seen = HashMap::new();
+    let mut ask: Vec<u32> = kept.iter().filter_map(|kept| kept.uid).map(|(_, uid)| uid).collect();
     ask.sort_unstable();
     for round in 0..2 {
         if ask.is_empty() {
@@ -99,12 +128,13 @@ fn sizes(lease: &mut Lease<'_>, uids: Vec<u32>) -> Result<HashMap<u32, u64>, Fai
             // This connection may not have looked since they came.
             lease.session.noop()?;
         }
-        for message in lease.session.fetch_all(&ask, &[Item::Size])? {
-            sizes.extend(message.uid.zip(message.size));
+        for message in lease.session.fetch_all(&ask, &[Item::Size, WHOSE])? {
+            let head = message.header.as_deref().and_then(letter::parse);
+            seen.extend(message.uid.map(|uid| (uid, Seen { size: message.size, head })));
         }
-        ask.retain(|uid| !sizes.contains_key(uid));
+        ask.retain(|uid| !seen.contains_key(uid));
     }
-    Ok(sizes)
+    Ok(seen)
 }
 
 /// Reads a letter back and compares it with what was sent.
