@@ -99,8 +99,8 @@ fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let choice = Choice::new(&args.include, &args.exclude)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
-    let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+    let all = vault.readable_snapshots()?;
+    let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
     let _lock = (!args.dry_run).then(|| lock(&vault)).flatten();
     let vault = vault.read()?;
     let places = match &args.target {

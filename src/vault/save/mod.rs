@@ -26,6 +26,7 @@ use self::said::plain;
 use self::slice::{Made, Slice};
 use self::unchanged::unchanged;
 use super::adapter::theirs;
+use super::snapshot::{Lost, Readable};
 use super::source::{Estimate, Roots, Tally, estimate};
 use super::store::Id;
 use super::warnings::Listening;
@@ -151,7 +152,7 @@ impl Vault {
         let mut notes = self.rescue(request.profile)?;
         let mut lock = self.begin_lock(Access::Shared)?;
         self.mark(request.profile);
-        let snapshots = self.call("cannot list the snapshots", || self.reopened()?.get_all_snapshots())?;
+        let Readable { all: snapshots, lost } = self.readable_snapshots()?;
         let earlier: Vec<_> = snapshots.iter().map(Earlier::from).collect();
         let mut base = choose(&earlier, request.host, request.profile, &roots.paths());
         request.listener.event(&Event::Phase(Phase::Comparing));
@@ -165,7 +166,7 @@ impl Vault {
             notes.extend(plain(warnings.take()));
             let saved = self.complete(request, &lock, made, &tally, base, Sum::default(), &mut notes)?;
             self.unmark(request.profile);
-            return Ok(Saved { notes, ..saved });
+            return Ok(saved.with(notes, &lost));
         }
         request.listener.event(&Event::Phase(Phase::Working));
         let mut sum = Sum::default();
@@ -189,7 +190,7 @@ impl Vault {
             }
             let saved = self.complete(request, &lock, made, &tally, base, sum, &mut notes)?;
             self.unmark(request.profile);
-            return Ok(Saved { notes, ..saved });
+            return Ok(saved.with(notes, &lost));
         }
     }
 
@@ -313,6 +314,26 @@ impl Vault {
             gid: rustix::process::getegid().as_raw(),
             ..SnapshotFile::default()
         }
+    }
+}
+
+impl Saved {
+    /// With its notes, and with what is wrong with older snapshots.
+    fn with(mut self, notes: Vec<String>, lost: &[Lost]) -> Self {
+        self.notes = notes;
+        for lost in lost {
+            let cause = format!("in the vault {lost}");
+            let hint = Some("what to do is said by: postkeep verify".into());
+            self.failures.add(Failure {
+                severity: Severity::Warning,
+                path: String::new(),
+                cause,
+                hint,
+                known: false,
+            });
+        }
+        self.failures.finish();
+        self
     }
 }
 
