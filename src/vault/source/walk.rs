@@ -115,8 +115,9 @@ impl Walk {
                 return Err(Gone);
             }
             let below = level.below.join(&entry.name);
-            if entry.name.is_ours() || root.filter.excludes(&below, &entry) {
-                self.tally.excluded.fetch_add(u64::from(!entry.name.is_ours()), Relaxed);
+            // Old versions that a sync keeps beside the files are files that somebody may want back.
+            if entry.name.is_unfinished() || root.filter.excludes(&below, &entry) {
+                self.tally.excluded.fetch_add(u64::from(!entry.name.is_unfinished()), Relaxed);
                 continue;
             }
             let path = level.path.join(entry.name.as_path());
