@@ -121,6 +121,7 @@ impl Request<'_> {
     }
 
     fn roots(&self) -> Result<Roots> {
+        super::restore::raise_limit();
         Roots::open(self.sources, self.filter, self.one_file_system, self.state, self.now)
     }
 
