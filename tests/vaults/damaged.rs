@@ -229,3 +229,18 @@ fn a_damaged_snapshot_hides_no_other_and_can_be_let_go() {
     let _ = fs::remove_dir_all(vaulted.sandbox.path("home/.cache"));
     vaulted.sandbox.run(&["run", "docs"]).expect(3);
 }
+
+#[test]
+fn a_prune_that_misses_folders_says_so_and_nothing_else() {
+    let Some(vaulted) = vaulted() else { return };
+    for index in vaulted.objects("index") {
+        fs::remove_file(index).unwrap();
+    }
+    for _ in 0..8 {
+        let ran = vaulted.run(&["prune"]).expect(1);
+        assert!(ran.stderr.contains("list of entries is lost"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    vaulted.run(&["vault", "repair"]).expect(0);
+    vaulted.run(&["verify", "--read-data"]).expect(0);
+}
