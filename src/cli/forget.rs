@@ -96,6 +96,9 @@ pub(crate) fn run(args: &ForgetArgs, ctx: &Context) -> Result<ExitCode> {
     };
     let mut ids = forgotten(&groups);
     ids.extend(&damaged);
+    if !args.dry_run {
+        vault.forget(&ids)?;
+    }
     if !ctx.json {
         for id in &damaged {
             out::print(&format!("  forget  {}  damaged\n", snapshot::full(id).get(..8).unwrap_or_default()))?;
@@ -103,9 +106,6 @@ pub(crate) fn run(args: &ForgetArgs, ctx: &Context) -> Result<ExitCode> {
         if damaged.is_empty() || !groups.is_empty() {
             out::print(&text(&groups, args.dry_run))?;
         }
-    }
-    if !args.dry_run {
-        vault.forget(&ids)?;
     }
     let thrift = Thrift { max_unused: 5, max_repack: None };
     let freed =
