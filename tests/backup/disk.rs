@@ -119,6 +119,10 @@ fn a_full_disk_is_no_success_and_the_next_run_heals() {
         "$2" restore docs "latest:$1/source" -t back
         diff -r source back && echo "all came back"
         "$2" snapshots docs
+        mount -o remount,ro vault
+        "$2" verify docs --read-data
+        code=0; "$2" run docs || code=$?
+        echo "read-only: exit code $code"
     "#;
     let plain = backup.sandbox.command(&[]);
     let mut command = Command::new("unshare");
@@ -129,7 +133,15 @@ fn a_full_disk_is_no_success_and_the_next_run_heals() {
     if !said.contains("mounted") {
         return left_out("a full disk: nothing can be mounted here");
     }
-    for part in ["full: exit code 1", "No space left", "full: verify 0", "all came back", "1 snapshot\n"] {
+    for part in [
+        "full: exit code 1",
+        "No space left",
+        "full: verify 0",
+        "all came back",
+        "1 snapshot\n",
+        "no lock can be written",
+        "read-only: exit code 1",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(output.status.success(), "{said}");

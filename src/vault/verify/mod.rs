@@ -18,7 +18,7 @@ use super::blob::Opener;
 use super::snapshot::{Lost, Readable};
 use super::store::{Found, Id, Kind};
 use super::{Access, Vault};
-use crate::error::Result;
+use crate::error::{Kind as ErrorKind, Result};
 use crate::progress::Meter;
 
 /// The most problems that are kept by name.
@@ -120,8 +120,23 @@ impl Vault {
     /// # Errors
     /// The store cannot be listed at all, or somebody is at work who removes things.
     pub fn verify(&self, depth: Depth, meter: &Meter) -> Result<Verified> {
-        let _lock = self.lock(Access::Shared)?;
         let problems = Problems::default();
+        let _lock = match self.lock(Access::Shared) {
+            Err(error) if error.kind() != ErrorKind::Locked => {
+                // A medium that cannot be written is read all the same.
+                let what = format!(
+                    "no lock can be written, so somebody may have removed things meanwhile: {}",
+                    error.one_line()
+                );
+                problems.add(
+                    Weight::Note,
+                    what,
+                    "nothing, if nobody else uses the vault; no backup can be saved into it now",
+                );
+                None
+            }
+            locked => Some(locked?),
+        };
         let mut verified = Verified::default();
         self.check_keys(&problems)?;
         let mut known = Known::read(self, &problems)?;
