@@ -171,9 +171,17 @@ impl Vault {
         }
         request.listener.event(&Event::Phase(Phase::Working));
         let mut sum = Sum::default();
+        let mut after = None;
         loop {
             let tally = Arc::new(Tally::default());
-            let slice = Slice { vault: self, request, roots: Arc::clone(&roots), base: &base, tally: &tally };
+            let slice = Slice {
+                vault: self,
+                request,
+                roots: Arc::clone(&roots),
+                base: &base,
+                tally: &tally,
+                after: after.as_deref(),
+            };
             warnings.take();
             let made = slice.save(&repository, &warnings)?;
             sum.add(&made, &tally);
@@ -185,6 +193,7 @@ impl Vault {
             if tally.is_cut() {
                 self.secure(request, &lock, made, &mut base)?;
                 sum.checkpoints += 1;
+                after = tally.take_reached().or(after);
                 // The index is out of date as soon as something is written.
                 repository = self.indexed()?;
                 continue;
@@ -341,7 +350,9 @@ impl Saved {
 impl Sum {
     fn add(&mut self, made: &Made, tally: &Tally) {
         self.new += made.new;
-        self.changed += made.changed;
+        // What changed since an earlier slice of this run saved it is counted already.
+        let again = tally.again.load(std::sync::atomic::Ordering::Relaxed);
+        self.changed += made.changed.saturating_sub(again);
         self.stored += made.stored;
         self.read += tally.read_bytes.load(std::sync::atomic::Ordering::Relaxed);
     }
