@@ -26,6 +26,11 @@ impl Name {
         Path::new(std::ffi::OsStr::from_bytes(&self.0))
     }
 
+    /// Whether it is an unfinished file of ours, which only a killed run leaves behind.
+    pub fn is_unfinished(&self) -> bool {
+        self.0.starts_with(b".postkeep-tmp-")
+    }
+
     /// Whether it is one of ours (versions, temporary files): never part of a sync, on either side.
     pub fn is_ours(&self) -> bool {
         self.0.starts_with(b".postkeep-")

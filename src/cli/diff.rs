@@ -49,11 +49,11 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
         _ => return Err(usage("one snapshot is named, but two are compared").hint("name both, or none")),
     };
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
+    let all = vault.readable_snapshots()?;
     let vault = vault.read()?;
     let side = |text: &str| {
         let (name, path) = snapshot::split(text);
-        let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+        let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
         let (at, node) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
         if !node.is_dir() {
             return Err(usage(format!("{} is no folder", crate::profile::quote(text)))

@@ -42,8 +42,8 @@ pub(crate) fn run(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
         );
     };
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
-    let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+    let all = vault.readable_snapshots()?;
+    let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
     let vault = vault.read()?;
     let (at, found) = tree::at(&vault, snapshot.tree, path.as_bytes())?;
     // What fails while it is read is told as such, and not as an output that cannot be written.

@@ -55,11 +55,14 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
     let pattern = words.first().ok_or_else(|| usage("nothing to look for is named"))?;
     let globs = compile(pattern, args.ignore_case)?;
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
+    let all = vault.readable_snapshots()?;
     let searched: Vec<&SnapshotFile> = match &args.snapshot {
-        Some(name) => vec![snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?],
-        None => all.iter().rev().collect(),
+        Some(name) => vec![all.choose(name, &chosen.scope(), &TimeZone::system())?],
+        None => all.all.iter().rev().collect(),
     };
+    // The others of these are searched; those may have what is looked for.
+    let missed = if args.snapshot.is_none() { all.lost.as_slice() } else { &[] };
+    missed.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));
     let vault = vault.read()?;
     let mut hits = Hits::new();
     let mut broken = HashSet::new();
@@ -100,7 +103,7 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
         let Ok(()) = walked;
     }
     print(ctx, &hits, &searched)?;
-    Ok(ExitCode::from(u8::from(hits.is_empty() || !broken.is_empty())))
+    Ok(ExitCode::from(u8::from(hits.is_empty() || !broken.is_empty() || !missed.is_empty())))
 }
 
 fn compile(pattern: &str, ignore_case: bool) -> Result<Gitignore> {

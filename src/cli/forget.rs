@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
-use rustic_core::repofile::SnapshotFile;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use serde_json::json;
 
 use super::which::{BARE, Chosen, Which};
@@ -17,7 +17,7 @@ use crate::figures::of;
 use crate::profile::{Keep, read_duration};
 use crate::vault::forget::{Group, Judged, forgotten, plan};
 use crate::vault::prune::Thrift;
-use crate::vault::snapshot::{self, Scope};
+use crate::vault::snapshot::{self, Lost, Readable, Scope};
 
 /// Forget snapshots that the rules do not keep
 ///
@@ -80,29 +80,44 @@ pub(crate) fn run(args: &ForgetArgs, ctx: &Context) -> Result<ExitCode> {
     let (chosen, named) = args.which.choose(&args.words, ctx)?;
     let keep = if named.is_empty() { Some(rules(args, &chosen)?) } else { None };
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
+    // Rules judge all snapshots or none; one that is damaged can only be named.
+    let all = match keep {
+        Some(_) => Readable { all: vault.snapshots()?, lost: Vec::new() },
+        None => vault.readable_snapshots()?,
+    };
+    let (damaged, named) = damaged(named, &all.lost);
     let scope = if args.all { Scope::default() } else { chosen.scope() };
     let groups = match keep {
         Some(keep) => {
             let now = Zoned::new(System.now(), TimeZone::system());
-            plan(all, &keep, &scope, args.unsafe_allow_remove_all, &now)?
+            plan(all.all, &keep, &scope, args.unsafe_allow_remove_all, &now)?
         }
-        None => exactly(named, all, &chosen, args.unsafe_allow_remove_all)?,
+        None => exactly(&named, &all, &chosen, args.unsafe_allow_remove_all)?,
     };
-    let ids = forgotten(&groups);
-    if !ctx.json {
-        out::print(&text(&groups, args.dry_run))?;
-    }
+    let mut ids = forgotten(&groups);
+    ids.extend(&damaged);
     if !args.dry_run {
         vault.forget(&ids)?;
+    }
+    if !ctx.json {
+        for id in &damaged {
+            out::print(&format!("  forget  {}  damaged\n", snapshot::full(id).get(..8).unwrap_or_default()))?;
+        }
+        if damaged.is_empty() || !groups.is_empty() {
+            out::print(&text(&groups, args.dry_run))?;
+        }
     }
     let thrift = Thrift { max_unused: 5, max_repack: None };
     let freed =
         (args.prune && !args.dry_run).then(|| prune::prune(ctx, &vault, thrift, false)).transpose()?;
     if ctx.json {
         let freed = freed.map(|freed| prune::as_json(&freed, false));
+        let damaged: Vec<_> = damaged.iter().map(|id| snapshot::full(id)).collect();
         let groups: Vec<_> = groups.iter().map(as_json).collect();
-        out::print(&format!("{}\n", json!({ "dry-run": args.dry_run, "groups": groups, "prune": freed })))?;
+        out::print(&format!(
+            "{}\n",
+            json!({ "dry-run": args.dry_run, "groups": groups, "damaged": damaged, "prune": freed })
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,17 +145,32 @@ fn rules(args: &ForgetArgs, chosen: &Chosen) -> Result<Keep> {
     })
 }
 
+/// The damaged snapshots that are named, and the other names. What just cannot be read now may be sound.
+fn damaged(named: &[String], lost: &[Lost]) -> (Vec<SnapshotId>, Vec<String>) {
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    for name in named {
+        let fits =
+            |lost: &&Lost| lost.damaged && name.len() >= 4 && lost.id.to_string().starts_with(name.as_str());
+        match lost.iter().find(fits) {
+            Some(lost) => ids.push(lost.snapshot()),
+            None => others.push(name.clone()),
+        }
+    }
+    (ids, others)
+}
+
 /// The snapshots that are named, in a plan that keeps all others.
-fn exactly(named: &[String], all: Vec<SnapshotFile>, chosen: &Chosen, last: bool) -> Result<Vec<Group>> {
+fn exactly(named: &[String], snapshots: &Readable, chosen: &Chosen, last: bool) -> Result<Vec<Group>> {
     let mut ids = Vec::new();
     for name in named {
-        ids.push(snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?.id);
+        ids.push(snapshots.choose(name, &chosen.scope(), &TimeZone::system())?.id);
     }
     let group = |snapshot: &SnapshotFile| {
         (snapshot.hostname.clone(), snapshot.label.clone(), snapshot.paths.to_string())
     };
     let mut groups: Vec<Group> = Vec::new();
     let goes = |snapshot: &SnapshotFile| ids.contains(&snapshot.id);
+    let all = &snapshots.all;
     for snapshot in all.iter().filter(|snapshot| goes(snapshot)) {
         let stays = |other: &&SnapshotFile| !goes(other) && group(other) == group(snapshot);
         if !last && !all.iter().any(|other| stays(&other)) {

@@ -44,8 +44,8 @@ pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
     too_many(words, 1)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
-    let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+    let all = vault.readable_snapshots()?;
+    let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
     let vault = vault.read()?;
     let (at, found) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
     let mut broken = false;

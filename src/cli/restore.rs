@@ -21,7 +21,7 @@ use crate::progress::Meter;
 use crate::run::{RunId, Severity};
 use crate::vault::choice::Choice;
 use crate::vault::indexed::Indexed;
-use crate::vault::restore::{Act, Line, Order, Restored, restore};
+use crate::vault::restore::{Act, Counts, Line, Order, Restored, restore};
 use crate::vault::{Access, Lock, Vault, snapshot, tree};
 
 /// Restore files from a vault
@@ -46,7 +46,7 @@ Globs are those of .gitignore; a leading / is the top of what is restored. --exc
 
 {BARE}
 
-Exit codes: 0 all is restored, 3 some metadata could not be kept, 1 something could not be restored, 2 usage, \
+Exit codes: 0 all is restored, 3 some metadata could not be kept, 1 something could not be restored or nothing matches, 2 usage, \
 10 no vault, 12 wrong password, 130 cancelled."))]
 pub(crate) struct RestoreArgs {
     /// The profile, and the snapshot with the path in it
@@ -99,8 +99,8 @@ fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let choice = Choice::new(&args.include, &args.exclude)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;
-    let all = vault.snapshots()?;
-    let snapshot = snapshot::choose(&all, name, &chosen.scope(), &TimeZone::system())?;
+    let all = vault.readable_snapshots()?;
+    let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
     let _lock = (!args.dry_run).then(|| lock(&vault)).flatten();
     let vault = vault.read()?;
     let places = match &args.target {
@@ -116,7 +116,7 @@ fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let run = RunId::new(now, u128::from(std::process::id()));
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
-    let mut code = 0;
+    let (mut code, mut nothing) = (0, true);
     let mut told = Vec::new();
     for Place { node, target, top, dress } in &places {
         let merge = args.merge || args.in_place;
@@ -142,11 +142,18 @@ fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
         let restored =
             watched(ctx, "restore", &meter, || restore(&vault, node, target, &order, &meter, &mut say))?;
         code = worst(code, &restored);
+        nothing &= restored.counts == Counts::default();
         if ctx.json {
             told.push(as_json(target, &restored, lines));
         } else {
             print(ctx, snapshot, (target, top), args.dry_run, &restored)?;
         }
+    }
+    // A folder that was there already is not counted.
+    if nothing && code == 0 && !choice.is_all() && !args.merge && !args.in_place {
+        out::warn("postkeep: nothing in the snapshot matches what was asked for");
+        out::warn("  hint: globs are those of .gitignore; `postkeep find` shows what there is");
+        code = 1;
     }
     if ctx.json {
         let id = snapshot::full(&snapshot.id);

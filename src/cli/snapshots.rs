@@ -11,7 +11,7 @@ use super::{Context, out, table};
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::{of, size};
-use crate::vault::snapshot;
+use crate::vault::snapshot::{self, Readable};
 
 /// List the snapshots in a vault, oldest first
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, 1 they cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
+Exit codes: 0 done, 1 some cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
 pub(crate) struct SnapshotsArgs {
     /// The profile
     #[arg(value_name = "PROFILE")]
@@ -41,7 +41,9 @@ pub(crate) struct SnapshotsArgs {
 pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
     let (chosen, words) = args.which.choose(&args.words, ctx)?;
     too_many(words, 0)?;
-    let all = chosen.open()?.snapshots()?;
+    let Readable { all, lost } = chosen.open()?.readable_snapshots()?;
+    lost.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));
+    let code = ExitCode::from(u8::from(!lost.is_empty()));
     let scope = chosen.scope();
     let tagged = |snapshot: &&SnapshotFile| args.tag.as_ref().is_none_or(|tag| snapshot.tags.contains(tag));
     let listed: Vec<_> =
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
     if ctx.json {
         let list: Vec<_> = listed.iter().map(|snapshot| as_json(snapshot)).collect();
         out::print(&format!("{}\n", Value::Array(list)))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     if !listed.is_empty() {
         out::print(&rows(&listed))?;
@@ -60,7 +62,7 @@ pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
         line.push_str(&format!("; {} more of other machines or profiles (--all)", others));
     }
     out::print(&format!("{line}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn rows(list: &[&SnapshotFile]) -> String {

@@ -8,6 +8,7 @@ use rustic_core::repofile::Node;
 
 use super::blob::{Location, Opener};
 use super::indexed::Indexed;
+use super::node;
 use super::store::{Id, Kind};
 
 /// The most bytes that are read at once, unless one blob has more.
@@ -37,6 +38,9 @@ impl<'a> Content<'a> {
     /// # Errors
     /// Why it cannot be read: a piece is not in the vault.
     pub fn new(vault: &'a Indexed<'a>, file: &Node) -> Result<Self, String> {
+        if file.content.is_none() && file.meta.size > 0 {
+            return Err(node::UNKNOWN.into());
+        }
         let (mut pieces, mut length) = (VecDeque::new(), 0);
         for id in file.content.iter().flatten() {
             let short = || id.to_string()[..8].to_owned();

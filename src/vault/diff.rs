@@ -64,7 +64,10 @@ pub fn diff<E>(
         let mut both = Vec::new();
         for node in [&first, &second] {
             match tree::list(vault, node) {
-                Ok(entries) => both.push(entries),
+                Ok((entries, nameless)) => {
+                    both.push(entries);
+                    nameless.map_or(Ok(()), |why| say(Line::Broken(&path, why)))?;
+                }
                 Err(why) => say(Line::Broken(&path, why))?,
             }
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Span, Zoned};
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ForgetGroups, Grouped, KeepOptions, SnapshotGroupCriterion};
 
@@ -38,7 +38,14 @@ pub struct Group {
     pub snapshots: Vec<Judged>,
 }
 
+/// How far ahead of ours another machine's clock may be.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
 /// Judges all snapshots of `scope`. Without `last` the newest of each group stays whatever the rules say.
+///
+/// A snapshot whose time is yet to come was made while a clock was wrong. It stays until then, and no rule counts it: else
+/// it would be the newest for years, and what is saved meanwhile be forgotten as soon as it is there. The same goes for all
+/// snapshots while our own clock is behind.
 ///
 /// A checkpoint goes as soon as its group has a whole snapshot that is newer; until then it stays, for it holds what a
 /// long backup did so far.
@@ -72,6 +79,9 @@ fn judge(
     now: &Zoned,
 ) -> Result<Vec<Judged>> {
     let (checkpoints, whole): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(snapshot::is_checkpoint);
+    let limit = now.timestamp().saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+    let (ahead, whole): (Vec<_>, Vec<_>) =
+        whole.into_iter().partition(|snapshot| snapshot.time.timestamp() > limit);
     let newest = whole.iter().map(|snapshot| snapshot.time.timestamp()).max();
     let mut judged: Vec<_> = checkpoints
         .into_iter()
@@ -81,6 +91,11 @@ fn judge(
             Judged { snapshot, keep: !stale, why: why.into() }
         })
         .collect();
+    judged.extend(ahead.into_iter().map(|snapshot| Judged {
+        snapshot,
+        keep: true,
+        why: "its time is yet to come".into(),
+    }));
     let grouped = Grouped::from_items(whole, SnapshotGroupCriterion::new());
     let decided = ForgetGroups::from_grouped_snapshots_with_retention(grouped, options, now);
     let decided = decided.map_err(|error| crate::error::Error::other(super::guard::sentence(&error)))?;
@@ -169,6 +184,26 @@ mod tests {
         let groups = plan(all, keep, &scope, last, &now).unwrap();
         let judged = groups.iter().flat_map(|group| &group.snapshots).filter(|one| one.keep);
         judged.map(|one| format!("{} {}", &one.snapshot.id.to_string()[1..2], one.why)).collect()
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_once_costs_no_snapshot() {
+        let rules = Keep { last: Some(1), within: Some(SignedDuration::from_hours(24)), ..Keep::default() };
+        let judged = |now: &str| {
+            let all = vec![
+                snapshot(1, "2026-11-20T10:00:00Z", "nas", None),
+                snapshot(2, "2026-11-24T10:00:00Z", "nas", None),
+                snapshot(3, "2026-11-24T11:00:00Z", "nas", Some("checkpoint")),
+                snapshot(4, "2037-01-01T00:00:00Z", "nas", None),
+            ];
+            let groups = plan(all, &rules, &Scope::default(), false, &now.parse().unwrap()).unwrap();
+            let kept = groups[0].snapshots.iter().filter(|one| one.keep);
+            kept.map(|one| one.snapshot.id.to_string()[1..2].to_owned()).collect::<String>()
+        };
+        assert_eq!(judged("2026-11-24T12:00:00Z[UTC]"), "234");
+        assert_eq!(judged("2037-01-01T00:00:00Z[UTC]"), "4");
+        // A machine without a clock of its own, just started.
+        assert_eq!(judged("1970-01-01T00:00:05Z[UTC]"), "1234");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The border to rustic_core: what goes wrong behind it comes out as an error of ours.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use rustic_core::{RusticError, RusticResult};
 
@@ -14,6 +15,7 @@ pub(super) fn call<T>(
     what: impl Fn() -> String,
     work: impl FnOnce() -> RusticResult<T>,
 ) -> Result<T, Error> {
+    hush();
     backend.begin();
     // What it worked on is dropped by its callers after an error: nothing half changed is looked at again.
     let failed = match catch_unwind(AssertUnwindSafe(work)) {
@@ -29,6 +31,22 @@ pub(super) fn call<T>(
         }
     };
     Err(backend.failure().unwrap_or(failed))
+}
+
+/// Keeps one kind of panic off the terminal: the library's threads that read trees panic when nobody waits for their answer
+/// any more, because an earlier one was an error. That error is told.
+fn hush() {
+    static HUSHED: Once = Once::new();
+    HUSHED.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let of_library = panic.location().is_some_and(|at| at.file().contains("rustic_core"));
+            let said = panic.payload().downcast_ref::<String>();
+            if !(of_library && said.is_some_and(|said| said.contains("SendError"))) {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// An error of the library's own.

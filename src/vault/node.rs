@@ -12,6 +12,9 @@ use crate::replica::Attributes;
 /// Go's `os.FileMode` bits for set-user-id, set-group-id and sticky, which restic stores, and Unix's.
 const BITS: [(u32, u32); 3] = [(1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000)];
 
+/// What is wrong with a file that has a size, but no content.
+pub(super) const UNKNOWN: &str = "the snapshot does not say what its content is";
+
 /// What an entry gets that its node does not say.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing {

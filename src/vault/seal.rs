@@ -14,7 +14,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustic_core::repofile::MasterKey;
@@ -43,10 +43,21 @@ pub(super) fn unseal(
     keys: impl IntoIterator<Item = Id>,
 ) -> Option<(Id, MasterKey)> {
     keys.into_iter().find_map(|id| {
-        let sealed = fs::read(dir.join(id.to_string())).ok()?;
+        let path = dir.join(id.to_string());
+        let sealed = fs::read(&path).ok()?;
+        for (path, mode) in [(dir, 0o700), (path.as_path(), 0o600)] {
+            close(path, mode);
+        }
         let json = sealing_key(password, &id).decrypt(&sealed)?;
         Some((id, serde_json::from_slice(&json).ok()?))
     })
+}
+
+/// Takes others' rights away, which a copy or a restore of the state may have given them. Where that fails, it is not ours.
+fn close(path: &Path, mode: u32) {
+    if fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    }
 }
 
 /// Keeps a master key. The file is complete or absent.
@@ -72,8 +83,6 @@ pub(super) fn seal(dir: &Path, password: &str, id: &Id, master: &MasterKey) -> R
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -90,7 +99,13 @@ mod tests {
         fs::rename(dir.join(id.to_string()), dir.join(other.to_string())).unwrap();
         assert!(unseal(&dir, "right", [other]).is_none(), "a file under another name opens");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&dir), mode(&dir.join(other.to_string()))), (0o700, 0o600));
+        let modes = || (mode(&dir), mode(&dir.join(other.to_string())));
+        assert_eq!(modes(), (0o700, 0o600));
+        for (path, mode) in [(dir.clone(), 0o755), (dir.join(other.to_string()), 0o644)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        assert!(unseal(&dir, "right", [other]).is_none());
+        assert_eq!(modes(), (0o700, 0o600), "a key is left open to others");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "a temporary file is left");
     }
 }

@@ -3,9 +3,10 @@
 use jiff::Zoned;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use rustic_core::repofile::SnapshotFile;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
 
 use super::save::CHECKPOINT;
+use super::store::Id;
 use crate::error::{Error, Kind, Result};
 use crate::profile::quote;
 
@@ -42,6 +43,63 @@ impl Scope {
             }
         }
         Vec::new()
+    }
+}
+
+/// A snapshot that cannot be read.
+#[derive(Debug)]
+pub struct Lost {
+    /// Its id.
+    pub id: Id,
+    /// Why.
+    pub why: String,
+    /// Whether it will never be: it is there, but not what was stored.
+    pub damaged: bool,
+}
+
+/// What can be read of a vault's snapshots.
+#[derive(Debug, Default)]
+pub struct Readable {
+    /// Oldest first.
+    pub all: Vec<SnapshotFile>,
+    /// Those that cannot.
+    pub lost: Vec<Lost>,
+}
+
+impl Readable {
+    /// The snapshot that `name` means. Where some cannot be read nobody knows which one is the latest: then it has to be
+    /// named by its id.
+    ///
+    /// # Errors
+    /// None is meant, or several (usage errors); or it cannot be read.
+    pub fn choose(&self, name: &str, scope: &Scope, zone: &TimeZone) -> Result<&SnapshotFile> {
+        let Some(first) = self.lost.first() else { return choose(&self.all, name, scope, zone) };
+        let meant = |lost: &&Lost| is_id(name) && lost.id.to_string().starts_with(name);
+        if let Some(lost) = self.lost.iter().find(meant) {
+            return Err(
+                Error::other(lost.to_string()).hint("name another one: `postkeep snapshots` lists them")
+            );
+        }
+        if !is_id(name) {
+            return Err(Error::other(format!("it is not known which snapshot {} is: {first}", quote(name)))
+                .hint(
+                    "name it by the beginning of its id: `postkeep snapshots` lists those that can be read",
+                ));
+        }
+        choose(&self.all, name, scope, zone)
+    }
+}
+
+impl Lost {
+    /// Its id for the library.
+    pub fn snapshot(&self) -> SnapshotId {
+        SnapshotId::from(super::adapter::theirs(&self.id))
+    }
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the snapshot {} cannot be read: {}", self.id.short(), self.why)
     }
 }
 

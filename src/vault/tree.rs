@@ -30,7 +30,7 @@ pub fn at(vault: &Indexed<'_>, tree: TreeId, path: &[u8]) -> Result<(RelPath, No
                 .hint("`postkeep ls` shows what it has, `postkeep find` looks through all snapshots")
         };
         let name = Name::new(part).ok_or_else(nowhere)?;
-        let nodes = list(vault, &node).map_err(|why| Error::other(format!("/{here}: {why}")))?;
+        let (nodes, _) = list(vault, &node).map_err(|why| Error::other(format!("/{here}: {why}")))?;
         here = here.join(&name);
         let found = nodes.into_iter().find(|(found, _)| *found == name);
         node = found.map(|(_, node)| node).ok_or_else(nowhere)?;
@@ -38,20 +38,34 @@ pub fn at(vault: &Indexed<'_>, tree: TreeId, path: &[u8]) -> Result<(RelPath, No
     Ok((here, node))
 }
 
-/// A folder's entries, sorted by name. What has a name that is none is left out. What is no folder has none.
+/// A folder's entries, sorted by name, and what is wrong with the others: those with names that no file can have. What is
+/// no folder has none.
 ///
 /// # Errors
 /// Why it cannot be listed.
-pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Vec<(Name, Node)>, String> {
+pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Listing, String> {
     if !folder.is_dir() {
-        return Ok(Vec::new());
+        return Ok(Listing::default());
     }
     let Some(id) = folder.subtree else { return Err("the snapshot does not say what is in it".into()) };
     let nodes = vault.tree(id)?.nodes;
-    let mut entries: Vec<_> = nodes.into_iter().filter_map(|n| Some((node::name(&n)?, n))).collect();
+    let mut nameless = None;
+    let mut entries = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        match node::name(&node) {
+            Some(name) => entries.push((name, node)),
+            None => {
+                let shown = show(node.name.as_bytes());
+                nameless.get_or_insert_with(|| format!("it holds a name that no file can have: {shown}"));
+            }
+        }
+    }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(entries)
+    Ok((entries, nameless))
 }
+
+/// What [`list`] finds.
+pub type Listing = (Vec<(Name, Node)>, Option<String>);
 
 /// One thing that a walk comes by.
 #[derive(Debug)]
@@ -60,7 +74,7 @@ pub enum Step<'a> {
     Entry(&'a RelPath, &'a Node),
     /// A folder whose entries are all told.
     End(&'a RelPath, &'a Node),
-    /// A folder that cannot be listed, and why.
+    /// A folder that cannot be listed, or not as a whole, and why.
     Broken(&'a RelPath, &'a str),
 }
 
@@ -76,7 +90,11 @@ pub fn walk<E>(
 ) -> Result<(), E> {
     let open = |path: &RelPath, node: &Node, visit: &mut dyn FnMut(Step<'_>) -> Result<bool, E>| {
         let entries = match list(vault, node) {
-            Ok(entries) => entries,
+            Ok((entries, None)) => entries,
+            Ok((entries, Some(why))) => {
+                visit(Step::Broken(path, &why))?;
+                entries
+            }
             Err(why) => {
                 visit(Step::Broken(path, &why))?;
                 Vec::new()

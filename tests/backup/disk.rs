@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::{Backup, port, told};
-use crate::common::left_out;
+use crate::common::{Ran, left_out};
 use crate::lab;
 
 #[test]
@@ -119,6 +119,10 @@ fn a_full_disk_is_no_success_and_the_next_run_heals() {
         "$2" restore docs "latest:$1/source" -t back
         diff -r source back && echo "all came back"
         "$2" snapshots docs
+        mount -o remount,ro vault
+        "$2" verify docs --read-data
+        code=0; "$2" run docs || code=$?
+        echo "read-only: exit code $code"
     "#;
     let plain = backup.sandbox.command(&[]);
     let mut command = Command::new("unshare");
@@ -129,8 +133,36 @@ fn a_full_disk_is_no_success_and_the_next_run_heals() {
     if !said.contains("mounted") {
         return left_out("a full disk: nothing can be mounted here");
     }
-    for part in ["full: exit code 1", "No space left", "full: verify 0", "all came back", "1 snapshot\n"] {
+    for part in [
+        "full: exit code 1",
+        "No space left",
+        "full: verify 0",
+        "all came back",
+        "1 snapshot\n",
+        "no lock can be written",
+        "read-only: exit code 1",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn folders_deep_inside_each_other_are_saved_where_few_files_may_be_open() {
+    let backup = Backup::new();
+    backup.profile(&[&backup.text("vault")], "");
+    let deep: String = (0..300).map(|_| "d/").collect();
+    backup.write(&format!("{deep}bottom"), "here");
+    backup.run(&["vault", "init", "docs"]).expect(0);
+    for verb in [&["run", "docs"][..], &["plan", "docs"]] {
+        let plain = backup.sandbox.command(verb);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -S -n 100 && exec \"$@\"", "sh"]).arg(plain.get_program());
+        command.args(plain.get_args()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let ran = Ran::from(command.output().unwrap()).expect(0);
+        assert!(!ran.stdout.contains("cannot open"), "{}", ran.stdout);
+    }
+    let path = format!("latest:{}", backup.text(&format!("source/{deep}bottom")));
+    assert_eq!(backup.run(&["dump", "docs", &path]).expect(0).stdout, "here");
 }

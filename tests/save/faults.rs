@@ -103,6 +103,38 @@ fn slices_end_in_checkpoints_and_a_whole_snapshot_is_all_that_stays() {
 }
 
 #[test]
+fn a_large_file_that_changes_all_the_time_does_not_keep_a_run_from_its_end() {
+    let mut lab = Lab::new();
+    // Larger than a slice, and before everything else.
+    lab.write("0", noise(0, 2 << 20));
+    for n in 10..70 {
+        lab.write(&format!("{n}"), noise(n, 256 << 10));
+    }
+    lab.create();
+    lab.checkpoint = 1 << 20;
+    let (busy, changes) = (lab.path("source/0"), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&changes);
+    let store = hooked(&lab, move |kind, _| {
+        if kind == Object::Snapshot {
+            let n = count.fetch_add(1, SeqCst);
+            fs::write(&busy, noise(1000 + n, 2 << 20)).unwrap();
+            assert!(n < 100, "the run goes on and on");
+        }
+        Ok(())
+    });
+    let saved = lab.try_save_on(&lab.open_on(store)).unwrap();
+    // Fifteen megabytes in slices of one, and what is on its way when a slice ends.
+    assert!((3..=17).contains(&saved.checkpoints), "{saved:?}");
+    assert_eq!((saved.new, saved.changed, saved.unmodified), (61, 0, 0), "{saved:?}");
+    let again = lab.save();
+    assert_eq!((again.new, again.changed, again.unmodified), (0, 1, 60), "{again:?}");
+    if Lab::with_restic().is_some() {
+        lab.restic_ok(&["check", "--read-data"]);
+        assert_eq!(tree(&lab.restored()), tree(&lab.path("source")));
+    }
+}
+
+#[test]
 fn what_a_stopped_run_stored_is_not_read_again() {
     let mut lab = Lab::new();
     fill(&lab, 6);

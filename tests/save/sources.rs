@@ -78,6 +78,7 @@ fn several_sources_keep_their_paths_and_filters_are_those_of_a_sync() {
         lab.write(name, name);
     }
     lab.write("home/ann/.postkeep-tmp-1", "ours");
+    lab.write("home/ann/.postkeep-versions/old", "the only copy there may be");
     symlink(lab.path("source/home"), lab.path("source/way")).unwrap();
     lab.filter.exclude = vec!["*.tmp".into()];
     lab.filter.exclude_if_present = vec!["TAG".into()];
@@ -86,9 +87,9 @@ fn several_sources_keep_their_paths_and_filters_are_those_of_a_sync() {
     let sources: Vec<PathBuf> =
         ["source/one", "source/home-2", "source/way/ann"].map(|name| lab.path(name)).into();
     let saved = lab.request(&sources, |request| lab.open().save(request)).unwrap();
-    assert_eq!((saved.new, saved.excluded), (3, 3), "{saved:?}");
+    assert_eq!((saved.new, saved.excluded), (4, 3), "{saved:?}");
     let again = lab.request(&sources, |request| lab.open().save(request)).unwrap();
-    assert_eq!((again.new, again.changed, again.unmodified), (0, 0, 3), "{again:?}");
+    assert_eq!((again.new, again.changed, again.unmodified), (0, 0, 4), "{again:?}");
     let Some(_) = Lab::with_restic() else { return };
     let listed = lab.restic_ok(&["ls", "latest"]);
     let root = lab.path("source");
@@ -97,7 +98,18 @@ fn several_sources_keep_their_paths_and_filters_are_those_of_a_sync() {
     below.sort_unstable();
     assert_eq!(
         below,
-        ["", "/home-2", "/home-2/x", "/one", "/way", "/way/ann", "/way/ann/cache", "/way/ann/keep.txt"]
+        [
+            "",
+            "/home-2",
+            "/home-2/x",
+            "/one",
+            "/way",
+            "/way/ann",
+            "/way/ann/.postkeep-versions",
+            "/way/ann/.postkeep-versions/old",
+            "/way/ann/cache",
+            "/way/ann/keep.txt"
+        ]
     );
     lab.restic_ok(&["check", "--read-data"]);
 }

@@ -87,6 +87,11 @@ fn a_lost_index_and_a_lost_snapshot_are_named() {
     let ran = vaulted.run(&["verify"]).expect(1);
     let name = snapshot.file_name().unwrap().to_str().unwrap()[..8].to_owned();
     assert!(ran.stdout.contains(&format!("snapshot {name} is lost")), "{}", ran.stdout);
+    let hint = format!(
+        "postkeep forget --vault {} --vault-password-file FILE {name}",
+        vaulted.sandbox.path("vault").display()
+    );
+    assert!(ran.stdout.contains(&hint), "{}", ran.stdout);
     fs::write(&snapshot, sound).unwrap();
 
     let index = vaulted.objects("index").remove(0);
@@ -166,4 +171,76 @@ fn a_damaged_key_is_named_and_keeps_no_other_password_out() {
     }
     let ran = vaulted.run(&["snapshots"]).expect(12);
     assert!(ran.stderr.contains("has no key"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_damaged_snapshot_hides_no_other_and_can_be_let_go() {
+    let Some(vaulted) = vaulted() else { return };
+    let snapshots = vaulted.objects("snapshots");
+    let name = |n: usize| snapshots[n].file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    let (sound, bad) = (name(0), name(1));
+    bend(&snapshots[1], |bytes| bytes.truncate(50));
+    let _ = fs::remove_dir_all(vaulted.sandbox.path("home/.cache"));
+    let ran = vaulted.run(&["snapshots"]).expect(1);
+    assert!(ran.stdout.contains(&sound) && ran.stderr.contains(&bad), "{} {}", ran.stdout, ran.stderr);
+    let ran = vaulted.run(&["find", "small"]).expect(1);
+    assert!(
+        ran.stdout.contains("source/small") && ran.stderr.contains(&bad),
+        "{} {}",
+        ran.stdout,
+        ran.stderr
+    );
+    let target = vaulted.sandbox.path("back");
+    let target = target.to_str().unwrap();
+    // The lost one may be the latest.
+    for meant in ["latest", "2026-11-01", &bad] {
+        let ran = vaulted.run(&["restore", meant, "-t", target]).expect(1);
+        assert!(ran.stderr.contains(&format!("the snapshot {bad} cannot be read")), "{}", ran.stderr);
+    }
+    let path = format!("{sound}:{}", vaulted.source("").display());
+    vaulted.run(&["restore", &path, "-t", target]).expect(0);
+    assert_eq!(vaulted.sandbox.read("back/small"), "small");
+    vaulted.run(&["ls", &sound]).expect(0);
+
+    // A backup goes on, and says so each time.
+    let profile = format!(
+        "kind = \"backup\"\nsource = {:?}\nvault = {:?}\nvault-password-file = {:?}\nkeep-last = 1\n",
+        vaulted.source(""),
+        vaulted.sandbox.path("vault"),
+        vaulted.sandbox.path("password"),
+    );
+    vaulted.sandbox.write("config/profiles/docs.toml", &profile);
+    let ran = vaulted.sandbox.run(&["run", "docs"]).expect(3);
+    assert!(ran.stdout.contains(&format!("the snapshot {bad} cannot be read")), "{}", ran.stdout);
+    // What only it needs is not known: nothing is freed, and no rule judges the others.
+    vaulted.run(&["prune"]).expect(1);
+    vaulted.run(&["forget", "--keep-last", "1"]).expect(1);
+    assert_eq!(vaulted.objects("snapshots").len(), 3);
+    vaulted.run(&["forget", &bad, "-n"]).expect(0);
+    vaulted.run(&["forget", &bad]).expect(0);
+    vaulted.run(&["verify"]).expect(0);
+    vaulted.sandbox.run(&["run", "docs"]).expect(0);
+    vaulted.run(&["prune"]).expect(0);
+
+    // Were it the only one, the next run makes a new one all the same.
+    for snapshot in vaulted.objects("snapshots") {
+        bend(&snapshot, |bytes| bytes.truncate(50));
+    }
+    let _ = fs::remove_dir_all(vaulted.sandbox.path("home/.cache"));
+    vaulted.sandbox.run(&["run", "docs"]).expect(3);
+}
+
+#[test]
+fn a_prune_that_misses_folders_says_so_and_nothing_else() {
+    let Some(vaulted) = vaulted() else { return };
+    for index in vaulted.objects("index") {
+        fs::remove_file(index).unwrap();
+    }
+    for _ in 0..8 {
+        let ran = vaulted.run(&["prune"]).expect(1);
+        assert!(ran.stderr.contains("list of entries is lost"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    vaulted.run(&["vault", "repair"]).expect(0);
+    vaulted.run(&["verify", "--read-data"]).expect(0);
 }

@@ -58,6 +58,8 @@ fn a_path_a_glob_and_an_older_snapshot() {
     assert_eq!(back(&[&vaulted.latest("sub")], 0).0, 2);
     assert!(sandbox.path("back/b.txt").exists());
     assert_eq!(back(&[&vaulted.latest(""), "--include", "*.txt"], 0).0, 2);
+    let (_, none) = back(&[&vaulted.latest(""), "--include", "*.odt", "--quiet"], 1);
+    assert!(none.stderr.contains("nothing in the snapshot matches"), "{}", none.stderr);
     assert_eq!(back(&[&vaulted.latest(""), "--exclude", "sub/"], 0).0, 1);
     assert_eq!(sandbox.read("back/a.txt"), "second, longer");
     assert_eq!(back(&[&vaulted.latest("a.txt")], 0).0, 1);

@@ -68,6 +68,8 @@ fn a_lock_of_restics_is_respected_and_can_be_removed() {
     }
     let ran = vaulted.run(&["prune"]).expect(11);
     assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+    let ran = vaulted.run(&["forget", "latest", "--unsafe-allow-remove-all"]).expect(11);
+    assert_eq!(ran.stdout, "", "it is told before it is done");
     vaulted.run(&["snapshots"]).expect(0);
     vaulted.run(&["verify"]).expect(0);
     let ran = vaulted.run(&["vault", "unlock"]).expect(0);

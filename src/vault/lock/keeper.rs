@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,9 +35,12 @@ struct Shared {
     lost: AtomicBool,
 }
 
+#[derive(Clone, Copy)]
 struct Held {
     id: Id,
     renewed: Timestamp,
+    /// The same on a clock that nobody sets.
+    since: Instant,
     done: bool,
 }
 
@@ -50,7 +53,7 @@ impl std::fmt::Debug for Keeper {
 impl Keeper {
     /// Keeps the lock `id`, which was written just now.
     pub fn start(bench: Bench, id: Id, access: Access) -> Self {
-        let held = Mutex::new(Held { id, renewed: System.now(), done: false });
+        let held = Mutex::new(Held { id, renewed: System.now(), since: Instant::now(), done: false });
         let (wake, lost) = (Condvar::new(), AtomicBool::new(false));
         let shared = Arc::new(Shared { bench, access, held, wake, lost });
         let keeping = Arc::clone(&shared);
@@ -75,7 +78,7 @@ impl Keeper {
 
     /// Whether somebody may have taken us for dead.
     pub fn is_lost(&self) -> bool {
-        let late = System.now().duration_since(self.shared.held().renewed) > STALE;
+        let late = self.shared.held().age() > STALE;
         self.shared.lost.load(SeqCst) || late
     }
 }
@@ -92,6 +95,18 @@ impl Drop for Keeper {
     }
 }
 
+impl Held {
+    fn age(&self) -> SignedDuration {
+        age(System.now().duration_since(self.renewed), self.since.elapsed())
+    }
+}
+
+/// How long ago a lock was renewed, for whoever sees it: by the clock on the wall, which counts the machine's sleep, or
+/// by the other one, where the one on the wall was set back.
+fn age(wall: SignedDuration, other: Duration) -> SignedDuration {
+    SignedDuration::try_from(other).map_or(wall, |other| wall.max(other))
+}
+
 impl Shared {
     fn held(&self) -> MutexGuard<'_, Held> {
         lock(&self.held)
@@ -100,7 +115,7 @@ impl Shared {
     fn keep(&self) {
         let mut held = self.held();
         while !held.done && !self.lost.load(SeqCst) {
-            if System.now().duration_since(held.renewed) >= RENEW {
+            if held.age() >= RENEW {
                 drop(held);
                 self.renew();
                 held = self.held();
@@ -111,14 +126,15 @@ impl Shared {
 
     /// Renews the lock, or sees to it that nothing is written without one.
     fn renew(&self) {
-        let Held { id, renewed, .. } = *self.held();
-        match self.replace(id) {
+        let before = *self.held();
+        let since = Instant::now();
+        match self.replace(before.id) {
             Ok(Some((id, at))) => {
                 let mut held = self.held();
-                (held.id, held.renewed) = (id, at);
+                (held.id, held.renewed, held.since) = (id, at, since);
             }
             // It is tried again until it counts as lost.
-            Err(_) if System.now().duration_since(renewed) <= STALE => {}
+            Err(_) if before.age() <= STALE => {}
             Ok(None) | Err(_) => {
                 self.lost.store(true, SeqCst);
                 self.bench.backend.close();
@@ -138,5 +154,21 @@ impl Shared {
         // Two locks of ours do no harm.
         let _ = store.remove(Kind::Lock, &[old]);
         Ok(Some((id, lock.time)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_lock_from_being_renewed() {
+        let minutes = SignedDuration::from_mins;
+        for (wall, other, due) in
+            [(4, 4, false), (5, 5, true), (-55, 5, true), (-55, 4, false), (480, 1, true)]
+        {
+            let other = Duration::from_secs(other * 60);
+            assert_eq!(age(minutes(wall), other) >= RENEW, due, "{wall} {other:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::replica::{Attributes, Put, Replica, Seen};
 use crate::run::Severity;
 use crate::vault::blob::Location;
+use crate::vault::node::UNKNOWN;
 use crate::vault::store::Id;
 
 /// When a batch is full: bytes of content, files, files of several blobs (each may hold a descriptor until it is
@@ -100,7 +101,7 @@ impl<'a> Walker<'a, '_> {
         let content = match &node.content {
             Some(content) => content.as_slice(),
             None if node.meta.size == 0 => &[],
-            None => return Err("the snapshot does not say what its content is".into()),
+            None => return Err(UNKNOWN.into()),
         };
         let (mut pieces, mut bytes) = (Vec::with_capacity(content.len()), 0_u64);
         for id in content {

@@ -208,7 +208,7 @@ impl Drop for Nothing {
 }
 
 /// As many open files as this process may have: each folder on the way down, and each large file, takes one.
-fn raise_limit() {
+pub(super) fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // With what it was, deep trees fail by name.

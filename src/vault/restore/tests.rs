@@ -263,3 +263,43 @@ fn little_is_read_for_one_file_and_nothing_twice_for_all() {
     let one = cost(&kept.node(&snapshot, &source.join("300")), "one");
     assert!(one < 64 << 10, "{one} bytes of {all} for a file of 16 KB");
 }
+
+#[test]
+fn what_a_snapshot_does_not_say_is_never_left_out_in_silence() {
+    let kept = Kept::new();
+    let mut lacking = file("lacking");
+    (lacking.content, lacking.meta.size) = (None, 5);
+    let size = |size| rustic_core::repofile::Metadata { size, ..Default::default() };
+    let empty = Node { name: "empty".into(), meta: size(0), ..Node::default() };
+    let bad = kept.plant(&[empty, file("../outside")]);
+    let worse = kept.plant(&[lacking.clone()]);
+    let vault = kept.vault.read().unwrap();
+
+    let read = |node: &Node| crate::vault::content::Content::new(&vault, node).map(drop);
+    assert!(read(&lacking).unwrap_err().contains("does not say"));
+    let tar =
+        |node: &Node| crate::vault::archive::tar(&vault, node, &mut Vec::new()).map_err(|e| e.to_string());
+    assert!(tar(&bad).unwrap_err().contains("no file can have: ../outside"));
+    assert!(tar(&worse).unwrap_err().contains("/lacking: the snapshot does not say"));
+    let mut seen = Vec::new();
+    let walked = crate::vault::tree::walk(&vault, &RelPath::root(), &bad, &mut |step| {
+        seen.push(format!("{step:?}").split(['(', ' ']).next().unwrap_or_default().to_owned());
+        Ok::<_, ()>(true)
+    });
+    assert_eq!((walked, seen.join(" ").as_str()), (Ok(()), "Broken Entry End"));
+    let mut broken = 0;
+    let none = kept.plant(&[]);
+    let vault = kept.vault.read().unwrap();
+    crate::vault::diff::diff(&vault, &none, &bad, &mut |line| {
+        broken += u32::from(matches!(line, crate::vault::diff::Line::Broken(..)));
+        Ok::<_, ()>(())
+    })
+    .unwrap();
+    assert_eq!(broken, 1);
+
+    let mut snapshot = SnapshotFile { tree: worse.subtree.unwrap(), ..SnapshotFile::default() };
+    snapshot.hostname = "nas".into();
+    kept.vault.repository().unwrap().save_snapshots(vec![snapshot]).unwrap();
+    let verified = kept.vault.verify(crate::vault::verify::Depth::Structure, &Meter::default()).unwrap();
+    assert!(verified.problems.iter().any(|one| one.what.contains("/lacking in snapshot")), "{verified:?}");
+}

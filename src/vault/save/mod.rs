@@ -26,6 +26,7 @@ use self::said::plain;
 use self::slice::{Made, Slice};
 use self::unchanged::unchanged;
 use super::adapter::theirs;
+use super::snapshot::{Lost, Readable};
 use super::source::{Estimate, Roots, Tally, estimate};
 use super::store::Id;
 use super::warnings::Listening;
@@ -120,6 +121,7 @@ impl Request<'_> {
     }
 
     fn roots(&self) -> Result<Roots> {
+        super::restore::raise_limit();
         Roots::open(self.sources, self.filter, self.one_file_system, self.state, self.now)
     }
 
@@ -151,7 +153,7 @@ impl Vault {
         let mut notes = self.rescue(request.profile)?;
         let mut lock = self.begin_lock(Access::Shared)?;
         self.mark(request.profile);
-        let snapshots = self.call("cannot list the snapshots", || self.reopened()?.get_all_snapshots())?;
+        let Readable { all: snapshots, lost } = self.readable_snapshots()?;
         let earlier: Vec<_> = snapshots.iter().map(Earlier::from).collect();
         let mut base = choose(&earlier, request.host, request.profile, &roots.paths());
         request.listener.event(&Event::Phase(Phase::Comparing));
@@ -165,13 +167,21 @@ impl Vault {
             notes.extend(plain(warnings.take()));
             let saved = self.complete(request, &lock, made, &tally, base, Sum::default(), &mut notes)?;
             self.unmark(request.profile);
-            return Ok(Saved { notes, ..saved });
+            return Ok(saved.with(notes, &lost));
         }
         request.listener.event(&Event::Phase(Phase::Working));
         let mut sum = Sum::default();
+        let mut after = None;
         loop {
             let tally = Arc::new(Tally::default());
-            let slice = Slice { vault: self, request, roots: Arc::clone(&roots), base: &base, tally: &tally };
+            let slice = Slice {
+                vault: self,
+                request,
+                roots: Arc::clone(&roots),
+                base: &base,
+                tally: &tally,
+                after: after.as_deref(),
+            };
             warnings.take();
             let made = slice.save(&repository, &warnings)?;
             sum.add(&made, &tally);
@@ -183,13 +193,14 @@ impl Vault {
             if tally.is_cut() {
                 self.secure(request, &lock, made, &mut base)?;
                 sum.checkpoints += 1;
+                after = tally.take_reached().or(after);
                 // The index is out of date as soon as something is written.
                 repository = self.indexed()?;
                 continue;
             }
             let saved = self.complete(request, &lock, made, &tally, base, sum, &mut notes)?;
             self.unmark(request.profile);
-            return Ok(Saved { notes, ..saved });
+            return Ok(saved.with(notes, &lost));
         }
     }
 
@@ -316,10 +327,32 @@ impl Vault {
     }
 }
 
+impl Saved {
+    /// With its notes, and with what is wrong with older snapshots.
+    fn with(mut self, notes: Vec<String>, lost: &[Lost]) -> Self {
+        self.notes = notes;
+        for lost in lost {
+            let cause = format!("in the vault {lost}");
+            let hint = Some("what to do is said by: postkeep verify".into());
+            self.failures.add(Failure {
+                severity: Severity::Warning,
+                path: String::new(),
+                cause,
+                hint,
+                known: false,
+            });
+        }
+        self.failures.finish();
+        self
+    }
+}
+
 impl Sum {
     fn add(&mut self, made: &Made, tally: &Tally) {
         self.new += made.new;
-        self.changed += made.changed;
+        // What changed since an earlier slice of this run saved it is counted already.
+        let again = tally.again.load(std::sync::atomic::Ordering::Relaxed);
+        self.changed += made.changed.saturating_sub(again);
         self.stored += made.stored;
         self.read += tally.read_bytes.load(std::sync::atomic::Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! One slice: the library reads what it is offered, and the caller's thread watches.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Slice<'a> {
     pub roots: Arc<Roots>,
     pub base: &'a Base,
     pub tally: &'a Arc<Tally>,
+    /// How far the slices before it came.
+    pub after: Option<&'a Path>,
 }
 
 /// What the library made of a slice. It is stored, but for the snapshot itself.
@@ -58,8 +61,13 @@ impl Slice<'_> {
     /// # Errors
     /// The store fails.
     pub fn save(&self, repository: &Repository<IndexedFullStatus>, warnings: &Listening) -> Result<Made> {
-        let source =
-            Source::new(Arc::clone(&self.roots), Arc::clone(self.tally), self.request.checkpoint.max(1));
+        let most = self.request.checkpoint.max(1);
+        let source = Source::new(
+            Arc::clone(&self.roots),
+            Arc::clone(self.tally),
+            most,
+            self.after.map(Path::to_owned),
+        );
         let mut parents = ParentOptions::default();
         let parent = [self.base.checkpoint, self.base.whole].into_iter().flatten();
         parents.parents = parent.map(|id| id.to_string()).collect();

@@ -44,7 +44,7 @@ pub(super) fn unchanged(
     before: &SnapshotFile,
 ) -> Result<Option<(Made, Arc<Tally>)>> {
     let tally = Arc::new(Tally::default());
-    let source = Source::new(Arc::clone(roots), Arc::clone(&tally), u64::MAX);
+    let source = Source::new(Arc::clone(roots), Arc::clone(&tally), u64::MAX, None);
     let same = watched(vault, request, &tally, || {
         vault.call("cannot compare with the snapshot before", || {
             let mut comparison = Comparison { repository, roots, levels: Vec::new() };

@@ -25,6 +25,8 @@ pub(crate) struct Open {
     pub(super) entry: Entry,
     pub(super) path: String,
     pub(super) tally: Arc<Tally>,
+    /// Whether an earlier slice of this run came by it: it changed since.
+    pub(super) again: bool,
 }
 
 /// The content of a file.
@@ -92,6 +94,9 @@ impl Read for Content {
         };
         self.left -= read as u64;
         self.file.tally.read_bytes.fetch_add(read as u64, Relaxed);
+        if !self.file.again {
+            self.file.tally.fresh_bytes.fetch_add(read as u64, Relaxed);
+        }
         if read == 0 {
             self.end();
         }
@@ -103,8 +108,9 @@ impl Content {
     /// Looks once more: what changed meanwhile may be neither the old nor the new content.
     fn end(&mut self) {
         self.ended = true;
-        let Open { entry, path, tally, .. } = &self.file;
+        let Open { entry, path, tally, again, .. } = &self.file;
         tally.read_files.fetch_add(1, Relaxed);
+        tally.again.fetch_add(u64::from(*again), Relaxed);
         tally.took(path, entry.size);
         let now = list::stat_fd(&self.fd, entry.name.clone());
         let same = self.left == 0

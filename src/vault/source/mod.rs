@@ -11,6 +11,7 @@ mod roots;
 mod tally;
 mod walk;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -29,8 +30,11 @@ const WAITING: usize = 4;
 pub(super) struct Source {
     roots: Arc<Roots>,
     tally: Arc<Tally>,
-    /// The rest is left off when so many bytes were read.
+    /// The rest is left off when so many bytes were read of files that come after `after`.
     most: u64,
+    /// How far an earlier slice of this run came. What changed before that since is read once more, but brings nobody on:
+    /// a large file that changes all the time would end each slice where it began.
+    after: Option<PathBuf>,
 }
 
 /// The entries of a [`Source`].
@@ -39,12 +43,13 @@ pub(super) struct Entries {
     batch: std::vec::IntoIter<Item>,
     tally: Arc<Tally>,
     most: u64,
+    last: Option<PathBuf>,
     ended: bool,
 }
 
 impl Source {
-    pub fn new(roots: Arc<Roots>, tally: Arc<Tally>, most: u64) -> Self {
-        Self { roots, tally, most }
+    pub fn new(roots: Arc<Roots>, tally: Arc<Tally>, most: u64, after: Option<PathBuf>) -> Self {
+        Self { roots, tally, most, after }
     }
 }
 
@@ -59,13 +64,14 @@ impl ReadSource for Source {
     fn entries(&self) -> Entries {
         let (to, from) = sync_channel(WAITING);
         let walk = Walk::new(Arc::clone(&self.roots), Arc::clone(&self.tally), Some(to));
+        let walk = walk.after(self.after.clone());
         let thread = std::thread::Builder::new().name("vault-walk".into()).spawn(move || walk.run());
         // Without a thread nothing comes, and nothing must be taken for everything.
         if thread.is_err() {
             self.tally.cut();
         }
         let tally = Arc::clone(&self.tally);
-        Entries { from, batch: Vec::new().into_iter(), tally, most: self.most, ended: false }
+        Entries { from, batch: Vec::new().into_iter(), tally, most: self.most, last: None, ended: false }
     }
 }
 
@@ -76,8 +82,9 @@ impl Iterator for Entries {
         if self.ended {
             return None;
         }
-        if self.tally.is_stopped() || self.tally.read_bytes.load(Relaxed) >= self.most {
+        if self.tally.is_stopped() || self.tally.fresh_bytes.load(Relaxed) >= self.most {
             self.tally.cut();
+            self.last.take().into_iter().for_each(|last| self.tally.reached(last));
             self.ended = true;
             return None;
         }
@@ -85,6 +92,10 @@ impl Iterator for Entries {
             if let Some(item) = self.batch.next() {
                 if !item.node.is_dir() {
                     self.tally.offered.fetch_add(1, Relaxed);
+                }
+                // Only a slice that may be cut has to say where.
+                if self.most < u64::MAX {
+                    self.last = Some(item.path.clone());
                 }
                 return Some(Ok(item));
             }

@@ -1,7 +1,11 @@
 //! What is counted and noted while the sources are read, by several threads at once.
 
 use std::io;
+<<<<<<< HEAD
 use std::sync::Mutex;
+=======
+use std::path::PathBuf;
+>>>>>>> eyes-vault
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::failures::{Failures, error, said};
@@ -30,6 +34,10 @@ pub(crate) struct Tally {
     pub read_files: AtomicU64,
     /// Bytes that were read.
     pub read_bytes: AtomicU64,
+    /// Of those, the ones of files that no earlier slice of this run came by.
+    pub fresh_bytes: AtomicU64,
+    /// Files that were read to their end, and that an earlier slice of this run had come by.
+    pub again: AtomicU64,
     /// Files that were offered, but could not be read.
     pub unread: AtomicU64,
     /// Set by who wants the reading to stop.
@@ -41,6 +49,8 @@ pub(crate) struct Tally {
     failures: Mutex<Failures>,
     /// Files that were read since somebody asked, with their bytes.
     taken: Mutex<Vec<(String, u64)>>,
+    /// The entry that was taken last.
+    last: Mutex<Option<PathBuf>>,
     vanished: Mutex<Named>,
     mounts: Mutex<Named>,
 }
@@ -131,6 +141,16 @@ impl Tally {
     /// A file was read to its end.
     pub fn took(&self, path: &str, bytes: u64) {
         lock(&self.taken).push((path.to_owned(), bytes));
+    }
+
+    /// How far the walk was taken.
+    pub fn reached(&self, path: PathBuf) {
+        *lock(&self.last) = Some(path);
+    }
+
+    /// How far the walk was taken. None: nowhere.
+    pub fn take_reached(&self) -> Option<PathBuf> {
+        lock(&self.last).take()
     }
 
     /// The files that were read since the last call.

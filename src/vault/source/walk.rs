@@ -47,6 +47,8 @@ pub(super) struct Walk {
     tally: Arc<Tally>,
     /// None: only counted, nothing is offered.
     to: Option<SyncSender<Vec<Item>>>,
+    /// What comes up to here was offered in an earlier slice of this run.
+    after: Option<PathBuf>,
     batch: Vec<Item>,
     names: Names,
     reader: Reader,
@@ -55,7 +57,21 @@ pub(super) struct Walk {
 impl Walk {
     pub fn new(roots: Arc<Roots>, tally: Arc<Tally>, to: Option<SyncSender<Vec<Item>>>) -> Self {
         let (names, reader) = (Names::default(), Reader::new());
-        Self { roots, tally, to, batch: Vec::new(), names, reader }
+        Self { roots, tally, to, after: None, batch: Vec::new(), names, reader }
+    }
+
+    /// The same, when what comes up to `after` was offered earlier.
+    pub fn after(self, after: Option<PathBuf>) -> Self {
+        Self { after, ..self }
+    }
+
+    /// Whether an earlier slice came by a path. Paths come in order, so once one is beyond, all are.
+    fn is_again(&mut self, path: &Path) -> bool {
+        let again = self.after.as_ref().is_some_and(|after| components(path).cmp(components(after)).is_le());
+        if !again {
+            self.after = None;
+        }
+        again
     }
 
     /// Walks to the end, or until nobody takes the entries.
@@ -115,8 +131,9 @@ impl Walk {
                 return Err(Gone);
             }
             let below = level.below.join(&entry.name);
-            if entry.name.is_ours() || root.filter.excludes(&below, &entry) {
-                self.tally.excluded.fetch_add(u64::from(!entry.name.is_ours()), Relaxed);
+            // Old versions that a sync keeps beside the files are files that somebody may want back.
+            if entry.name.is_unfinished() || root.filter.excludes(&below, &entry) {
+                self.tally.excluded.fetch_add(u64::from(!entry.name.is_unfinished()), Relaxed);
                 continue;
             }
             let path = level.path.join(entry.name.as_path());
@@ -188,11 +205,13 @@ impl Walk {
             self.tally.said(Severity::Warning, &shown(&path), what, Some("set it: touch FILE"));
         }
         let node = node(&entry, &attributes, &mut self.names, root.change_times);
+        let again = self.is_again(&path);
         let open = (entry.kind == Kind::File).then(|| Open {
             dir: Arc::clone(dir),
             entry,
             path: shown(&path),
             tally: Arc::clone(&self.tally),
+            again,
         });
         self.offer(path, node, open)
     }

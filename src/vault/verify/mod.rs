@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 
 use self::index::Known;
 use super::blob::Opener;
+use super::snapshot::{Lost, Readable};
 use super::store::{Found, Id, Kind};
 use super::{Access, Vault};
-use crate::error::Result;
+use crate::error::{Kind as ErrorKind, Result};
 use crate::mutex::lock;
 use crate::progress::Meter;
 
@@ -120,8 +121,23 @@ impl Vault {
     /// # Errors
     /// The store cannot be listed at all, or somebody is at work who removes things.
     pub fn verify(&self, depth: Depth, meter: &Meter) -> Result<Verified> {
-        let _lock = self.lock(Access::Shared)?;
         let problems = Problems::default();
+        let _lock = match self.lock(Access::Shared) {
+            Err(error) if error.kind() != ErrorKind::Locked => {
+                // A medium that cannot be written is read all the same.
+                let what = format!(
+                    "no lock can be written, so somebody may have removed things meanwhile: {}",
+                    error.one_line()
+                );
+                problems.add(
+                    Weight::Note,
+                    what,
+                    "nothing, if nobody else uses the vault; no backup can be saved into it now",
+                );
+                None
+            }
+            locked => Some(locked?),
+        };
         let mut verified = Verified::default();
         self.check_keys(&problems)?;
         let mut known = Known::read(self, &problems)?;
@@ -163,28 +179,39 @@ impl Vault {
 
     /// The snapshots that can be read.
     fn sound_snapshots(&self, problems: &Problems) -> Result<Vec<SnapshotFile>> {
-        let mut sound = Vec::new();
-        for found in self.store().list(Kind::Snapshot)? {
-            let read = self.object(Kind::Snapshot, &found);
-            let parsed = read.and_then(|json| {
-                serde_json::from_slice::<SnapshotFile>(&json).map_err(|error| format!("it is none: {error}"))
+        let Readable { all, lost } = self.single_snapshots()?;
+        for Lost { id, why, .. } in lost {
+            let todo = format!(
+                "if there is a copy of it (snapshots/{id}), bring it back; else let it go, for no `prune` works as long as it \
+                 is there: `postkeep forget PROFILE {}`",
+                short(&id)
+            );
+            problems.damage(format!("snapshot {} is lost: {why}", short(&id)), todo);
+        }
+        Ok(all)
+    }
+
+    /// The snapshots one by one, past the library and its cache.
+    pub(super) fn single_snapshots(&self) -> Result<Readable> {
+        let mut readable = Readable::default();
+        for Found { id, .. } in self.store().list(Kind::Snapshot)? {
+            let lose = |why, damaged| Lost { id, why, damaged };
+            let read = self.store().read(Kind::Snapshot, &id).map_err(|error| lose(error.one_line(), false));
+            let parsed = read.and_then(|raw| {
+                let json = self.opened(&id, &raw).map_err(|why| lose(why, true))?;
+                serde_json::from_slice::<SnapshotFile>(&json)
+                    .map_err(|error| lose(format!("it is none: {error}"), true))
             });
             match parsed {
                 Ok(mut snapshot) => {
-                    snapshot.id = rustic_core::repofile::SnapshotId::from(super::adapter::theirs(&found.id));
-                    sound.push(snapshot);
+                    snapshot.id = rustic_core::repofile::SnapshotId::from(super::adapter::theirs(&id));
+                    readable.all.push(snapshot);
                 }
-                Err(why) => problems.damage(
-                    format!("snapshot {} is lost: {why}", short(&found.id)),
-                    format!(
-                        "remove it, or every listing stumbles over it: its file is snapshots/{}",
-                        found.id
-                    ),
-                ),
+                Err(lost) => readable.lost.push(lost),
             }
         }
-        sound.sort_by(|a, b| a.time.cmp(&b.time));
-        Ok(sound)
+        readable.all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(readable)
     }
 
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.

@@ -113,7 +113,8 @@ impl Walk<'_> {
                     }
                     (false, _) if entry.is_file() => {
                         let mut hasher = Sha256::new();
-                        let mut missing = None;
+                        let unknown = entry.content.is_none() && entry.meta.size > 0;
+                        let mut missing = unknown.then(|| node::UNKNOWN.to_owned());
                         for blob in entry.content.iter().flatten() {
                             let id = ours(blob);
                             hasher.update(id.0);
