@@ -191,6 +191,10 @@ impl Pool {
                 }
                 Ok(session)
             }
+            // Over another connection the same secret is good: the server wants no more of them, and says so badly.
+            Err(Fault { kind: FaultKind::Login, error }) if self.state().open > 0 => {
+                Err(Trouble::Again(error))
+            }
             Err(Fault { kind: FaultKind::Login, error }) => {
                 self.worked.store(false, Ordering::Relaxed);
                 (self.heard)(&dialer.secret(), Some(&error));
