@@ -298,7 +298,9 @@ impl Drop for Lease<'_> {
         match self.link.take() {
             Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
             _ => {
-                state.open -= 1;
+                // Those that rested are as old: one try is enough to find out that a server forgot them all.
+                state.open -= 1 + state.idle.len();
+                state.idle.clear();
                 // The server may be another one now, as far as we know.
                 state.most = state.limit;
             }
