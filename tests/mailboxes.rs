@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postkeep::clock::System;
-use postkeep::profile::Tls;
+use postkeep::mail::imap::{Dialer, Outgoing};
+use postkeep::profile::{SecretSource, Tls};
 use postkeep::vault::store::mailbox::{Mailbox, Options};
 use postkeep::vault::store::{Kind, Store};
 
 use crate::common::Sandbox;
+use crate::lab::proxy::Proxy;
 use crate::lab::{self, Lab, PASSWORD};
 
 /// A port that nobody listens on.
@@ -76,6 +78,60 @@ fn a_letter_reaches_its_owners_mailbox_once_while_the_others_wait() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!((lab.inbox("user13").len(), lab.inbox("user12").len()), (1, 1));
+}
+
+/// The mailbox without TLS, behind a proxy.
+fn behind(sandbox: &Sandbox, proxy: &Proxy) {
+    let config = sandbox.read("config/postkeep.toml");
+    let plain = format!("imap = {{ host = \"localhost\", port = {}, tls = \"none\" }}", proxy.port);
+    let lines = config.lines().map(|line| if line.starts_with("imap") { plain.as_str() } else { line });
+    sandbox.write("config/postkeep.toml", &lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_letter_whose_answer_is_lost_is_looked_for_at_once() {
+    let Some(lab) = lab::get() else { return };
+    let sandbox = sandbox(lab, "user34", nobody(), "\"user34@localhost\"");
+    let lost = Arc::new(Mutex::new(0));
+    let own = Arc::clone(&lost);
+    let spoil = move |said: Vec<u8>| {
+        let mut lost = own.lock().unwrap();
+        let answer = String::from_utf8_lossy(&said).contains("[APPENDUID") && *lost == 0;
+        *lost += u32::from(answer);
+        (!answer).then_some(said)
+    };
+    let proxy = Proxy::spoiling(lab.mailbox("user34", Tls::None).port, Box::new(spoil));
+    behind(&sandbox, &proxy);
+    sandbox.run(&["run", "docs"]).expect(3);
+    two_hours_later(&sandbox);
+    let ran = sandbox.run(&["outbox", "flush"]).expect(0);
+    assert!(ran.stdout.contains(", by imap-append to mail"), "{} {}", ran.stdout, ran.stderr);
+    assert_eq!((*lost.lock().unwrap(), lab.inbox("user34").len()), (1, 1));
+}
+
+#[test]
+fn a_server_that_finds_another_letter_has_not_found_this_one() {
+    let Some(lab) = lab::get() else { return };
+    let sandbox = sandbox(lab, "user35", nobody(), "\"user35@localhost\"");
+    let by_ann = b"From: ann@example.org\r\nMessage-ID: <another@example.org>\r\n\r\nhello\r\n".to_vec();
+    let outgoing = Outgoing { body: Box::new(by_ann), flags: &[], internal_date: None };
+    let secret = postkeep::mail::secret::fetch(&SecretSource::File(sandbox.path("secret"))).unwrap();
+    let mut session = Dialer::new(lab.mailbox("user35", Tls::None), secret).open().unwrap();
+    assert!(session.append_all("INBOX", vec![outgoing]).1.is_none());
+    let spoil = |said: Vec<u8>| {
+        let text = String::from_utf8_lossy(&said).into_owned();
+        Some(if text.starts_with("* SEARCH\r\n") {
+            text.replacen("SEARCH", "SEARCH 1", 1).into()
+        } else {
+            said
+        })
+    };
+    let proxy = Proxy::spoiling(lab.mailbox("user35", Tls::None).port, Box::new(spoil));
+    behind(&sandbox, &proxy);
+    sandbox.run(&["run", "docs"]).expect(3);
+    two_hours_later(&sandbox);
+    sandbox.run(&["outbox", "flush"]).expect(0);
+    assert_eq!(lab.inbox("user35").len(), 2);
 }
 
 #[test]

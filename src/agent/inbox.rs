@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use mail_parser::MessageParser;
+
 use super::Agent;
 use super::carry::{deadline, said};
 use crate::error::{Error, Kind, Result};
-use crate::mail::imap::{Appended, Cutter, Dialer, Failed, Meaning, No, Outgoing, Patience, Session};
+use crate::mail::imap::{Appended, Cutter, Dialer, Failed, Item, Meaning, No, Outgoing, Patience, Session};
 use crate::mail::{FaultKind, secret};
 use crate::report;
 use crate::run::RunId;
@@ -29,6 +31,15 @@ pub(super) struct Copy<'l> {
     pub mail: &'l [u8],
 }
 
+/// Why a letter may not be there.
+struct Why {
+    reason: String,
+    /// Another letter may be taken.
+    alone: bool,
+    /// The connection broke.
+    broke: bool,
+}
+
 /// The mailboxes as far as they were met since the outbox was opened: one that failed is not asked again for each
 /// letter that waits.
 pub(super) struct Inboxes<'a> {
@@ -48,36 +59,39 @@ impl<'a> Inboxes<'a> {
         if let Some(reason) = self.closed.get(name) {
             return Err(reason.clone());
         }
+        let mut failed = self.try_to(name, letter);
+        if let Err(Why { broke: true, .. }) = failed {
+            // The letter may be there. It is looked for at once, or it would go out by mail, too, as soon as that
+            // works.
+            failed = self.try_to(name, letter);
+        }
+        failed.map_err(|why| {
+            if !why.alone {
+                self.closed.insert(name.to_owned(), why.reason.clone());
+            }
+            why.reason
+        })
+    }
+
+    /// One try, over the connection that is open or a new one.
+    fn try_to(&mut self, name: &str, letter: &Copy<'_>) -> Result<(), Why> {
         let opened = match self.open.remove(name) {
             Some(session) => Ok(session),
             None => self.dial(name),
         };
-        let failed = match opened {
-            Ok(mut session) => {
-                let cutter = session.cutter();
-                let done = within(deadline(letter.mail), cutter, || put(&mut session, letter));
-                let place = session.server().to_owned();
-                if !session.is_broken() {
-                    self.open.insert(name.to_owned(), session);
-                }
-                match done {
-                    Ok(()) => return Ok(()),
-                    Err(failed) => {
-                        // That one is about this letter alone.
-                        let alone = failed.meaning() == Meaning::TooBig;
-                        let reason =
-                            said(&failed.error(format!("cannot put the letter into {INBOX} at {place}")));
-                        if alone {
-                            return Err(reason);
-                        }
-                        reason
-                    }
-                }
-            }
-            Err(error) => said(&error),
-        };
-        self.closed.insert(name.to_owned(), failed.clone());
-        Err(failed)
+        let mut session = opened.map_err(|error| Why { reason: said(&error), alone: false, broke: false })?;
+        let cutter = session.cutter();
+        let done = within(deadline(letter.mail), cutter, || put(&mut session, letter));
+        let (place, broke) = (session.server().to_owned(), session.is_broken());
+        if !broke {
+            self.open.insert(name.to_owned(), session);
+        }
+        done.map_err(|failed| {
+            // That one is about this letter alone.
+            let alone = failed.meaning() == Meaning::TooBig;
+            let reason = said(&failed.error(format!("cannot put the letter into {INBOX} at {place}")));
+            Why { reason, alone, broke }
+        })
     }
 
     fn dial(&self, name: &str) -> Result<Session> {
@@ -109,7 +123,7 @@ impl<'a> Inboxes<'a> {
 fn put(session: &mut Session, letter: &Copy<'_>) -> Result<(), Failed> {
     // Opened anew for each letter, so that what came since is found too.
     session.examine(INBOX)?;
-    if !session.search_header("Message-ID", letter.message_id)?.is_empty() {
+    if is_there(session, letter)? {
         return Ok(());
     }
     let Some(no) = send(session, letter.mail)? else { return Ok(()) };
@@ -121,6 +135,17 @@ fn put(session: &mut Session, letter: &Copy<'_>) -> Result<(), Failed> {
         Some(slim) => send(session, &slim)?.map_or(Ok(()), |no| Err(Failed::No(no))),
         None => Err(Failed::No(no)),
     }
+}
+
+/// Whether the letter is in the folder that is open. Some servers find more than they are asked for.
+fn is_there(session: &mut Session, letter: &Copy<'_>) -> Result<bool, Failed> {
+    let found = session.search_header("Message-ID", letter.message_id)?;
+    let told = session.fetch_all(&found, &[Item::Fields(&["MESSAGE-ID"])])?;
+    let is_it = |header: &[u8]| {
+        let parsed = MessageParser::default().parse_headers(header);
+        parsed.is_some_and(|mail| mail.message_id() == Some(letter.message_id.trim_matches(['<', '>'])))
+    };
+    Ok(told.iter().filter_map(|message| message.header.as_deref()).any(is_it))
 }
 
 /// The server's no, if it says one.

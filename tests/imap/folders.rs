@@ -151,10 +151,17 @@ fn the_room_is_that_of_the_tightest_quota() {
         S: A OK done
         C: B GETQUOTAROOT \"INBOX\"
         S: * QUOTAROOT \"INBOX\"
-        S: B OK done",
+        S: B OK done
+        C: C GETQUOTAROOT \"INBOX\"
+        S: * X-ODD (what is this
+        S: * QUOTA \"\" ()
+        S: * QUOTA Home (X-ANNOTATION-STORAGE 1 2 storage 3 4 STORAGE 18446744073709551615 1)
+        S: * QUOTA Odd (STORAGE many)
+        S: C OK done",
     );
     assert_eq!(session.quota("INBOX").unwrap(), Some(Quota { used: 921_600, limit: 1_024_000 }));
     assert_eq!(session.quota("INBOX").unwrap(), None);
+    assert_eq!(session.quota("INBOX").unwrap(), Some(Quota { used: u64::MAX, limit: 1024 }));
     drop(session);
     script.end();
 }

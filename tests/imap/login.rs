@@ -1,12 +1,16 @@
 //! From the connection to the login, and each way in which that ends early.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::thread;
+use std::time::Duration;
 
-use postkeep::mail::imap::Dialer;
+use postkeep::mail::imap::{Dialer, Patience};
 use postkeep::mail::{Fault, FaultKind};
 use postkeep::profile::{Proof, SecretSource, Tls};
 
 use super::script::{Script, patience, secret};
+use crate::lab::Authority;
 
 fn open(script: &Script, proof: Proof, tls: Tls) -> Fault {
     let mut account = script.account();
@@ -217,4 +221,41 @@ fn a_wait_can_be_cut_by_another_thread() {
     let (result, broken) = waits.join().unwrap();
     assert!(result.is_err() && broken);
     drop(script);
+}
+
+#[test]
+fn a_server_that_drips_below_tls_is_given_up_too() {
+    let authority = Authority::new("a test");
+    let config = authority.identity(&["127.0.0.1"]).config();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut tls = rustls::ServerConnection::new(config).unwrap();
+        while tls.is_handshaking() || tls.wants_write() {
+            tls.complete_io(&mut stream).unwrap();
+        }
+        // One record, of which a byte comes now and then.
+        tls.writer().write_all(&[b'x'; 10_000]).unwrap();
+        let mut record = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut record).unwrap();
+        }
+        for byte in record.iter().take(400) {
+            thread::sleep(Duration::from_millis(50));
+            if stream.write_all(&[*byte]).is_err() {
+                return true;
+            }
+        }
+        false
+    });
+    let mut account = super::script::account(port);
+    account.tls = Tls::Implicit;
+    account.ca_file = Some(dir.path().join("ca.pem"));
+    let little = Patience { connect: Duration::from_millis(300), ..patience() };
+    let fault = Dialer::new(account, secret()).patience(little).open().unwrap_err();
+    assert!(fault.error.one_line().contains("goes on for ever"), "{:?}", fault.error);
+    assert!(server.join().unwrap(), "the client waits for ever");
 }

@@ -52,19 +52,7 @@ impl Script {
 
     /// An account at this server.
     pub fn account(&self) -> Imap {
-        Imap {
-            preset: None,
-            host: "127.0.0.1".into(),
-            port: self.port,
-            tls: Tls::None,
-            ca_file: None,
-            login: Login {
-                user: "ann".into(),
-                secret: SecretSource::Env("UNUSED".into()),
-                proof: Proof::Password,
-            },
-            limits: Limits::default(),
-        }
+        account(self.port)
     }
 
     /// Waits for the end, when the client has hung up. Panics if something was not as written.
@@ -72,6 +60,23 @@ impl Script {
         if let Err(why) = self.thread.join().unwrap() {
             panic!("{why}");
         }
+    }
+}
+
+/// An account at a port of this machine.
+pub fn account(port: u16) -> Imap {
+    Imap {
+        preset: None,
+        host: "127.0.0.1".into(),
+        port,
+        tls: Tls::None,
+        ca_file: None,
+        login: Login {
+            user: "ann".into(),
+            secret: SecretSource::Env("UNUSED".into()),
+            proof: Proof::Password,
+        },
+        limits: Limits::default(),
     }
 }
 

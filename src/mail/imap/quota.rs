@@ -1,9 +1,10 @@
 //! The room of a mailbox (RFC 9208), and what else limits it.
 
-use imap::types::QuotaResourceName;
-
 use super::Session;
+use super::engine::Listen;
 use super::failed::Failed;
+use super::folders::quote;
+use super::lexer::{Lex, Lexer};
 use crate::figures::size;
 use crate::mail::probe::Step;
 
@@ -26,14 +27,43 @@ impl Session {
             return Ok(None);
         }
         let name = self.name(folder)?;
-        let response = self.slow(|session| session.get_quota_root(&name))?;
-        let storage = response.quotas().iter().flat_map(|quota| &quota.resources).filter_map(|resource| {
-            // RFC 9208, 5.1: in units of 1024 bytes.
-            let bytes = |units: u64| units.saturating_mul(1024);
-            (resource.name == QuotaResourceName::Storage)
-                .then(|| Quota { used: bytes(resource.usage), limit: bytes(resource.limit) })
-        });
-        Ok(storage.min_by_key(|quota| quota.limit.saturating_sub(quota.used)))
+        let command = format!("GETQUOTAROOT {}", quote(&name));
+        let mut tightest = Tightest(None);
+        self.work(|engine| engine.run(&command, &mut tightest))?.yes()?;
+        Ok(tightest.0)
+    }
+}
+
+/// Hears `* QUOTA root (STORAGE 10 512 MESSAGE 3 4)`; which roots there are does not matter. What cannot be read says
+/// nothing.
+struct Tightest(Option<Quota>);
+
+impl Listen for Tightest {
+    fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex> {
+        if number.is_some() || word != "QUOTA" {
+            return Ok(());
+        }
+        line.string()?;
+        line.spaces()?;
+        line.expect(b'(')?;
+        loop {
+            line.spaces()?;
+            if line.eat(b')')? {
+                return Ok(());
+            }
+            let resource = line.word()?;
+            line.spaces()?;
+            let usage = line.number()?;
+            line.spaces()?;
+            let limit = line.number()?;
+            if resource.eq_ignore_ascii_case("STORAGE") {
+                // RFC 9208, 5.1: in units of 1024 bytes.
+                let [used, limit] = [usage, limit].map(|units| units.saturating_mul(1024));
+                let left = |quota: &Quota| quota.limit.saturating_sub(quota.used);
+                let quota = Quota { used, limit };
+                self.0 = self.0.into_iter().chain([quota]).min_by_key(left);
+            }
+        }
     }
 }
 

@@ -1,10 +1,15 @@
-//! The socket: what goes over it is counted, and another thread may cut it.
+//! The socket: what goes over it is counted, it is waited for only so long, and another thread may cut it.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// In a stretch of so many silences at least so many bytes must come or go, else the server drips and holds us up for
+/// ever.
+const STRETCH: u32 = 5;
+const LEAST: u64 = 16 << 10;
 
 /// Bytes on the wire of one connection, TLS included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,16 +34,23 @@ impl Meter {
     }
 }
 
-/// A socket that counts.
+/// A socket that counts. It is below TLS, which may wait for a record's end through many reads.
 #[derive(Debug)]
 pub(super) struct Counted {
     stream: TcpStream,
     meter: Arc<Meter>,
+    /// How long a read or a write may take.
+    silence: Duration,
+    /// How long this stretch was waited for the server, and what had gone over the wire before. What passes while
+    /// nobody reads or writes is our own doing.
+    waited: Duration,
+    before: u64,
 }
 
 impl Counted {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, meter: Arc::default() }
+        let silence = Duration::MAX;
+        Self { stream, meter: Arc::default(), silence, waited: Duration::ZERO, before: 0 }
     }
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
@@ -49,15 +61,49 @@ impl Counted {
         Ok(Cutter(self.stream.try_clone()?))
     }
 
-    pub(super) fn set_timeouts(&self, silence: Duration) -> io::Result<()> {
+    /// How long a read or a write may take from now on.
+    pub(super) fn set_silence(&mut self, silence: Duration) -> io::Result<()> {
+        self.silence = silence;
         self.stream.set_read_timeout(Some(silence))?;
         self.stream.set_write_timeout(Some(silence))
+    }
+
+    /// What was waited for before does not count any more.
+    pub(super) fn begin(&mut self) {
+        (self.waited, self.before) = (Duration::ZERO, self.gone_over());
+    }
+
+    fn gone_over(&self) -> u64 {
+        let traffic = self.meter.traffic();
+        traffic.up + traffic.down
+    }
+
+    fn keep_pace(&mut self) -> io::Result<()> {
+        if self.waited < self.silence.saturating_mul(STRETCH) {
+            return Ok(());
+        }
+        if self.gone_over() - self.before < LEAST {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server goes on for ever and says nothing",
+            ));
+        }
+        self.begin();
+        Ok(())
+    }
+
+    fn wait<T>(&mut self, work: impl FnOnce(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
+        self.keep_pace()?;
+        let begun = Instant::now();
+        let done = work(&mut self.stream);
+        self.waited += begun.elapsed();
+        done
     }
 }
 
 impl Read for Counted {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.read(buf)?;
+        let read = self.wait(|stream| stream.read(buf))?;
         self.meter.down.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
@@ -65,7 +111,7 @@ impl Read for Counted {
 
 impl Write for Counted {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.stream.write(buf)?;
+        let written = self.wait(|stream| stream.write(buf))?;
         self.meter.up.fetch_add(written as u64, Ordering::Relaxed);
         Ok(written)
     }

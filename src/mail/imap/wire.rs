@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
@@ -17,11 +17,6 @@ const BUFFER: usize = 128 << 10;
 /// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
 const LONGEST_LINE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
-
-/// In a stretch of so many silences at least so many bytes must come or go, else the server drips and holds us up for
-/// ever.
-const STRETCH: u32 = 5;
-const LEAST: u64 = 16 << 10;
 
 /// What bytes go through.
 #[derive(Debug)]
@@ -37,6 +32,13 @@ impl Line {
             Self::Tls(stream) => &stream.sock,
         }
     }
+
+    fn socket_mut(&mut self) -> &mut Counted {
+        match self {
+            Self::Plain(counted) => counted,
+            Self::Tls(stream) => &mut stream.sock,
+        }
+    }
 }
 
 /// A connection to a server.
@@ -50,12 +52,6 @@ pub(super) struct Wire {
     last: Vec<u8>,
     now: Vec<u8>,
     heard: usize,
-    /// How long a read or a write may take.
-    silence: Duration,
-    /// How long this stretch was waited for the server, and what had gone over the wire before. What passes while
-    /// nobody reads or writes is our own doing.
-    waited: Duration,
-    before: u64,
 }
 
 impl Wire {
@@ -72,9 +68,6 @@ impl Wire {
             last: Vec::new(),
             now: Vec::new(),
             heard: 0,
-            silence,
-            waited: Duration::ZERO,
-            before: 0,
         };
         wire.set_silence(silence)?;
         Ok(wire)
@@ -85,13 +78,7 @@ impl Wire {
         self.now.clear();
         self.last.clear();
         self.heard = 0;
-        self.waited = Duration::ZERO;
-        self.before = self.gone_over();
-    }
-
-    fn gone_over(&self) -> u64 {
-        let traffic = self.meter().traffic();
-        traffic.up + traffic.down
+        self.line.socket_mut().begin();
     }
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
@@ -123,23 +110,7 @@ impl Wire {
 
     /// How long a read or a write may take from now on.
     pub(super) fn set_silence(&mut self, silence: Duration) -> io::Result<()> {
-        self.silence = silence;
-        self.line.socket().set_timeouts(silence)
-    }
-
-    fn keep_pace(&mut self) -> io::Result<()> {
-        if self.waited < self.silence * STRETCH {
-            return Ok(());
-        }
-        let now = self.gone_over();
-        if now - self.before < LEAST {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the server goes on for ever and says nothing",
-            ));
-        }
-        (self.waited, self.before) = (Duration::ZERO, now);
-        Ok(())
+        self.line.socket_mut().set_silence(silence)
     }
 
     /// Hands the crate no more than the rest of a line, and remembers it.
@@ -171,8 +142,6 @@ impl Wire {
 impl BufRead for Wire {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.end {
-            self.keep_pace()?;
-            let begun = Instant::now();
             let read = loop {
                 let read = match &mut self.line {
                     Line::Plain(stream) => stream.read(&mut self.buffer),
@@ -185,7 +154,6 @@ impl BufRead for Wire {
                     read => break read.map_err(timed_out)?,
                 }
             };
-            self.waited += begun.elapsed();
             (self.at, self.end) = (0, read);
         }
         Ok(&self.buffer[self.at..self.end])
@@ -208,14 +176,11 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.keep_pace()?;
-        let begun = Instant::now();
-        let written = match &mut self.line {
+        match &mut self.line {
             Line::Plain(stream) => stream.write(buf),
             Line::Tls(stream) => stream.write(buf),
-        };
-        self.waited += begun.elapsed();
-        written.map_err(timed_out)
+        }
+        .map_err(timed_out)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -230,7 +195,7 @@ impl Write for Wire {
 /// A socket's timeout reads "resource temporarily unavailable", which helps nobody.
 fn timed_out(cause: io::Error) -> io::Error {
     match cause.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if cause.raw_os_error().is_some() => {
             io::Error::new(io::ErrorKind::TimedOut, "the server was silent for too long")
         }
         _ => cause,

@@ -178,3 +178,20 @@ fn a_uid_of_another_message_is_not_believed_and_that_message_stays() {
     }
     assert_eq!(heads(&place).len(), 1 + 1 + 2 + 2 + 1);
 }
+
+#[test]
+fn a_server_that_hangs_up_when_asked_for_its_room_is_asked_only_so_often() {
+    let Some(lab) = lab::get() else { return };
+    let count = Arc::new(AtomicU32::new(0));
+    let own = Arc::clone(&count);
+    let spoil = move |said: Vec<u8>| {
+        // After so many it gives in, so that a store that never gives up ends too.
+        let asked = String::from_utf8_lossy(&said).contains("* QUOTAROOT");
+        (!asked || own.fetch_add(1, SeqCst) > 50).then_some(said)
+    };
+    let (_place, _proxy, store) = spoilt(lab, Box::new(spoil));
+    put(&store, Kind::Pack, &content(10_000, 1));
+    let error = store.flush().unwrap_err();
+    assert!(error.one_line().contains("hung up"), "{error:?}");
+    assert!((2..10).contains(&count.load(SeqCst)), "{count:?}");
+}

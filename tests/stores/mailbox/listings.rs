@@ -147,3 +147,27 @@ fn a_size_that_a_server_guesses_is_no_size() {
     assert_eq!(store.list(Kind::Pack).unwrap().len(), 2);
     assert_eq!(store.read(Kind::Pack, &hash).unwrap(), object);
 }
+
+#[test]
+fn what_is_remembered_of_a_vault_that_is_gone_hides_no_other() {
+    let Some(lab) = lab::get() else { return };
+    let place = InMailbox::new(lab, "user20");
+    let store = place.store();
+    store.create().unwrap();
+    put(&store, Kind::Config, &content(90, 1));
+    let first = store.vault_id().unwrap();
+    drop(store);
+    let mut uids = Vec::new();
+    place.session().fetch_from(1, &[], |message| uids.extend(message.uid)).unwrap();
+    place.session().expunge(&uids).unwrap();
+    // Another machine makes a vault in the same folder.
+    let mut options = place.options();
+    options.cache = None;
+    let other = Mailbox::new(options);
+    other.create().unwrap();
+    put(&other, Kind::Config, &content(90, 2));
+    let store = place.store();
+    assert_eq!(store.read(Kind::Config, &Id::NONE).unwrap(), content(90, 2));
+    let second = store.vault_id().unwrap();
+    assert!(second.is_some() && first != second && second == other.vault_id().unwrap());
+}

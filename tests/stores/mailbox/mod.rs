@@ -1,6 +1,7 @@
 //! A vault in a mailbox, on a real server.
 
 mod answers;
+mod connections;
 mod faults;
 mod life;
 mod listings;

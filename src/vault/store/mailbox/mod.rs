@@ -146,7 +146,10 @@ impl Mailbox {
             place: crate::entry::show(place.as_bytes()),
             folder,
             pool,
-            which: Which::new(vault.or(known)),
+            which: match (vault, known) {
+                (None, Some(known)) => Which::remembered(known),
+                (vault, _) => Which::new(vault),
+            },
             map: Mutex::new(map),
             asking: Mutex::new(()),
             queue: Queue::default(),

@@ -191,6 +191,10 @@ impl Pool {
                 }
                 Ok(session)
             }
+            // Over another connection the same secret is good: the server wants no more of them, and says so badly.
+            Err(Fault { kind: FaultKind::Login, error }) if self.state().open > 0 => {
+                Err(Trouble::Again(error))
+            }
             Err(Fault { kind: FaultKind::Login, error }) => {
                 self.worked.store(false, Ordering::Relaxed);
                 (self.heard)(&dialer.secret(), Some(&error));
@@ -294,7 +298,9 @@ impl Drop for Lease<'_> {
         match self.link.take() {
             Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
             _ => {
-                state.open -= 1;
+                // Those that rested are as old: one try is enough to find out that a server forgot them all.
+                state.open -= 1 + state.idle.len();
+                state.idle.clear();
                 // The server may be another one now, as far as we know.
                 state.most = state.limit;
             }

@@ -74,14 +74,17 @@ impl Inner {
         let came = sift(lease, came.into_values())?;
         let vaults: BTreeSet<VaultId> =
             came.iter().filter_map(|message| Some(message.head?.vault())).collect();
-        let vault = self.which.settle(&self.place, &vaults).map_err(Failed::Here)?;
-        if let Some(map) = self.map().as_mut().filter(|map| map.validity == selected.uid_validity) {
-            if let Some(there) = there {
-                map.retain(&there, first);
-            }
-            gone.into_iter().for_each(|uid| map.forget(uid));
-            map.take(&came, vault, true);
+        let mut map = self.map();
+        let Some(map) = map.as_mut().filter(|map| map.validity == selected.uid_validity) else {
+            return Ok(());
+        };
+        if let Some(there) = there {
+            map.retain(&there, first);
         }
+        gone.into_iter().for_each(|uid| map.forget(uid));
+        let some = map.read_me.is_some() || map.catalogue.letters().next().is_some();
+        let vault = self.which.settle(&self.place, &vaults, some).map_err(Failed::Here)?;
+        map.take(&came, vault, true);
         Ok(())
     }
 

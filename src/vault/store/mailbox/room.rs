@@ -2,8 +2,8 @@
 
 use std::sync::PoisonError;
 
-use super::{Inner, Lease};
-use crate::error::Error;
+use super::{Inner, Lease, Trouble};
+use crate::error::{Error, Result};
 use crate::figures::size;
 use crate::mail::imap::Failed;
 
@@ -36,29 +36,45 @@ impl Watch {
 }
 
 impl Inner {
-    /// Asks how much room there is, if that may have changed.
-    pub(super) fn look_at_room(&self, lease: &mut Lease<'_>) -> Result<(), Failed> {
-        if !self.room.lock().unwrap_or_else(PoisonError::into_inner).is_stale() {
-            return Ok(());
+    /// A connection, after the server was asked how much room there is, if that may have changed. One that hangs up
+    /// over it is asked again only so often.
+    pub(super) fn look_at_room(&self) -> Result<Lease<'_>> {
+        let mut tries = 0..;
+        loop {
+            let mut lease = self.lease()?;
+            if !self.room.lock().unwrap_or_else(PoisonError::into_inner).is_stale() {
+                return Ok(lease);
+            }
+            let quota = match lease.session.quota(&self.folder) {
+                Ok(quota) => quota,
+                // Some that could be asked do not answer.
+                Err(Failed::No(_)) => None,
+                Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
+                    Trouble::Again(error) => {
+                        drop(lease);
+                        if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                            return Err(error);
+                        }
+                        continue;
+                    }
+                    Trouble::NoFolder => return Err(self.no_folder()),
+                    Trouble::Final(error) => return Err(error),
+                },
+            };
+            let mut watch = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+            match quota {
+                Some(quota) => watch.told(quota.used, quota.limit),
+                None => watch.told(0, u64::MAX),
+            }
+            return Ok(lease);
         }
-        let quota = match lease.session.quota(&self.folder) {
-            // Some that could be asked do not answer.
-            Err(Failed::No(_)) => None,
-            quota => quota?,
-        };
-        let mut watch = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        match quota {
-            Some(quota) => watch.told(quota.used, quota.limit),
-            None => watch.told(0, u64::MAX),
-        }
-        Ok(())
     }
 
     /// Takes room for a pack's letter.
     ///
     /// # Errors
     /// There is none left.
-    pub(super) fn take_room(&self, bytes: u64) -> Result<(), Error> {
+    pub(super) fn take_room(&self, bytes: u64) -> Result<()> {
         let mut watch = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if watch.left.is_some_and(|left| watch.taken + bytes > left) {
             let (used, limit) = watch.said;

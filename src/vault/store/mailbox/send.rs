@@ -90,10 +90,9 @@ impl Inner {
     /// # Errors
     /// Nothing more can be stored.
     pub(super) fn send_batch(&self) -> Result<()> {
-        let mut lease = self.lease()?;
+        let mut lease = self.look_at_room()?;
         let mut batch = Batch { inner: self, sent: Vec::new(), bytes: 0, full: false, stopped: None };
-        let looked = self.look_at_room(&mut lease);
-        let done = looked.and_then(|()| lease.session.append(&self.folder, &mut batch));
+        let done = lease.session.append(&self.folder, &mut batch);
         lease.count();
         let Batch { sent, stopped, .. } = batch;
         let broken = done.err().map(|failed| self.pool.trouble(failed, &self.cannot_store()));

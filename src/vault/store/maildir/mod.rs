@@ -94,7 +94,7 @@ impl Maildir {
         }
         let changes = seen.files.scan(&self.path).context(cannot).and_then(|changes| {
             let vaults: BTreeSet<VaultId> = changes.came.iter().map(|(_, head)| head.vault()).collect();
-            Ok((changes, self.which.settle(&self.place(), &vaults)?))
+            Ok((changes, self.which.settle(&self.place(), &vaults, true)?))
         });
         let (changes, vault) = changes.inspect_err(|_| {
             // Half of what changed is known now: the next look begins anew.
