@@ -1,11 +1,8 @@
 //! What is counted and noted while the sources are read, by several threads at once.
 
 use std::io;
-<<<<<<< HEAD
-use std::sync::Mutex;
-=======
 use std::path::PathBuf;
->>>>>>> eyes-vault
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::failures::{Failures, error, said};
