@@ -27,7 +27,7 @@ mod uids;
 mod utf7;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use self::answer::{Code, Meaning, No};
@@ -44,6 +44,7 @@ pub use self::socket::{Cutter, Meter, Traffic};
 use super::probe::Step;
 use super::secret::{self, Secret};
 use super::{Fault, FaultKind};
+use crate::mutex::lock;
 use crate::profile::{Imap, Proof};
 
 /// How long is waited for a server.
@@ -93,7 +94,7 @@ impl Dialer {
 
     /// The secret that was tried last.
     pub fn secret(&self) -> Secret {
-        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.secret).clone()
     }
 
     /// Connects and logs in. A token lives an hour: one that is refused is fetched anew, once.
@@ -102,7 +103,7 @@ impl Dialer {
     /// The server refuses the login, cannot be reached, or is not who it should be.
     pub fn open(&self) -> Result<Session, Fault> {
         let login = &self.account.login;
-        let kept = || self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || lock(&self.secret);
         let secret = kept().clone();
         let opened = open(&self.account, &secret, self.patience, &mut Vec::new());
         let refused = matches!(&opened, Err(fault) if fault.kind == FaultKind::Login);

@@ -4,12 +4,13 @@
 //! it works. Both read from the one buffer here, so neither can swallow what the other waits for.
 
 use std::io::{self, BufRead, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
 use super::socket::{Counted, Cutter, Meter};
+use crate::mutex::lock;
 
 /// How much is read at once.
 const BUFFER: usize = 128 << 10;
@@ -213,7 +214,7 @@ impl Shared {
 
     /// The wire, for as long as the engine works. A panic of the crate leaves nothing half done here.
     pub(super) fn lock(&self) -> MutexGuard<'_, Wire> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

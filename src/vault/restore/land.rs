@@ -9,6 +9,7 @@ use super::{Counts, Restored};
 use crate::entry::{Entry, RelPath};
 use crate::failures::Failures;
 use crate::folder::{Folder, Partial};
+use crate::mutex::lock;
 use crate::progress::Meter;
 use crate::replica::{Attributes, Put, Replica, Seen};
 use crate::run::{Failure, Severity};
@@ -31,7 +32,7 @@ impl<'a> Ground<'a> {
     /// Takes note of an entry that is not as asked.
     pub fn trouble(&self, severity: Severity, path: String, cause: String) {
         let failure = Failure { severity, path, cause, hint: None, known: false };
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).add(failure);
+        lock(&self.failures).add(failure);
     }
 
     /// Takes note of an entry that was not restored.
@@ -191,7 +192,7 @@ impl Promise {
     }
 
     pub fn keep(&self, arrived: bool) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(arrived);
+        lock(&self.0.0).get_or_insert(arrived);
         self.0.1.notify_all();
     }
 }
@@ -204,7 +205,7 @@ impl Drop for Promise {
 
 impl Waiting {
     pub fn wait(&self) -> bool {
-        let answer = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = lock(&self.0.0);
         let answer = self.0.1.wait_while(answer, |answer| answer.is_none());
         answer.unwrap_or_else(PoisonError::into_inner).unwrap_or(false)
     }

@@ -1,11 +1,12 @@
 //! The threads that read, open and write blobs.
 
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::batch::Read;
 use super::land::Landing;
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::vault::blob::{Location, Opener};
 use crate::vault::indexed::{Indexed, caught};
 use crate::vault::store::{Id, Kind};
@@ -25,7 +26,7 @@ pub(super) enum Task<'a> {
 pub(super) fn work(vault: &Indexed<'_>, tasks: &Mutex<Receiver<Task<'_>>>) {
     let mut opener = vault.opener();
     loop {
-        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = lock(tasks).recv();
         let done = match next {
             Ok(Task::Read(range)) => caught(|| read(vault, &mut opener, range)),
             Ok(Task::Empty(landing)) => caught(|| Landing::release(landing)),

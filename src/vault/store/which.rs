@@ -1,10 +1,11 @@
 //! Which vault a store is about, among letters that may be of several.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::letter::VaultId;
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// The vault, as soon as it is known.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ impl Which {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(super) fn get(&self) -> Option<VaultId> {

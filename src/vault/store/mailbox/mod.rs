@@ -25,7 +25,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::mail::imap::{Failed, Meaning, Patience};
 use crate::mail::secret::Secret;
+use crate::mutex::lock;
 use crate::profile::Imap;
 
 /// The largest pack that it likes: with what the last blob may add it is one message of most servers.
@@ -183,7 +184,7 @@ impl Drop for Mailbox {
 
 impl Inner {
     fn map(&self) -> MutexGuard<'_, Option<Map>> {
-        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.map)
     }
 
     /// Does something over a connection, and again if that may help. None: there is no such folder.

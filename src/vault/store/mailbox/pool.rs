@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::mail::imap::{Dialer, Failed, Meaning, Patience, Session, Traffic as Wire};
 use crate::mail::secret::Secret;
 use crate::mail::{Fault, FaultKind};
+use crate::mutex::lock;
 use crate::profile::Imap;
 use crate::vault::store::{Counter, Traffic};
 
@@ -108,7 +109,7 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// How many connections may be used for sending: one is kept for those who read, if there are several.
@@ -161,7 +162,7 @@ impl Pool {
     }
 
     fn dialer(&self) -> Result<Dialer, Trouble> {
-        let mut dialer = self.dialer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dialer = lock(&self.dialer);
         match &*dialer {
             Some(dialer) => Ok(dialer.clone()),
             None => {
@@ -199,7 +200,7 @@ impl Pool {
                 self.worked.store(false, Ordering::Relaxed);
                 (self.heard)(&dialer.secret(), Some(&error));
                 // Whoever comes next asks for the secret anew, and hears whether it may be tried.
-                *self.dialer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *lock(&self.dialer) = None;
                 Err(Trouble::Final(error))
             }
             Err(Fault { error, .. }) => Err(Trouble::Again(error)),

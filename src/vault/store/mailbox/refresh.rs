@@ -1,13 +1,13 @@
 //! Asking the server what is new, and what is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use super::map::{Map, Message};
 use super::read::fetch;
 use super::{Inner, Lease, Trouble, send};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item};
+use crate::mutex::lock;
 use crate::vault::store::letter::{self, Head, VaultId};
 
 /// The fields that say whose a message is.
@@ -44,7 +44,7 @@ impl Inner {
 
     /// Brings the map up to date over this connection.
     pub(super) fn refresh_over(&self, lease: &mut Lease<'_>) -> Result<(), Failed> {
-        let _only_one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let _only_one = lock(&self.asking);
         // What is known before the server is asked: others may learn more meanwhile.
         let (next, ahead) = self.map().as_ref().map_or((1, Vec::new()), |map| (map.next(), map.ahead()));
         let selected = lease.session.select(&self.folder)?;

@@ -1,11 +1,10 @@
 //! How full the mailbox may get: one that is full receives no mail at all, and pruning must append before it deletes.
 
-use std::sync::PoisonError;
-
 use super::{Inner, Lease, Trouble};
 use crate::error::{Error, Result};
 use crate::figures::size;
 use crate::mail::imap::Failed;
+use crate::mutex::lock;
 
 /// Packs are stored up to so many percent of the quota. Locks, indexes and snapshots, which are small, go beyond.
 const PERCENT: u64 = 85;
@@ -42,7 +41,7 @@ impl Inner {
         let mut tries = 0..;
         loop {
             let mut lease = self.lease()?;
-            if !self.room.lock().unwrap_or_else(PoisonError::into_inner).is_stale() {
+            if !lock(&self.room).is_stale() {
                 return Ok(lease);
             }
             let quota = match lease.session.quota(&self.folder) {
@@ -61,7 +60,7 @@ impl Inner {
                     Trouble::Final(error) => return Err(error),
                 },
             };
-            let mut watch = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut watch = lock(&self.room);
             match quota {
                 Some(quota) => watch.told(quota.used, quota.limit),
                 None => watch.told(0, u64::MAX),
@@ -75,7 +74,7 @@ impl Inner {
     /// # Errors
     /// There is none left.
     pub(super) fn take_room(&self, bytes: u64) -> Result<()> {
-        let mut watch = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = lock(&self.room);
         if watch.left.is_some_and(|left| watch.taken + bytes > left) {
             let (used, limit) = watch.said;
             return Err(Error::other(format!(
