@@ -5,6 +5,7 @@
 //! name in one rename, so a final name never carries half a file.
 
 mod copy;
+mod limit;
 pub(crate) mod list;
 mod meta;
 mod nature;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 
+pub(crate) use self::limit::raise_open_files;
 use self::meta::Handle;
 pub use self::nature::network;
 pub use self::partial::Partial;

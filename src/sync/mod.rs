@@ -25,7 +25,7 @@ use self::survey::{Survey, policy};
 use crate::error::{Context, Error, Result};
 use crate::failures;
 use crate::filter::Filter;
-use crate::folder::Folder;
+use crate::folder::{Folder, raise_open_files};
 use crate::journal::{Journal, LogLine};
 use crate::profile::SyncJob;
 use crate::progress::{Event, Listener, Meter, Phase};
@@ -349,12 +349,4 @@ fn status(outcome: &Outcome, cancelled: bool) -> Status {
     } else {
         Status::Unchanged
     }
-}
-
-/// Each level of a tree holds two open folders per thread: take what the system allows.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // A refusal is no loss: a tree too deep for the limit is a failure by name.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

@@ -222,6 +222,7 @@ mod tests {
             "a removed key opens the vault"
         );
     }
+
     #[test]
     fn two_who_remove_each_others_keys_leave_one() {
         let temp = tempfile::tempdir().unwrap();

@@ -25,7 +25,6 @@ use std::sync::mpsc::sync_channel;
 
 use jiff::Timestamp;
 use rustic_core::repofile::Node;
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use self::land::Ground;
 use self::walk::Walker;
@@ -34,7 +33,7 @@ use super::indexed::Indexed;
 use crate::entry::{RelPath, show};
 use crate::error::{Context, Error, Kind, Result};
 use crate::failures::Failures;
-use crate::folder::Folder;
+use crate::folder::{Folder, raise_open_files};
 use crate::progress::Meter;
 use crate::run::RunId;
 
@@ -121,7 +120,7 @@ pub fn restore(
     meter: &Meter,
     say: &mut dyn FnMut(Line<'_>),
 ) -> Result<Restored> {
-    raise_limit();
+    raise_open_files();
     let made = prepare(target, order)?;
     let Some(folder) = made else {
         // A dry run into a folder that is not there: everything would be new, which an empty one shows as well.
@@ -205,12 +204,4 @@ impl Drop for Nothing {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir(&self.0);
     }
-}
-
-/// As many open files as this process may have: each folder on the way down, and each large file, takes one.
-pub(super) fn raise_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // With what it was, deep trees fail by name.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -33,6 +33,7 @@ use super::warnings::Listening;
 use super::{Access, Lock, Vault, names};
 use crate::error::{self, Context, Error, Result};
 use crate::failures::Failures;
+use crate::folder::raise_open_files;
 use crate::journal::Journal;
 use crate::profile::FilterRules;
 use crate::progress::{Event, Listener, Meter, Phase};
@@ -121,7 +122,7 @@ impl Request<'_> {
     }
 
     fn roots(&self) -> Result<Roots> {
-        super::restore::raise_limit();
+        raise_open_files();
         Roots::open(self.sources, self.filter, self.one_file_system, self.state, self.now)
     }
 
