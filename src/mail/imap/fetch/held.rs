@@ -1,6 +1,6 @@
 //! Fetching what is small: one section of one message, or the attributes of many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ear, Fetched, Item, Request, Section, Sink, items};
 use crate::error::{Error, Result as Outcome};
@@ -14,11 +14,11 @@ impl Session {
     /// # Errors
     /// As of [`Session::fetch`]; or the server refuses.
     pub fn fetch_all(&mut self, uids: &[u32], items: &[Item]) -> Result<Vec<Fetched>, Failed> {
-        struct Held<'a> {
-            asked: &'a [u32],
+        struct Held {
+            asked: BTreeSet<u32>,
             messages: BTreeMap<u32, Fetched>,
         }
-        impl Sink for Held<'_> {
+        impl Sink for Held {
             fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
                 Ok(())
             }
@@ -33,17 +33,16 @@ impl Session {
                 Ok(())
             }
         }
-        let mut all = Vec::new();
-        for asked in uids.chunks(1000) {
-            let mut held = Held { asked, messages: BTreeMap::new() };
-            let expected = asked.len() as u64 * 512;
-            let request = Request { uids: asked.to_vec(), items: items.to_vec(), expected };
-            if let Some(refused) = self.fetch([request], &mut held)?.into_iter().next() {
-                return Err(Failed::No(refused.no));
-            }
-            all.extend(held.messages.into_values());
+        let mut held = Held { asked: uids.iter().copied().collect(), messages: BTreeMap::new() };
+        let requests = uids.chunks(1000).map(|uids| Request {
+            uids: uids.to_vec(),
+            items: items.to_vec(),
+            expected: uids.len() as u64 * 512,
+        });
+        match self.fetch(requests, &mut held)?.into_iter().next() {
+            Some(refused) => Err(Failed::No(refused.no)),
+            None => Ok(held.messages.into_values().collect()),
         }
-        Ok(all)
     }
 
     /// All messages from this UID on, to the last one, of the selected folder, told one by one. It is one command, for
