@@ -193,22 +193,24 @@ impl Inner {
         what: &str,
         mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
     ) -> Result<Option<T>> {
+        self.patiently(|| {
+            let mut lease = self.pool.lease()?;
+            work(&mut lease).map_err(|failed| {
+                lease.astray |= failed.meaning() == Meaning::Later;
+                self.pool.trouble(failed, &format!("cannot {what} {}", self.place))
+            })
+        })
+    }
+
+    /// Tries something, and again after a while as long as that may help. None: there is no such folder.
+    fn patiently<T>(&self, mut work: impl FnMut() -> std::result::Result<T, Trouble>) -> Result<Option<T>> {
         let mut tries = 0..;
         loop {
-            let trouble = match self.pool.lease() {
-                Ok(mut lease) => match work(&mut lease) {
-                    Ok(done) => return Ok(Some(done)),
-                    Err(failed) => {
-                        lease.astray |= failed.meaning() == Meaning::Later;
-                        self.pool.trouble(failed, &format!("cannot {what} {}", self.place))
-                    }
-                },
-                Err(trouble) => trouble,
-            };
-            match trouble {
-                Trouble::NoFolder => return Ok(None),
-                Trouble::Final(error) => return Err(error),
-                Trouble::Again(error) => {
+            match work() {
+                Ok(done) => return Ok(Some(done)),
+                Err(Trouble::NoFolder) => return Ok(None),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Again(error)) => {
                     if !tries.next().is_some_and(|tries| self.wait(tries)) {
                         return Err(error);
                     }
@@ -235,19 +237,7 @@ impl Inner {
 
     /// A connection, waited for as patiently as for anything else.
     fn lease(&self) -> Result<Lease<'_>> {
-        let mut tries = 0..;
-        loop {
-            match self.pool.lease() {
-                Ok(lease) => return Ok(lease),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::NoFolder) => return Err(self.no_folder()),
-                Err(Trouble::Again(error)) => {
-                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        self.patiently(|| self.pool.lease())?.ok_or_else(|| self.no_folder())
     }
 
     fn no_folder(&self) -> Error {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::map::{Map, Message};
 use super::read::fetch;
-use super::{Inner, Lease, Trouble, send};
+use super::{Inner, Lease, send};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item};
 use crate::mutex::lock;
@@ -148,22 +148,8 @@ impl Inner {
 
     /// Makes the folder, if it is not there, on a server that can do what is needed.
     pub(super) fn make_folder(&self) -> Result<()> {
-        let mut tries = 0..;
-        loop {
-            match self.pool.make_folder() {
-                Ok(()) => return Ok(()),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => {
-                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
-                        return Err(error);
-                    }
-                }
-                Err(Trouble::NoFolder) => {
-                    let what = format!("the folder of {} was made, and is not there", self.place);
-                    return Err(Error::other(what));
-                }
-            }
-        }
+        self.patiently(|| self.pool.make_folder())?
+            .ok_or_else(|| Error::other(format!("the folder of {} was made, and is not there", self.place)))
     }
 }
 

@@ -38,35 +38,24 @@ impl Inner {
     /// A connection, after the server was asked how much room there is, if that may have changed. One that hangs up
     /// over it is asked again only so often.
     pub(super) fn look_at_room(&self) -> Result<Lease<'_>> {
-        let mut tries = 0..;
-        loop {
-            let mut lease = self.lease()?;
+        let looked = self.patiently(|| {
+            let mut lease = self.lease().map_err(Trouble::Final)?;
             if !lock(&self.room).is_stale() {
                 return Ok(lease);
             }
             let quota = match lease.session.quota(&self.folder) {
-                Ok(quota) => quota,
                 // Some that could be asked do not answer.
                 Err(Failed::No(_)) => None,
-                Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
-                    Trouble::Again(error) => {
-                        drop(lease);
-                        if !tries.next().is_some_and(|tries| self.wait(tries)) {
-                            return Err(error);
-                        }
-                        continue;
-                    }
-                    Trouble::NoFolder => return Err(self.no_folder()),
-                    Trouble::Final(error) => return Err(error),
-                },
+                quota => quota.map_err(|failed| self.pool.trouble(failed, &self.cannot_store()))?,
             };
             let mut watch = lock(&self.room);
             match quota {
                 Some(quota) => watch.told(quota.used, quota.limit),
                 None => watch.told(0, u64::MAX),
             }
-            return Ok(lease);
-        }
+            Ok(lease)
+        })?;
+        looked.ok_or_else(|| self.no_folder())
     }
 
     /// Takes room for a pack's letter.
