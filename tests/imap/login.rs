@@ -9,7 +9,7 @@ use postkeep::mail::imap::{Dialer, Patience};
 use postkeep::mail::{Fault, FaultKind};
 use postkeep::profile::{Proof, SecretSource, Tls};
 
-use super::script::{Script, patience, secret};
+use super::script::{Script, login, patience, secret};
 use crate::lab::Authority;
 
 fn open(script: &Script, proof: Proof, tls: Tls) -> Fault {
@@ -44,33 +44,11 @@ fn a_refused_password_is_told_from_a_bad_moment() {
         ("NO [LIMIT] x", FaultKind::Down, "goes on later"),
         ("BAD Command Argument Error. 12", FaultKind::Down, "Error. 12"),
     ] {
-        let text = format!(
-            "S: * OK ready
-            C: A CAPABILITY
-            S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
-            S: A OK done
-            C: B AUTHENTICATE PLAIN
-            S: +
-            C: AGFubgBzZWNyZXQ=
-            S: B {answer}"
-        );
-        ends(&text, Proof::Password, kind, said);
+        ends(&login(&format!("S: B {answer}")), Proof::Password, kind, said);
     }
     // One that takes what it is told for a command.
-    ends(
-        "S: * OK ready
-        C: A CAPABILITY
-        S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
-        S: A OK done
-        C: B AUTHENTICATE PLAIN
-        S: +
-        C: AGFubgBzZWNyZXQ=
-        S: AGFubgBzZWNyZXQ= BAD what?
-        stall",
-        Proof::Password,
-        FaultKind::Down,
-        "***",
-    );
+    let echo = login("S: AGFubgBzZWNyZXQ= BAD what?\nstall");
+    ends(&echo, Proof::Password, FaultKind::Down, "***");
 }
 
 #[test]

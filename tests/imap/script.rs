@@ -90,14 +90,9 @@ pub fn patience() -> Patience {
     Patience { connect: Duration::from_millis(1500), silence: Duration::from_millis(1500) }
 }
 
-/// A session that is logged in at a server with these capabilities, and what is said then.
-pub fn session(offers: &str, text: &str) -> (Session, Script) {
-    session_with(patience(), offers, text)
-}
-
-/// The same, with this patience.
-pub fn session_with(patience: Patience, offers: &str, text: &str) -> (Session, Script) {
-    let script = Script::play(&format!(
+/// A script up to the password, and how the server takes it: the command's tag is B.
+pub fn login(answer: &str) -> String {
+    format!(
         "S: * OK ready
         C: A CAPABILITY
         S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
@@ -105,12 +100,24 @@ pub fn session_with(patience: Patience, offers: &str, text: &str) -> (Session, S
         C: B AUTHENTICATE PLAIN
         S: +
         C: AGFubgBzZWNyZXQ=
-        S: B OK welcome
+        {answer}"
+    )
+}
+
+/// A session that is logged in at a server with these capabilities, and what is said then.
+pub fn session(offers: &str, text: &str) -> (Session, Script) {
+    session_with(patience(), offers, text)
+}
+
+/// The same, with this patience.
+pub fn session_with(patience: Patience, offers: &str, text: &str) -> (Session, Script) {
+    let script = Script::play(&login(&format!(
+        "S: B OK welcome
         C: C CAPABILITY
         S: * CAPABILITY IMAP4rev1 {offers}
         S: C OK done
         {text}"
-    ));
+    )));
     let session = Dialer::new(script.account(), secret()).patience(patience).open();
     match session {
         Ok(session) => (session, script),
