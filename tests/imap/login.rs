@@ -101,6 +101,52 @@ fn a_refused_token_comes_with_its_reason() {
 }
 
 #[test]
+fn a_server_that_tells_what_it_offers_unasked_is_not_asked() {
+    let script = Script::play(
+        "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
+        C: A AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=
+        S: A OK [CAPABILITY IMAP4rev1 UIDPLUS] welcome
+        C: B NOOP
+        S: B OK
+        next
+        S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
+        C: A AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=
+        S: * CAPABILITY IMAP4rev1 X-ODD
+        S: A OK welcome
+        C: B NOOP
+        S: B OK
+        next
+        S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready
+        C: A AUTHENTICATE PLAIN
+        S: +
+        C: AGFubgBzZWNyZXQ=
+        S: A OK welcome
+        C: B CAPABILITY
+        S: * CAPABILITY IMAP4rev1 UIDPLUS
+        S: B OK",
+    );
+    let dialer = Dialer::new(script.account(), secret()).patience(patience());
+    for offers in [["IMAP4REV1", "UIDPLUS"], ["IMAP4REV1", "X-ODD"]] {
+        let mut session = dialer.open().unwrap();
+        // What it offered before the login counts no more.
+        assert_eq!(session.offers().iter().collect::<Vec<_>>(), offers);
+        session.noop().unwrap();
+    }
+    assert!(dialer.open().unwrap().can_expunge());
+    script.end();
+    // A question after the token is the explanation of the no.
+    let explained = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] ready
+        C: A AUTHENTICATE XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE=
+        S: + eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=
+        C: \n        S: A NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)";
+    ends(explained, Proof::Token, FaultKind::Login, "(status 400)");
+    let echo = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
+        C: A AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=
+        S: A BAD what is PLAIN AGFubgBzZWNyZXQ=?";
+    ends(echo, Proof::Password, FaultKind::Down, "PLAIN ***");
+}
+
+#[test]
 fn a_token_that_is_refused_is_fetched_anew_and_kept() {
     let dialogue = |token: &str, end: &str| {
         format!(

@@ -96,6 +96,7 @@ impl Session {
                 self.server
             ))));
         }
+        // Not written ahead: while others change the folder, Dovecot removes nothing of what is not yet marked for all.
         self.store(uids, Change::Add, &["\\Deleted"])?;
         for set in uids::write(uids) {
             self.work(|engine| engine.run(&format!("UID EXPUNGE {set}"), &mut Deaf))?.yes()?;

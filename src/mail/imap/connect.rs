@@ -21,8 +21,8 @@ use crate::mail::probe::Step;
 use crate::mail::{certificate, roots};
 use crate::profile::{Imap, Tls};
 
-/// Connects up to the greeting; `steps` hears how it goes.
-pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>) -> Result<Shared> {
+/// Connects up to the greeting, which may tell what the server offers; `steps` hears how it goes.
+pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>) -> Result<(Shared, Offers)> {
     let tls = match account.tls {
         Tls::None => None,
         Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
@@ -38,21 +38,22 @@ pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>)
     }
     let broken = |cause: io::Error| explain::broken(account, &cause.to_string());
     let mut wire = Wire::new(Line::Plain(Counted::new(stream)), patience.connect).map_err(broken)?;
-    match (account.tls, tls) {
+    let offers = match (account.tls, tls) {
         (Tls::Starttls, Some(config)) => {
             greeting(&mut wire, account)?;
             starttls(&mut wire, account)?;
-            // The server does not greet twice.
+            // The server does not greet twice, and what it offered before TLS counts no more.
             wire = secure(wire, account, config, patience, steps)?;
+            Offers::default()
         }
         (_, config) => {
             if let Some(config) = config {
                 wire = secure(wire, account, config, patience, steps)?;
             }
-            greeting(&mut wire, account)?;
+            greeting(&mut wire, account)?
         }
-    }
-    Ok(Shared::new(wire))
+    };
+    Ok((Shared::new(wire), offers))
 }
 
 fn resolve(account: &Imap, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
@@ -90,8 +91,8 @@ fn dial(
     Err(explain::unreachable(account, cause))
 }
 
-/// Reads the greeting.
-fn greeting(wire: &mut Wire, account: &Imap) -> Result<()> {
+/// Reads the greeting, and what the server offers in it.
+fn greeting(wire: &mut Wire, account: &Imap) -> Result<Offers> {
     wire.begin();
     let mut line = Lexer::new(wire);
     let heard = (|| {
@@ -104,7 +105,7 @@ fn greeting(wire: &mut Wire, account: &Imap) -> Result<()> {
         Ok((status, line.text()?))
     })();
     match heard {
-        Ok((Status::Ok, _)) => Ok(()),
+        Ok((Status::Ok, text)) => Ok(Offers::read(text.as_bytes())),
         // RFC 9051, 6.2.1: whoever says so before TLS keeps us from asking for it.
         Ok((Status::Preauth, _)) => Err(Error::other(format!(
             "{} says that we are logged in before we said who we are",

@@ -9,6 +9,7 @@ use imap::{Authenticator, Client};
 use super::answer::{Code, Meaning, No};
 use super::explain;
 use super::failed::Failed;
+use super::offers::Offers;
 use super::session::{Session, said};
 use super::wire::Shared;
 use crate::error::Error;
@@ -17,15 +18,19 @@ use crate::mail::secret::Secret;
 use crate::mail::{Fault, FaultKind, clean};
 use crate::profile::{Imap, Proof};
 
-/// Logs in.
+/// The longest answer that is said along with the command. RFC 2683 has servers take lines of 8000 bytes.
+const LONGEST: usize = 4000;
+
+/// Logs in over a line on which the server has greeted, and may have said what it offers.
 pub(super) fn login(
     account: &Imap,
     secret: &Secret,
-    wire: Shared,
+    (wire, offers): (Shared, Offers),
     steps: &mut Vec<Step>,
 ) -> Result<Session, Fault> {
     wire.lock().begin();
-    let result = std::panic::catch_unwind(AssertUnwindSafe(|| converse(account, secret, wire.clone())));
+    let spoken = AssertUnwindSafe(|| converse(account, secret, wire.clone(), offers));
+    let result = std::panic::catch_unwind(spoken);
     match result {
         Ok(Ok((session, mechanism))) => {
             steps.push(Step::ok("login", format!("{} ({mechanism})", clean(&account.login.user))));
@@ -40,17 +45,24 @@ fn converse(
     account: &Imap,
     secret: &Secret,
     wire: Shared,
+    mut offers: Offers,
 ) -> Result<(imap::Session<Shared>, &'static str), Fault> {
     let mut client = Client::new(wire.clone());
-    let asked = client.capabilities();
-    let offers = asked.map_err(|e| Fault::down(explain::broken(account, &said(&wire, &e).to_string())))?;
-    let has = |name: &str| offers.has_str(name);
+    if offers.is_unknown() {
+        let asked = client.capabilities();
+        asked.map_err(|e| Fault::down(explain::broken(account, &said(&wire, &e).to_string())))?;
+        offers = Offers::read(wire.lock().offers());
+    }
+    let has = |name: &str| offers.has(name);
     let user = &account.login.user;
     let dialogue = Dialogue::new(account.login.proof, user, secret);
+    // RFC 4959: one round trip less.
+    let at_once = has("SASL-IR") && dialogue.coded.len() <= LONGEST;
+    let by = |mechanism: &str| if at_once { dialogue.along_with(mechanism) } else { mechanism.into() };
     wire.lock().begin();
     let (result, mechanism) = match account.login.proof {
-        Proof::Token if has("AUTH=XOAUTH2") => (client.authenticate("XOAUTH2", &dialogue), "XOAUTH2"),
-        Proof::Password if has("AUTH=PLAIN") => (client.authenticate("PLAIN", &dialogue), "PLAIN"),
+        Proof::Token if has("AUTH=XOAUTH2") => (client.authenticate(by("XOAUTH2"), &dialogue), "XOAUTH2"),
+        Proof::Password if has("AUTH=PLAIN") => (client.authenticate(by("PLAIN"), &dialogue), "PLAIN"),
         Proof::Password if !has("LOGINDISABLED") => (client.login(user, secret.expose()), "LOGIN"),
         proof => {
             let offered: Vec<&str> =
@@ -149,6 +161,13 @@ impl Dialogue {
             asked: Cell::new(0),
             why: RefCell::default(),
         }
+    }
+
+    /// The mechanism with the answer to its first question, which then is not asked.
+    fn along_with(&self, mechanism: &str) -> String {
+        self.asked.set(1);
+        self.answer.borrow_mut().take();
+        format!("{mechanism} {}", self.coded)
     }
 }
 

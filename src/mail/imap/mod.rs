@@ -27,7 +27,7 @@ mod uids;
 mod utf7;
 mod wire;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub use self::answer::{Code, Meaning, No};
@@ -71,13 +71,16 @@ pub struct Dialer {
     account: Imap,
     /// The one that was taken last: shared, so that no other session tries one that was refused already.
     secret: Arc<Mutex<Secret>>,
+    /// How the server builds names, as soon as a session was told.
+    naming: Arc<OnceLock<names::Naming>>,
     patience: Patience,
 }
 
 impl Dialer {
     /// For this account and its secret.
     pub fn new(account: Imap, secret: Secret) -> Self {
-        Self { account, secret: Arc::new(Mutex::new(secret)), patience: Patience::default() }
+        let secret = Arc::new(Mutex::new(secret));
+        Self { account, secret, naming: Arc::default(), patience: Patience::default() }
     }
 
     /// With other patience than the common one.
@@ -102,6 +105,12 @@ impl Dialer {
     /// # Errors
     /// The server refuses the login, cannot be reached, or is not who it should be.
     pub fn open(&self) -> Result<Session, Fault> {
+        let mut session = self.log_in()?;
+        session.naming = Arc::clone(&self.naming);
+        Ok(session)
+    }
+
+    fn log_in(&self) -> Result<Session, Fault> {
         let login = &self.account.login;
         let kept = || lock(&self.secret);
         let secret = kept().clone();
@@ -150,10 +159,12 @@ fn open(
     patience: Patience,
     steps: &mut Vec<Step>,
 ) -> Result<Session, Fault> {
-    let shared = connect::connect(account, patience, steps).map_err(Fault::down)?;
-    let mut session = login::login(account, secret, shared, steps)?;
+    let (shared, offers) = connect::connect(account, patience, steps).map_err(Fault::down)?;
+    let mut session = login::login(account, secret, (shared, offers), steps)?;
     let silence = session.wire.lock().set_silence(patience.silence);
     silence.map_err(|cause| Fault::down(explain::broken(account, &cause.to_string())))?;
-    session.ask_offers().map_err(|failed| Fault::down(explain::broken(account, &failed.to_string())))?;
+    if session.offers.is_unknown() {
+        session.ask_offers().map_err(|failed| Fault::down(explain::broken(account, &failed.to_string())))?;
+    }
     Ok(session)
 }

@@ -24,13 +24,24 @@ pub(super) enum Literals {
 }
 
 impl Offers {
-    /// Reads the words of `* CAPABILITY ...`, as they stand in what the server said.
+    /// Reads the words of `* CAPABILITY ...`, or of the code `[CAPABILITY ...]` in a status (RFC 9051, 7.1), as they
+    /// stand in what the server said.
     pub(super) fn read(said: &[u8]) -> Self {
         let said = String::from_utf8_lossy(said).to_ascii_uppercase();
-        let lines = said.lines().filter_map(|line| line.trim().strip_prefix("* CAPABILITY "));
         let mut offers = Self::default();
-        lines.for_each(|line| offers.learn(line));
+        for line in said.lines() {
+            if let Some(words) = line.trim().strip_prefix("* CAPABILITY ") {
+                offers.learn(words);
+            } else if let Some((_, rest)) = line.split_once("[CAPABILITY ") {
+                offers.learn(rest.split(']').next().unwrap_or_default());
+            }
+        }
         offers
+    }
+
+    /// Whether the server has not said what it offers: every server offers something.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn learn(&mut self, words: &str) {
@@ -82,6 +93,9 @@ mod tests {
         for (said, literals, limit) in [
             ("* CAPABILITY IMAP4rev1 LITERAL+ APPENDLIMIT=35651584\r\n", Literals::Plus, Some(35_651_584)),
             ("* OK x\r\n* capability imap4rev1 literal-\r\n", Literals::Minus, None),
+            ("* OK [CAPABILITY IMAP4rev1 LITERAL+] ready [LITERAL-]\r\n", Literals::Plus, None),
+            ("a2 OK [CAPABILITY IMAP4rev1 APPENDLIMIT=7", Literals::Ask, Some(7)),
+            ("* OK [ALERT] LITERAL+\r\n", Literals::Ask, None),
             ("* CAPABILITY IMAP4rev1 IMAP4rev2\r\n", Literals::Minus, None),
             ("* CAPABILITY IMAP4rev1 APPENDLIMIT\r\n", Literals::Ask, None),
             ("* CAPABILITY APPENDLIMIT=x\r\n", Literals::Ask, None),

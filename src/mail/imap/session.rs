@@ -1,7 +1,7 @@
 //! A session: who works on the wire, the crate or our engine, and whether there still is one.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::answer::{self, Answer};
 use super::engine::Engine;
@@ -18,7 +18,8 @@ pub struct Session {
     pub(super) wire: Shared,
     slow: imap::Session<Shared>,
     pub(super) offers: Offers,
-    naming: Option<Naming>,
+    /// Shared by all sessions with an account.
+    pub(super) naming: Arc<OnceLock<Naming>>,
     tag: u64,
     broken: bool,
 }
@@ -30,16 +31,10 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
+    /// Just logged in: what the server offers may have been part of its answer.
     pub(super) fn new(account: &Imap, wire: Shared, slow: imap::Session<Shared>) -> Self {
-        Self {
-            server: account.server(),
-            wire,
-            slow,
-            offers: Offers::default(),
-            naming: None,
-            tag: 0,
-            broken: false,
-        }
+        let offers = Offers::read(wire.lock().offers());
+        Self { server: account.server(), wire, slow, offers, naming: Arc::default(), tag: 0, broken: false }
     }
 
     /// Server and port, as in messages.
@@ -117,11 +112,12 @@ impl Session {
 
     /// How this server builds names; it is asked once.
     pub(super) fn naming(&mut self) -> Result<&Naming, Failed> {
-        if self.naming.is_none() {
+        if self.naming.get().is_none() {
             let asked = self.ask_naming()?;
-            return Ok(self.naming.insert(asked));
+            // Another session may have been told the same meanwhile.
+            let _ = self.naming.set(asked);
         }
-        Ok(self.naming.get_or_insert_default())
+        Ok(self.naming.get_or_init(Naming::default))
     }
 
     fn ask_naming(&mut self) -> Result<Naming, Failed> {

@@ -53,6 +53,8 @@ pub(super) struct Wire {
     last: Vec<u8>,
     now: Vec<u8>,
     heard: usize,
+    /// The last line of those that told what the server offers.
+    offers: Vec<u8>,
 }
 
 impl Wire {
@@ -69,6 +71,7 @@ impl Wire {
             last: Vec::new(),
             now: Vec::new(),
             heard: 0,
+            offers: Vec::new(),
         };
         wire.set_silence(silence)?;
         Ok(wire)
@@ -78,6 +81,7 @@ impl Wire {
     pub(super) fn begin(&mut self) {
         self.now.clear();
         self.last.clear();
+        self.offers.clear();
         self.heard = 0;
         self.line.socket_mut().begin();
     }
@@ -89,6 +93,11 @@ impl Wire {
     /// The last line that the crate was told, without its end.
     pub(super) fn last_line(&self) -> &[u8] {
         if self.now.is_empty() { &self.last } else { &self.now }
+    }
+
+    /// The line in which the crate was told what the server offers, since the command began; empty if there was none.
+    pub(super) fn offers(&self) -> &[u8] {
+        &self.offers
     }
 
     /// Whether bytes were read that nobody has asked for yet.
@@ -134,6 +143,10 @@ impl Wire {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.last.clear();
             self.last.extend_from_slice(line);
+            if memchr::memmem::find(line, b"CAPABILITY ").is_some() {
+                self.offers.clear();
+                self.offers.extend_from_slice(line);
+            }
             self.now.clear();
         }
         Ok(length)

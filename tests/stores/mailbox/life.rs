@@ -312,7 +312,7 @@ fn at_gmail_what_is_removed_goes_through_the_trash() {
     assert!(session.append_all("Bin", vec![outgoing(by_hand)]).1.is_none());
     // Dovecot in Gmail's clothes.
     let clothes = |said: Vec<u8>| {
-        let text = String::from_utf8_lossy(&said).replace("* CAPABILITY ", "* CAPABILITY X-GM-EXT-1 ");
+        let text = String::from_utf8_lossy(&said).replace("CAPABILITY IMAP4", "CAPABILITY X-GM-EXT-1 IMAP4");
         Some(text.replace("(\\HasNoChildren) \"/\" Bin", "(\\HasNoChildren \\Trash) \"/\" Bin").into_bytes())
     };
     let proxy = Proxy::spoiling(place.account.port, Box::new(clothes));
