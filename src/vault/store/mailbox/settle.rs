@@ -1,6 +1,6 @@
 //! Seeing to it that what was sent is there, as it was sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::map::Message;
 use super::queue::Job;
@@ -9,9 +9,12 @@ use super::refresh::WHOSE;
 use super::send::Kept;
 use super::{Inner, Lease, Trouble};
 use crate::error::Result;
-use crate::mail::imap::{Failed, Item};
+use crate::mail::imap::{Failed, Fetched, Item, Request, Section, Sink};
 use crate::vault::store::Kind;
 use crate::vault::store::letter::{self, Head, Label};
+
+/// Letters up to this size are read back while their heads are looked at.
+const SMALL: u64 = 64 << 10;
 
 impl Inner {
     /// Looks at letters in the folder. Those that are there are stored; the others are sent again.
@@ -51,8 +54,13 @@ impl Inner {
                 continue;
             };
             // What is small and everything hangs on is read back; and what a server has other words on.
-            let look = one.job.label.kind != Kind::Pack || seen.size != Some(one.size);
-            if look && !is_intact(lease, uid, &one.job, one.size)? {
+            let intact = match &seen.text {
+                Some(text) => is_intact(text, &one.job),
+                None if one.job.label.kind == Kind::Pack && seen.size == Some(one.size) => true,
+                None => fetch(lease, uid, Item::Message, 2 * one.size + 4096)?
+                    .is_some_and(|text| is_intact(&text, &one.job)),
+            };
+            if !intact {
                 // With the lowest UID it would count.
                 self.expunge_over(lease, &[(uid, one.job.label)])?;
                 self.lost(kept.pop());
@@ -104,9 +112,12 @@ impl Inner {
 }
 
 /// What the server tells of a message.
+#[derive(Default)]
 struct Seen {
     size: Option<u64>,
     head: Option<Head>,
+    /// All of it, if that was asked for.
+    text: Option<Vec<u8>>,
 }
 
 impl Seen {
@@ -117,9 +128,9 @@ impl Seen {
 
 /// What is at their UIDs.
 fn look(lease: &mut Lease<'_>, kept: &[Kept]) -> Result<HashMap<u32, Seen>, Failed> {
-    let mut seen = HashMap::new();
-    let mut ask: Vec<u32> = kept.iter().filter_map(|kept| kept.uid).map(|(_, uid)| uid).collect();
-    ask.sort_unstable();
+    let mut looking = Looking::default();
+    let mut ask: Vec<(u32, &Kept)> = kept.iter().filter_map(|kept| Some((kept.uid?.1, kept))).collect();
+    ask.sort_unstable_by_key(|(uid, _)| *uid);
     for round in 0..2 {
         if ask.is_empty() {
             break;
@@ -128,19 +139,64 @@ fn look(lease: &mut Lease<'_>, kept: &[Kept]) -> Result<HashMap<u32, Seen>, Fail
             // This connection may not have looked since they came.
             lease.session.noop()?;
         }
-        for message in lease.session.fetch_all(&ask, &[Item::Size, WHOSE])? {
-            let head = message.header.as_deref().and_then(letter::parse);
-            seen.extend(message.uid.map(|uid| (uid, Seen { size: message.size, head })));
+        let uids: Vec<u32> = ask.iter().map(|(uid, _)| *uid).collect();
+        let expected = uids.len() as u64 * 512;
+        let heads = Request { uids, items: vec![Item::Size, WHOSE], expected };
+        // In the same round trip.
+        let small = |(_, kept): &&(u32, &Kept)| kept.job.label.kind != Kind::Pack && kept.size <= SMALL;
+        let texts = ask.iter().filter(small).map(|(uid, kept)| Request {
+            uids: vec![*uid],
+            items: vec![Item::Message],
+            expected: kept.size,
+        });
+        looking.asked = ask.iter().map(|(uid, _)| *uid).collect();
+        let refused = lease.session.fetch([heads].into_iter().chain(texts), &mut looking)?;
+        if let Some(refused) = refused.into_iter().next() {
+            return Err(Failed::No(refused.no));
         }
-        ask.retain(|uid| !seen.contains_key(uid));
+        ask.retain(|(uid, _)| !looking.seen.contains_key(uid));
     }
-    Ok(seen)
+    Ok(looking.seen)
 }
 
-/// Reads a letter back and compares it with what was sent.
-fn is_intact(lease: &mut Lease<'_>, uid: u32, job: &Job, size: u64) -> Result<bool, Failed> {
-    let Some(message) = fetch(lease, uid, Item::Message, 2 * size + 4096)? else { return Ok(false) };
+/// What comes of a look at some messages.
+#[derive(Default)]
+struct Looking {
+    asked: BTreeSet<u32>,
+    seen: HashMap<u32, Seen>,
+    text: Option<Vec<u8>>,
+}
+
+impl Sink for Looking {
+    fn begin(&mut self, _: &Fetched, section: Section, size: u64) -> Result<()> {
+        // One that is far larger than what was sent is read alone, and found to be another one.
+        let wanted = section == Section::Message(0) && size <= 2 * SMALL + 4096;
+        self.text = wanted.then(Vec::new);
+        Ok(())
+    }
+
+    fn bytes(&mut self, part: &[u8]) -> Result<()> {
+        if let Some(text) = &mut self.text {
+            text.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, message: Fetched) -> Result<()> {
+        let text = self.text.take();
+        if let Some(uid) = message.uid.filter(|uid| self.asked.contains(uid)) {
+            let seen = self.seen.entry(uid).or_default();
+            seen.size = message.size.or(seen.size);
+            seen.head = message.header.as_deref().map_or(seen.head, letter::parse);
+            seen.text = text.or_else(|| seen.text.take());
+        }
+        Ok(())
+    }
+}
+
+/// Compares a message with what was sent.
+fn is_intact(message: &[u8], job: &Job) -> bool {
     let range = job.label.range();
     let sent = job.object.get(range.start as usize..range.end as usize).unwrap_or_default();
-    Ok(letter::read(&message).is_some_and(|(label, part)| label == job.label && part == sent))
+    letter::read(message).is_some_and(|(label, part)| label == job.label && part == sent)
 }
