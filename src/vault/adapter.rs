@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustic_core::repofile::KeyFile;
@@ -15,6 +16,9 @@ use crate::mutex::lock;
 /// The most memory that deriving a key from a password may take, in bytes. restic asks for 128 MiB at most; whoever
 /// can write to the store could ask for any amount.
 const SCRYPT_MEMORY: u64 = 1 << 30;
+
+/// How long after a look at the store another listing may be made from it.
+const LATELY: Duration = Duration::from_secs(2);
 
 /// How rustic_core says that a password does not open a key.
 const NOT_THIS_KEY: &str = "C001";
@@ -36,6 +40,8 @@ pub(super) struct Adapter {
     bad_key: Mutex<Option<Error>>,
     /// The config: each handle on the repository would ask for it three times.
     config: Mutex<Option<(Found, Bytes)>>,
+    /// When the store was looked at last, and which kinds were listed from that.
+    looked: Mutex<Option<(Instant, Vec<Kind>)>>,
 }
 
 impl Adapter {
@@ -49,7 +55,26 @@ impl Adapter {
             last_snapshot: Mutex::default(),
             bad_key: Mutex::default(),
             config: Mutex::default(),
+            looked: Mutex::default(),
         }
+    }
+
+    /// The store was looked at just now: each kind may be listed once from that.
+    pub fn looked(&self) {
+        *lock(&self.looked) = Some((Instant::now(), Vec::new()));
+    }
+
+    /// All objects of a kind, as they are now or were when the vault was opened or locked a moment ago.
+    fn list(&self, kind: Kind) -> RusticResult<Vec<Found>> {
+        let again = match &mut *lock(&self.looked) {
+            Some((at, listed)) if at.elapsed() < LATELY && !listed.contains(&kind) => {
+                listed.push(kind);
+                true
+            }
+            _ => false,
+        };
+        let listed = if again { self.store.list_again(kind) } else { self.store.list(kind) };
+        listed.map_err(|error| self.keep(error))
     }
 
     /// Forgets the errors of what was done before.
@@ -119,7 +144,7 @@ impl Adapter {
     fn config(&self) -> RusticResult<Option<(Found, Bytes)>> {
         let mut config = lock(&self.config);
         if config.is_none()
-            && let Some(found) = self.store.list(Kind::Config).map_err(|error| self.keep(error))?.pop()
+            && let Some(found) = self.list(Kind::Config)?.pop()
         {
             let read = self.store.read(Kind::Config, &found.id).map_err(|error| self.keep(error))?;
             *config = Some((Found { size: read.len() as u64, ..found }, read));
@@ -136,7 +161,7 @@ impl ReadBackend for Adapter {
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(rustic_core::Id, u32)>> {
         let found = match tpe {
             FileType::Config => self.config()?.into_iter().map(|(found, _)| found).collect(),
-            _ => self.store.list(kind(tpe)).map_err(|error| self.keep(error))?,
+            _ => self.list(kind(tpe))?,
         };
         let sized = found.into_iter().map(|Found { id, size }| match u32::try_from(size) {
             Ok(size) => Ok((theirs(&id), size)),

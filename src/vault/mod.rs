@@ -95,6 +95,7 @@ impl Vault {
             None => (Credentials::password(password), None),
         };
         let backend = Arc::new(Adapter::new(Arc::clone(&store)));
+        backend.looked();
         let what = || format!("cannot open the vault {place}");
         let config = guard::call(&backend, what, || backend.has_config())?;
         if !config {

@@ -114,7 +114,7 @@ impl Vault {
         let bench = self.bench();
         let now = System.now();
         let (gone, left): (Vec<_>, Vec<_>) =
-            bench.locks()?.into_iter().partition(|found| all || found.is_stale(now));
+            bench.locks(None)?.into_iter().partition(|found| all || found.is_stale(now));
         let ids: Vec<_> = gone.iter().map(|found| found.id).collect();
         if !ids.is_empty() {
             bench.store.remove(Kind::Lock, &ids)?;
@@ -158,18 +158,22 @@ impl Lock {
     }
 
     fn refuse_others(&self) -> Result<()> {
-        self.keeper.bench().refuse_others(self.access, Some(self.keeper.id()))
+        let bench = self.keeper.bench();
+        bench.refuse_others(self.access, Some(self.keeper.id()))?;
+        bench.backend.looked();
+        Ok(())
     }
 }
 
 impl Bench {
-    /// The locks that are there. One that vanishes meanwhile was renewed, under another name, or given back.
-    fn locks(&self) -> Result<Vec<Found>> {
-        let mut look = self.look()?;
+    /// The locks that are there, but for our own. One that vanishes meanwhile was renewed, under another name, or given
+    /// back.
+    fn locks(&self, own: Option<Id>) -> Result<Vec<Found>> {
+        let mut look = self.look(own)?;
         for _ in 1..LOOKS {
             match look.unread.as_ref().map(|(id, _)| *id) {
                 Some(id) if self.store.list(Kind::Lock)?.iter().all(|found| found.id != id) => {
-                    look = self.look()?;
+                    look = self.look(own)?;
                 }
                 _ => break,
             }
@@ -177,9 +181,9 @@ impl Bench {
         look.unread.map_or(Ok(look.locks), |(_, error)| Err(error))
     }
 
-    fn look(&self) -> Result<Look> {
+    fn look(&self, own: Option<Id>) -> Result<Look> {
         let mut look = Look { locks: Vec::new(), unread: None };
-        for found in self.store.list(Kind::Lock)? {
+        for found in self.store.list(Kind::Lock)?.into_iter().filter(|found| Some(found.id) != own) {
             match self.store.read(Kind::Lock, &found.id) {
                 Ok(sealed) => {
                     look.locks.push(Found { id: found.id, object: Object::unsealed(&sealed, &self.key) })
@@ -193,8 +197,8 @@ impl Bench {
     /// Removes stale locks, and fails when one is left that does not go with `access`.
     fn refuse_others(&self, access: Access, own: Option<Id>) -> Result<()> {
         let now = System.now();
-        let others = self.locks()?.into_iter().filter(|found| Some(found.id) != own);
-        let (stale, others): (Vec<_>, Vec<_>) = others.partition(|found| found.is_stale(now));
+        let (stale, others): (Vec<_>, Vec<_>) =
+            self.locks(own)?.into_iter().partition(|found| found.is_stale(now));
         if !stale.is_empty() {
             self.store.remove(Kind::Lock, &stale.iter().map(|found| found.id).collect::<Vec<_>>())?;
         }

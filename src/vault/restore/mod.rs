@@ -37,8 +37,8 @@ use crate::folder::{Folder, raise_open_files};
 use crate::progress::Meter;
 use crate::run::RunId;
 
-/// The fewest and most threads that read: a mailbox answers slowly, a disk does not get faster by more.
-const THREADS: (usize, usize) = (4, 8);
+/// The most threads that read: each holds a few MB.
+const THREADS: usize = 8;
 
 /// What a restore is to do.
 #[derive(Debug)]
@@ -141,8 +141,8 @@ fn walk(
     ground: &Ground<'_>,
     say: &mut dyn FnMut(Line<'_>),
 ) -> Result<Counts> {
-    let cores = std::thread::available_parallelism().map_or(THREADS.0, std::num::NonZero::get);
-    let threads = cores.clamp(THREADS.0, THREADS.1);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = cores.max(vault.vault().store().readers()).min(THREADS);
     let (send, receive) = sync_channel(threads * 2);
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {

@@ -31,6 +31,9 @@ use sha2::Digest as _;
 
 use crate::error::{Error, Result};
 
+/// How many threads read at once from what answers quickly.
+const READERS: usize = 4;
+
 /// restic's kinds of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -184,6 +187,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The place cannot be listed.
     fn list(&self, kind: Kind) -> Result<Vec<Found>>;
 
+    /// All objects of a kind, as they were when another kind was listed a moment ago: where each look takes its time,
+    /// one may serve several listings.
+    ///
+    /// # Errors
+    /// As of [`Store::list`].
+    fn list_again(&self, kind: Kind) -> Result<Vec<Found>> {
+        self.list(kind)
+    }
+
     /// A whole object. Whether it fits its name is for the caller to see.
     ///
     /// # Errors
@@ -214,6 +226,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// One of them is still there.
     fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()>;
+
+    /// How many threads should read at once, so that it is always busy.
+    fn readers(&self) -> usize {
+        READERS
+    }
 
     /// What it carried so far.
     fn traffic(&self) -> Traffic;

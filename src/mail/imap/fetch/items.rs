@@ -35,7 +35,7 @@ pub enum Item {
 
 impl Item {
     /// What the server sends for it, if it is streamed.
-    pub(super) fn section(self) -> Option<Section> {
+    pub fn section(self) -> Option<Section> {
         match self {
             Self::Message => Some(Section::Message(0)),
             Self::MessageRange(from, _) => Some(Section::Message(from)),

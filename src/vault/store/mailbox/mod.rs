@@ -8,6 +8,7 @@
 //! - A map of UIDs (`map`), kept on disk (`cache`), makes a listing one SELECT and, if there is news, one FETCH.
 //! - Messages that are none of this vault's are left alone.
 
+mod ahead;
 mod budget;
 mod cache;
 mod map;
@@ -26,13 +27,14 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 pub use self::budget::{Budget, Spent, Unlimited};
 pub use self::pool::Heard;
 
+use self::ahead::Wants;
 use self::map::Map;
 use self::pool::{Lease, Pool, Trouble};
 use self::queue::Queue;
@@ -120,6 +122,9 @@ struct Inner {
     map: Mutex<Option<Map>>,
     /// Held by the one that asks the server what is new.
     asking: Mutex<()>,
+    /// When the folder was looked at last.
+    looked: Mutex<Option<Instant>>,
+    wants: Wants,
     queue: Queue,
     room: Mutex<Watch>,
     cache: Option<PathBuf>,
@@ -153,6 +158,8 @@ impl Mailbox {
             },
             map: Mutex::new(map),
             asking: Mutex::new(()),
+            looked: Mutex::default(),
+            wants: Wants::default(),
             queue: Queue::default(),
             room: Mutex::default(),
             cache,
@@ -235,9 +242,14 @@ impl Inner {
         !self.hurried.load(Relaxed)
     }
 
-    /// A connection, waited for as patiently as for anything else.
+    /// A connection for much, waited for as patiently as for anything else.
     fn lease(&self) -> Result<Lease<'_>> {
-        self.patiently(|| self.pool.lease())?.ok_or_else(|| self.no_folder())
+        self.patiently(|| self.pool.lease_now())?.ok_or_else(|| self.no_folder())
+    }
+
+    /// All objects of a kind, as far as is known.
+    fn known_of(&self, kind: Kind) -> Vec<Found> {
+        self.map().as_ref().map_or_else(Vec::new, |map| map.catalogue.list(kind))
     }
 
     fn no_folder(&self) -> Error {
@@ -288,9 +300,12 @@ impl Store for Mailbox {
 
     fn list(&self, kind: Kind) -> Result<Vec<Found>> {
         self.0.refresh()?;
-        let found = self.0.map().as_ref().map(|map| map.catalogue.list(kind));
         self.0.save();
-        Ok(found.unwrap_or_default())
+        Ok(self.0.known_of(kind))
+    }
+
+    fn list_again(&self, kind: Kind) -> Result<Vec<Found>> {
+        if self.0.has_looked() { Ok(self.0.known_of(kind)) } else { self.list(kind) }
     }
 
     fn read(&self, kind: Kind, id: &Id) -> Result<Bytes> {
@@ -313,6 +328,10 @@ impl Store for Mailbox {
 
     fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()> {
         self.0.remove(kind, ids)
+    }
+
+    fn readers(&self) -> usize {
+        2 * self.0.pool.connections()
     }
 
     fn traffic(&self) -> Traffic {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::budget::Budget;
 use crate::error::{Error, Result};
-use crate::mail::imap::{Dialer, Failed, Meaning, Patience, Session, Traffic as Wire};
+use crate::mail::imap::{Dialer, Failed, Meaning, Patience, Selected, Session, Traffic as Wire};
 use crate::mail::secret::Secret;
 use crate::mail::{Fault, FaultKind};
 use crate::mutex::lock;
@@ -22,6 +23,9 @@ pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
 
 /// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
 const CONNECTIONS: u8 = 4;
+
+/// How long is waited for a connection to become free before another one is opened, which takes some round trips.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Why a connection cannot be had, or what was done over one failed.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(super) struct Link {
     pub(super) validity: u32,
     /// Whether another folder may be open.
     pub(super) astray: bool,
+    /// What the server said of the folder, if that was just now and nobody else of us can know more.
+    pub(super) fresh: Option<Selected>,
     counted: Wire,
 }
 
@@ -117,17 +123,44 @@ impl Pool {
         self.state().most.saturating_sub(1).max(1)
     }
 
+    /// How many connections there may be.
+    pub(super) fn connections(&self) -> usize {
+        self.state().most
+    }
+
     /// The largest message that server and provider take, as far as one of them has said so.
     pub(super) fn message_limit(&self) -> Option<u64> {
         [self.state().append_limit, self.account.limits.message].into_iter().flatten().min()
     }
 
-    /// A connection, as soon as one is free.
+    /// A connection for something small: a busy one is waited for before another is opened.
     pub(super) fn lease(&self) -> Result<Lease<'_>, Trouble> {
+        // Nobody says that it is not needed.
+        self.lease_unless(false, &|| false)?.ok_or(Trouble::NoFolder)
+    }
+
+    /// A connection for much, as soon as one is free or open.
+    pub(super) fn lease_now(&self) -> Result<Lease<'_>, Trouble> {
+        self.lease_unless(true, &|| false)?.ok_or(Trouble::NoFolder)
+    }
+
+    /// A connection, as soon as one is free or open; None: meanwhile it is not needed any more, see
+    /// [`wake`](Self::wake). What is not `much` waits for a busy one before it opens another.
+    pub(super) fn lease_unless(
+        &self,
+        much: bool,
+        done: &dyn Fn() -> bool,
+    ) -> Result<Option<Lease<'_>>, Trouble> {
         let mut state = self.state();
+        if !much && state.idle.is_empty() && state.open > 0 && !done() {
+            state = self.freed.wait_timeout(state, SOON).unwrap_or_else(PoisonError::into_inner).0;
+        }
         loop {
+            if done() {
+                return Ok(None);
+            }
             if let Some(link) = state.idle.pop() {
-                return Ok(Lease { pool: self, link: Some(link) });
+                return Ok(Some(Lease { pool: self, link: Some(link) }));
             }
             if state.open + state.opening < state.most {
                 state.opening += 1;
@@ -136,14 +169,16 @@ impl Pool {
                 state = self.state();
                 state.opening -= 1;
                 match opened {
-                    Ok(link) => {
+                    Ok(mut link) => {
+                        let alone = state.open + state.opening == 0;
+                        link.fresh = link.fresh.filter(|_| alone);
                         state.open += 1;
-                        return Ok(Lease { pool: self, link: Some(link) });
+                        return Ok(Some(Lease { pool: self, link: Some(link) }));
                     }
                     // The server may not want so many: the others will do.
                     Err(Trouble::Again(_)) if state.open > 0 => state.most = state.open,
                     Err(trouble) => {
-                        self.freed.notify_one();
+                        self.freed.notify_all();
                         return Err(trouble);
                     }
                 }
@@ -151,6 +186,13 @@ impl Pool {
             }
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Somebody who waits for a connection may not need it any more.
+    pub(super) fn wake(&self) {
+        // Whoever has just looked and found that it does begins to wait before this goes on.
+        drop(self.state());
+        self.freed.notify_all();
     }
 
     /// Makes the folder, if it is not there.
@@ -175,10 +217,11 @@ impl Pool {
 
     fn open(&self, make: bool) -> Result<Link, Trouble> {
         let session = self.log_in()?;
-        let mut link = Link { session, validity: 0, astray: false, counted: Wire::default() };
+        let mut link = Link { session, validity: 0, astray: false, fresh: None, counted: Wire::default() };
         let opened = self.open_folder(&mut link.session, make);
         self.count(&mut link);
-        link.validity = opened?;
+        let selected = opened?;
+        (link.validity, link.fresh) = (selected.uid_validity, Some(selected));
         self.state().append_limit = link.session.offers().append_limit();
         Ok(link)
     }
@@ -212,7 +255,7 @@ impl Pool {
         self.worked.load(Ordering::Relaxed)
     }
 
-    fn open_folder(&self, session: &mut Session, make: bool) -> Result<u32, Trouble> {
+    fn open_folder(&self, session: &mut Session, make: bool) -> Result<Selected, Trouble> {
         if make && !session.can_expunge() {
             return Err(Trouble::Final(
                 Error::other(format!("{} can remove no single messages (UIDPLUS)", self.account.server()))
@@ -227,7 +270,7 @@ impl Pool {
                         .hint("give a folder of the account's own"),
                 ));
             }
-            Ok(selected) => return Ok(selected.uid_validity),
+            Ok(selected) => return Ok(selected),
             Err(Failed::No(no)) => no,
             Err(failed) => return Err(self.trouble(failed, &what())),
         };
@@ -240,7 +283,7 @@ impl Pool {
         let made = if make { session.create(&self.folder) } else { Ok(()) };
         let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
         match (session.select(&self.folder), made) {
-            (Ok(selected), _) => Ok(selected.uid_validity),
+            (Ok(selected), _) => Ok(selected),
             (Err(Failed::No(_)), Ok(())) if !make => Err(Trouble::NoFolder),
             (_, Err(failed)) | (Err(failed), _) => Err(self.trouble(failed, &cannot())),
         }
@@ -297,7 +340,10 @@ impl Drop for Lease<'_> {
         self.count();
         let mut state = self.pool.state();
         match self.link.take() {
-            Some(link) if !link.session.is_broken() && !link.astray => state.idle.push(link),
+            Some(mut link) if !link.session.is_broken() && !link.astray => {
+                link.fresh = None;
+                state.idle.push(link);
+            }
             _ => {
                 // Those that rested are as old: one try is enough to find out that a server forgot them all.
                 state.open -= 1 + state.idle.len();
@@ -306,7 +352,8 @@ impl Drop for Lease<'_> {
                 state.most = state.limit;
             }
         }
-        self.pool.freed.notify_one();
+        // Not all who wait take what is free.
+        self.pool.freed.notify_all();
     }
 }
 

@@ -32,7 +32,8 @@ impl Inner {
     /// Reads an object, or bytes of it.
     pub(super) fn read(&self, kind: Kind, id: &Id, range: Option<Range<u64>>) -> Result<Bytes> {
         // A config may have been replaced by another machine; all else never changes.
-        let known = if kind == Kind::Config { None } else { self.known(kind, id) };
+        let changes = kind == Kind::Config && !self.has_looked();
+        let known = if changes { None } else { self.known(kind, id) };
         if let Some((validity, object)) = known
             && let Some(bytes) = self.bytes(kind, id, &object, validity, range.clone())?
         {
@@ -63,12 +64,19 @@ impl Inner {
             let wire = Cut::new(piece.clone(), LineEnd::CrLf).wire;
             let allowed = self.budget.may_fetch(wire.end - wire.start);
             allowed.map_err(|spent| spent.error(&self.place))?;
-            let what = format!("read the {} {} from", kind.word(), id.short());
-            let read = self.attempt(&what, |lease| match lease.validity == validity {
-                true => read(lease, *uid, &label, piece.clone()),
-                // This UID is another message's now.
-                false => Ok(Piece::Gone),
-            })?;
+            let ask = Ask::new(&label, piece.clone());
+            let ahead = self.fetch_ahead(validity, *uid, ask.item, ask.most);
+            let read = match ahead.and_then(|wire| ask.decode(&wire)) {
+                Some(bytes) => Some(Piece::Bytes(bytes)),
+                None => {
+                    let what = format!("read the {} {} from", kind.word(), id.short());
+                    self.attempt(&what, |lease| match lease.validity == validity {
+                        true => read(lease, *uid, &label, piece.clone()),
+                        // This UID is another message's now.
+                        false => Ok(Piece::Gone),
+                    })?
+                }
+            };
             match read {
                 Some(Piece::Bytes(read)) if bytes.is_empty() => bytes = read,
                 Some(Piece::Bytes(mut read)) => bytes.append(&mut read),
@@ -94,28 +102,59 @@ impl Inner {
     }
 }
 
+/// What has to be asked for to have bytes of one letter's part.
+struct Ask {
+    item: Item,
+    /// More bytes than that do not come of it.
+    most: u64,
+    /// None: all of it is asked for.
+    cut: Option<Cut>,
+    range: Range<u64>,
+    /// Bytes of the part.
+    size: u64,
+}
+
+impl Ask {
+    fn new(label: &Label, range: Range<u64>) -> Self {
+        let part = label.range();
+        let size = part.end - part.start;
+        if range == (0..size) {
+            return Self::whole(size, range);
+        }
+        let cut = Cut::new(range.clone(), LineEnd::CrLf);
+        let most = cut.wire.end - cut.wire.start;
+        Self { item: Item::TextRange(cut.wire.start, most), most, cut: Some(cut), range, size }
+    }
+
+    /// Asks for all, for the sake of this range.
+    fn whole(size: u64, range: Range<u64>) -> Self {
+        // Servers may break lines in other places.
+        let most = 2 * LineEnd::CrLf.length(size) + 1024;
+        Self { item: Item::Text, most, cut: None, range, size }
+    }
+
+    fn decode(&self, wire: &[u8]) -> Option<Vec<u8>> {
+        if let Some(cut) = &self.cut {
+            return cut.decode(wire);
+        }
+        let mut bytes = body::decode(wire, self.size, LineEnd::CrLf)?;
+        bytes.truncate(self.range.end as usize);
+        Some(bytes.split_off(self.range.start as usize))
+    }
+}
+
 /// Bytes of one letter's part.
 fn read(lease: &mut Lease<'_>, uid: u32, label: &Label, range: Range<u64>) -> Result<Piece, Failed> {
-    let part = label.range();
-    let size = part.end - part.start;
-    if range != (0..size) {
-        let cut = Cut::new(range.clone(), LineEnd::CrLf);
-        let length = cut.wire.end - cut.wire.start;
-        match fetch(lease, uid, Item::TextRange(cut.wire.start, length), length)? {
-            None => return Ok(Piece::Gone),
-            Some(wire) => {
-                if let Some(bytes) = cut.decode(&wire) {
-                    return Ok(Piece::Bytes(bytes));
-                }
-                // The server broke its lines anew: the whole will tell.
-            }
+    let mut ask = Ask::new(label, range.clone());
+    loop {
+        let Some(wire) = fetch(lease, uid, ask.item, ask.most)? else { return Ok(Piece::Gone) };
+        match ask.decode(&wire) {
+            Some(bytes) => return Ok(Piece::Bytes(bytes)),
+            None if ask.cut.is_none() => return Ok(Piece::Damaged),
+            // The server broke its lines anew: the whole will tell.
+            None => ask = Ask::whole(ask.size, range.clone()),
         }
     }
-    let most = 2 * LineEnd::CrLf.length(size) + 1024;
-    let Some(text) = fetch(lease, uid, Item::Text, most)? else { return Ok(Piece::Gone) };
-    let Some(mut bytes) = body::decode(&text, size, LineEnd::CrLf) else { return Ok(Piece::Damaged) };
-    bytes.truncate(range.end as usize);
-    Ok(Piece::Bytes(bytes.split_off(range.start as usize)))
 }
 
 /// One section of a message. None: the message is gone.

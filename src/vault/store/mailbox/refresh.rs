@@ -1,12 +1,13 @@
 //! Asking the server what is new, and what is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::map::{Map, Message};
 use super::read::fetch;
 use super::{Inner, Lease, send};
 use crate::error::{Error, Result};
-use crate::mail::imap::{Appended, Failed, Fetched, Item};
+use crate::mail::imap::{Appended, Failed, Fetched, Item, Selected};
 use crate::mutex::lock;
 use crate::vault::store::letter::{self, Head, VaultId};
 
@@ -25,10 +26,23 @@ const HELD: u64 = 256 << 20;
 /// How often it is asked for what it left out.
 const ROUNDS: usize = 3;
 
+/// For so long a look at the folder counts as a look at this moment: as if it had been begun so much earlier.
+const LATELY: Duration = Duration::from_secs(2);
+
 impl Inner {
+    /// Whether the folder was looked at just now.
+    pub(super) fn has_looked(&self) -> bool {
+        lock(&self.looked).is_some_and(|at| at.elapsed() < LATELY)
+    }
+
     /// Brings the map up to date. A folder that is not there has no messages.
     pub(super) fn refresh(&self) -> Result<()> {
-        let looked = self.attempt("look through", |lease| self.refresh_over(lease))?;
+        let begun = Instant::now();
+        let looked = self.attempt("look through", |lease| match lease.fresh.take() {
+            Some(selected) => self.refresh_from(lease, Some(selected)),
+            None => self.refresh_over(lease),
+        })?;
+        *lock(&self.looked) = Some(begun);
         match (looked, &mut *self.map()) {
             (None, Some(map)) if map.catalogue.letters().next().is_some() => {
                 // To say that there is nothing would have somebody begin anew.
@@ -44,10 +58,19 @@ impl Inner {
 
     /// Brings the map up to date over this connection.
     pub(super) fn refresh_over(&self, lease: &mut Lease<'_>) -> Result<(), Failed> {
+        self.refresh_from(lease, None)
+    }
+
+    /// The same, from what the server said when the folder was opened just now.
+    fn refresh_from(&self, lease: &mut Lease<'_>, opened: Option<Selected>) -> Result<(), Failed> {
         let _only_one = lock(&self.asking);
         // What is known before the server is asked: others may learn more meanwhile.
         let (next, ahead) = self.map().as_ref().map_or((1, Vec::new()), |map| (map.next(), map.ahead()));
-        let selected = lease.session.select(&self.folder)?;
+        // Whoever learnt more meanwhile is right.
+        let selected = match opened.filter(|opened| opened.uid_next.is_some_and(|uid| uid >= next)) {
+            Some(opened) => opened,
+            None => lease.session.select(&self.folder)?,
+        };
         lease.validity = selected.uid_validity;
         let (first, before) = {
             let mut map = self.map();
