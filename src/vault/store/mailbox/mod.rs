@@ -8,10 +8,13 @@
 //! - A map of UIDs (`map`), kept on disk (`cache`), makes a listing one SELECT and, if there is news, one FETCH.
 //! - Messages that are none of this vault's are left alone.
 
+mod again;
 mod ahead;
 mod budget;
 mod cache;
+mod door;
 mod map;
+mod options;
 mod pool;
 mod queue;
 mod read;
@@ -32,11 +35,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use self::budget::{Budget, Spent, Unlimited};
-pub use self::pool::Heard;
+pub use self::door::Heard;
+pub use self::options::Options;
 
 use self::ahead::Wants;
+use self::door::{Door, Trouble};
 use self::map::Map;
-use self::pool::{Lease, Pool, Trouble};
+use self::pool::{Lease, Pool};
 use self::queue::Queue;
 use self::room::Watch;
 use super::letter::{self, LineEnd, VaultId};
@@ -44,72 +49,13 @@ use super::which::Which;
 use super::{Found, Id, Kind, Room, Store, Traffic};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::mail::imap::{Failed, Meaning, Patience};
-use crate::mail::secret::Secret;
 use crate::mutex::lock;
-use crate::profile::Imap;
 
 /// The largest pack that it likes: with what the last blob may add it is one message of most servers.
 const PACK: u64 = 8 << 20;
 
 /// The largest message if nobody says what the server takes.
 const MESSAGE: u64 = 24 << 20;
-
-/// How often somebody who waits looks whether there is a hurry.
-const STEP: Duration = Duration::from_millis(100);
-
-/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// Where a mailbox is, and how it is used.
-pub struct Options {
-    /// The account.
-    pub account: Imap,
-    /// Fetches its secret, when the first connection is opened.
-    pub secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
-    /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
-    pub heard: Heard,
-    /// The folder, its parts separated by `/`.
-    pub folder: String,
-    /// Which vault; None: the one whose messages are there, or a new one if there are none.
-    pub vault: Option<VaultId>,
-    /// A folder on disk for what is known of the mailbox; None: it is asked anew each time.
-    pub cache: Option<PathBuf>,
-    /// What may move.
-    pub budget: Arc<dyn Budget>,
-    /// The time, for the dates of messages.
-    pub clock: Arc<dyn Clock>,
-    /// How long is waited for the server.
-    pub patience: Patience,
-    /// How long is waited before each further try, when a connection broke or a server said "later".
-    pub retries: Vec<Duration>,
-    /// Waits.
-    pub sleep: Box<dyn Fn(Duration) + Send + Sync>,
-}
-
-impl Options {
-    /// With the usual values for everything else.
-    pub fn new(
-        account: Imap,
-        secret: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
-        folder: &str,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            account,
-            secret,
-            heard: Box::new(|_, _| ()),
-            folder: folder.to_owned(),
-            vault: None,
-            cache: None,
-            budget: Arc::new(Unlimited),
-            clock,
-            patience: Patience::default(),
-            retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
-            sleep: Box::new(std::thread::sleep),
-        }
-    }
-}
 
 /// A vault in a mailbox.
 pub struct Mailbox(Arc<Inner>);
@@ -147,7 +93,10 @@ impl Mailbox {
         let loaded = cache.as_deref().and_then(cache::load);
         let loaded = loaded.filter(|(_, known)| vault.is_none() || *known == vault);
         let (map, known) = loaded.map_or((None, None), |(map, known)| (Some(map), known));
-        let pool = Pool::new(account, (secret, heard), folder.clone(), patience, Arc::clone(&budget));
+        let pool = Pool::new(
+            Door::new(account, (secret, heard), folder.clone(), patience, Arc::clone(&budget)),
+            Arc::clone(&budget),
+        );
         Self(Arc::new(Inner {
             place: crate::entry::show(place.as_bytes()),
             folder,
@@ -192,59 +141,6 @@ impl Drop for Mailbox {
 impl Inner {
     fn map(&self) -> MutexGuard<'_, Option<Map>> {
         lock(&self.map)
-    }
-
-    /// Does something over a connection, and again if that may help. None: there is no such folder.
-    fn attempt<T>(
-        &self,
-        what: &str,
-        mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
-    ) -> Result<Option<T>> {
-        self.patiently(|| {
-            let mut lease = self.pool.lease()?;
-            work(&mut lease).map_err(|failed| {
-                lease.astray |= failed.meaning() == Meaning::Later;
-                self.pool.trouble(failed, &format!("cannot {what} {}", self.place))
-            })
-        })
-    }
-
-    /// Tries something, and again after a while as long as that may help. None: there is no such folder.
-    fn patiently<T>(&self, mut work: impl FnMut() -> std::result::Result<T, Trouble>) -> Result<Option<T>> {
-        let mut tries = 0..;
-        loop {
-            match work() {
-                Ok(done) => return Ok(Some(done)),
-                Err(Trouble::NoFolder) => return Ok(None),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => {
-                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits before one more try after so many; whether that is worth it.
-    fn wait(&self, tries: usize) -> bool {
-        let wait = self.retries.get(tries).filter(|wait| self.pool.has_worked() || **wait <= FIRST_WAIT);
-        wait.is_some_and(|wait| self.rest(*wait))
-    }
-
-    /// Waits, unless somebody is in a hurry; whether nobody is.
-    fn rest(&self, mut left: Duration) -> bool {
-        while !left.is_zero() && !self.hurried.load(Relaxed) {
-            let step = left.min(STEP);
-            (self.sleep)(step);
-            left -= step;
-        }
-        !self.hurried.load(Relaxed)
-    }
-
-    /// A connection for much, waited for as patiently as for anything else.
-    fn lease(&self) -> Result<Lease<'_>> {
-        self.patiently(|| self.pool.lease_now())?.ok_or_else(|| self.no_folder())
     }
 
     /// All objects of a kind, as far as is known.

@@ -1,42 +1,20 @@
 //! The connections to the server, lent to one thread at a time.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::budget::Budget;
-use crate::error::{Error, Result};
-use crate::mail::imap::{Dialer, Failed, Meaning, Patience, Selected, Session, Traffic as Wire};
-use crate::mail::secret::Secret;
-use crate::mail::{Fault, FaultKind};
+use super::door::{Door, Trouble};
+use crate::mail::imap::{Selected, Session, Traffic as Wire};
 use crate::mutex::lock;
-use crate::profile::Imap;
 use crate::vault::store::{Counter, Traffic};
-
-/// Fetches the account's secret.
-pub(super) type GetSecret = Box<dyn Fn() -> Result<Secret> + Send + Sync>;
-
-/// Hears what the server said to a login with this secret: why it refuses it, or nothing.
-pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send + Sync>;
 
 /// How many connections there are if nothing else is said: providers allow some 10 to 15, for all programs together.
 const CONNECTIONS: u8 = 4;
 
 /// How long is waited for a connection to become free before another one is opened, which takes some round trips.
 const SOON: Duration = Duration::from_millis(100);
-
-/// Why a connection cannot be had, or what was done over one failed.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// There is no such folder.
-    NoFolder,
-    /// It may go well another time.
-    Again(Error),
-    /// It will not.
-    Final(Error),
-}
 
 /// A connection, with the folder open.
 pub(super) struct Link {
@@ -51,14 +29,7 @@ pub(super) struct Link {
 
 /// All connections to one folder.
 pub(super) struct Pool {
-    account: Imap,
-    folder: String,
-    secret: GetSecret,
-    heard: Heard,
-    /// Whether the server took our login, and did not refuse it since.
-    worked: AtomicBool,
-    patience: Patience,
-    dialer: Mutex<Option<Dialer>>,
+    pub(super) door: Door,
     state: Mutex<State>,
     freed: Condvar,
     budget: Arc<dyn Budget>,
@@ -84,34 +55,11 @@ pub(super) struct Lease<'a> {
 }
 
 impl Pool {
-    pub(super) fn new(
-        account: Imap,
-        (secret, heard): (GetSecret, Heard),
-        folder: String,
-        patience: Patience,
-        budget: Arc<dyn Budget>,
-    ) -> Self {
-        let most = usize::from(account.limits.connections.unwrap_or(CONNECTIONS).max(1));
-        Self {
-            account,
-            folder,
-            secret,
-            heard,
-            worked: AtomicBool::new(false),
-            patience,
-            dialer: Mutex::new(None),
-            state: Mutex::new(State {
-                idle: Vec::new(),
-                open: 0,
-                opening: 0,
-                limit: most,
-                most,
-                append_limit: None,
-            }),
-            freed: Condvar::new(),
-            budget,
-            counter: Counter::default(),
-        }
+    pub(super) fn new(door: Door, budget: Arc<dyn Budget>) -> Self {
+        let most = usize::from(door.account().limits.connections.unwrap_or(CONNECTIONS).max(1));
+        let (idle, open, opening, append_limit) = (Vec::new(), 0, 0, None);
+        let state = Mutex::new(State { idle, open, opening, limit: most, most, append_limit });
+        Self { door, state, freed: Condvar::new(), budget, counter: Counter::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,7 +78,7 @@ impl Pool {
 
     /// The largest message that server and provider take, as far as one of them has said so.
     pub(super) fn message_limit(&self) -> Option<u64> {
-        [self.state().append_limit, self.account.limits.message].into_iter().flatten().min()
+        [self.state().append_limit, self.door.account().limits.message].into_iter().flatten().min()
     }
 
     /// A connection for something small: a busy one is waited for before another is opened.
@@ -203,101 +151,15 @@ impl Pool {
         Ok(())
     }
 
-    fn dialer(&self) -> Result<Dialer, Trouble> {
-        let mut dialer = lock(&self.dialer);
-        match &*dialer {
-            Some(dialer) => Ok(dialer.clone()),
-            None => {
-                let secret = (self.secret)().map_err(Trouble::Final)?;
-                let new = Dialer::new(self.account.clone(), secret).patience(self.patience);
-                Ok(dialer.insert(new).clone())
-            }
-        }
-    }
-
     fn open(&self, make: bool) -> Result<Link, Trouble> {
-        let session = self.log_in()?;
+        let session = self.door.log_in(self.state().open > 0)?;
         let mut link = Link { session, validity: 0, astray: false, fresh: None, counted: Wire::default() };
-        let opened = self.open_folder(&mut link.session, make);
+        let opened = self.door.open_folder(&mut link.session, make);
         self.count(&mut link);
         let selected = opened?;
         (link.validity, link.fresh) = (selected.uid_validity, Some(selected));
         self.state().append_limit = link.session.offers().append_limit();
         Ok(link)
-    }
-
-    fn log_in(&self) -> Result<Session, Trouble> {
-        let dialer = self.dialer()?;
-        match dialer.open() {
-            Ok(session) => {
-                if !self.worked.swap(true, Ordering::Relaxed) {
-                    (self.heard)(&dialer.secret(), None);
-                }
-                Ok(session)
-            }
-            // Over another connection the same secret is good: the server wants no more of them, and says so badly.
-            Err(Fault { kind: FaultKind::Login, error }) if self.state().open > 0 => {
-                Err(Trouble::Again(error))
-            }
-            Err(Fault { kind: FaultKind::Login, error }) => {
-                self.worked.store(false, Ordering::Relaxed);
-                (self.heard)(&dialer.secret(), Some(&error));
-                // Whoever comes next asks for the secret anew, and hears whether it may be tried.
-                *lock(&self.dialer) = None;
-                Err(Trouble::Final(error))
-            }
-            Err(Fault { error, .. }) => Err(Trouble::Again(error)),
-        }
-    }
-
-    /// Whether a connection of this store has worked.
-    pub(super) fn has_worked(&self) -> bool {
-        self.worked.load(Ordering::Relaxed)
-    }
-
-    fn open_folder(&self, session: &mut Session, make: bool) -> Result<Selected, Trouble> {
-        if make && !session.can_expunge() {
-            return Err(Trouble::Final(
-                Error::other(format!("{} can remove no single messages (UIDPLUS)", self.account.server()))
-                    .hint("a vault needs that; use an account at another server"),
-            ));
-        }
-        let what = || format!("cannot open the folder {} at {}", self.folder, self.account.server());
-        let no = match session.select(&self.folder) {
-            Ok(selected) if selected.read_only => {
-                return Err(Trouble::Final(
-                    Error::other(format!("the folder {} can only be read", self.folder))
-                        .hint("give a folder of the account's own"),
-                ));
-            }
-            Ok(selected) => return Ok(selected),
-            Err(Failed::No(no)) => no,
-            Err(failed) => return Err(self.trouble(failed, &what())),
-        };
-        // The list knows better than the words of a no whether it is there.
-        let folders = session.folders(false).map_err(|failed| self.trouble(failed, &what()))?;
-        if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
-            return Err(self.trouble(Failed::No(no), &what()));
-        }
-        // While others make and delete folders, some servers overlook one for a moment.
-        let made = if make { session.create(&self.folder) } else { Ok(()) };
-        let cannot = || format!("cannot make the folder {} at {}", self.folder, self.account.server());
-        match (session.select(&self.folder), made) {
-            (Ok(selected), _) => Ok(selected),
-            (Err(Failed::No(_)), Ok(())) if !make => Err(Trouble::NoFolder),
-            (_, Err(failed)) | (Err(failed), _) => Err(self.trouble(failed, &cannot())),
-        }
-    }
-
-    /// What a failure means.
-    pub(super) fn trouble(&self, failed: Failed, what: &str) -> Trouble {
-        match failed.meaning() {
-            Meaning::Throttled => Trouble::Final(
-                self.budget.throttled().error(&self.account.server()).caused_by(failed.to_string()),
-            ),
-            Meaning::Later | Meaning::Unknown => Trouble::Again(failed.error(what)),
-            _ => Trouble::Final(failed.error(what)),
-        }
     }
 
     /// Counts what went over a connection since the last time.
@@ -354,11 +216,5 @@ impl Drop for Lease<'_> {
         }
         // Not all who wait take what is free.
         self.pool.freed.notify_all();
-    }
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pool({}, {})", self.account.server(), self.folder)
     }
 }

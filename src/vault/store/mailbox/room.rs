@@ -46,7 +46,7 @@ impl Inner {
             let quota = match lease.session.quota(&self.folder) {
                 // Some that could be asked do not answer.
                 Err(Failed::No(_)) => None,
-                quota => quota.map_err(|failed| self.pool.trouble(failed, &self.cannot_store()))?,
+                quota => quota.map_err(|failed| self.pool.door.trouble(failed, &self.cannot_store()))?,
             };
             let mut watch = lock(&self.room);
             match quota {

@@ -95,7 +95,7 @@ impl Inner {
         let done = lease.session.append(&self.folder, &mut batch);
         lease.count();
         let Batch { sent, stopped, .. } = batch;
-        let broken = done.err().map(|failed| self.pool.trouble(failed, &self.cannot_store()));
+        let broken = done.err().map(|failed| self.pool.door.trouble(failed, &self.cannot_store()));
         // A server that is confused about a folder stays so as long as the connection lasts.
         lease.astray = sent
             .iter()
@@ -109,7 +109,7 @@ impl Inner {
                 Appended::Unknown => kept.push(Kept { job, size, uid: None }),
                 Appended::Unsent => self.again(job, broken.as_ref())?,
                 Appended::Refused { no, .. } => {
-                    self.again(job, Some(&self.pool.trouble(no.into(), &self.cannot_store())))?;
+                    self.again(job, Some(&self.pool.door.trouble(no.into(), &self.cannot_store())))?;
                 }
             }
         }

@@ -27,7 +27,7 @@ impl Inner {
             };
             match self.look_at(&mut kept, &mut over) {
                 Ok(()) => lease = Some(over),
-                Err(failed) => match self.pool.trouble(failed, &self.cannot_store()) {
+                Err(failed) => match self.pool.door.trouble(failed, &self.cannot_store()) {
                     Trouble::Final(error) => return Err(error),
                     Trouble::NoFolder => return Err(self.no_folder()),
                     Trouble::Again(error) => match waits.next() {

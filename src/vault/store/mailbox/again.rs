@@ -1,0 +1,74 @@
+//! Trying again: connections break, and servers say "later".
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::Inner;
+use super::door::Trouble;
+use super::pool::Lease;
+use crate::error::Result;
+use crate::mail::imap::{Failed, Meaning};
+
+/// How often somebody who waits looks whether there is a hurry.
+const STEP: Duration = Duration::from_millis(100);
+
+/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+impl Inner {
+    /// Does something over a connection, and again if that may help. None: there is no such folder.
+    pub(super) fn attempt<T>(
+        &self,
+        what: &str,
+        mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
+    ) -> Result<Option<T>> {
+        self.patiently(|| {
+            let mut lease = self.pool.lease()?;
+            work(&mut lease).map_err(|failed| {
+                lease.astray |= failed.meaning() == Meaning::Later;
+                self.pool.door.trouble(failed, &format!("cannot {what} {}", self.place))
+            })
+        })
+    }
+
+    /// Tries something, and again after a while as long as that may help. None: there is no such folder.
+    pub(super) fn patiently<T>(
+        &self,
+        mut work: impl FnMut() -> std::result::Result<T, Trouble>,
+    ) -> Result<Option<T>> {
+        let mut tries = 0..;
+        loop {
+            match work() {
+                Ok(done) => return Ok(Some(done)),
+                Err(Trouble::NoFolder) => return Ok(None),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Again(error)) => {
+                    if !tries.next().is_some_and(|tries| self.wait(tries)) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits before one more try after so many; whether that is worth it.
+    pub(super) fn wait(&self, tries: usize) -> bool {
+        let wait = self.retries.get(tries).filter(|wait| self.pool.door.has_worked() || **wait <= FIRST_WAIT);
+        wait.is_some_and(|wait| self.rest(*wait))
+    }
+
+    /// Waits, unless somebody is in a hurry; whether nobody is.
+    pub(super) fn rest(&self, mut left: Duration) -> bool {
+        while !left.is_zero() && !self.hurried.load(Relaxed) {
+            let step = left.min(STEP);
+            (self.sleep)(step);
+            left -= step;
+        }
+        !self.hurried.load(Relaxed)
+    }
+
+    /// A connection for much, waited for as patiently as for anything else.
+    pub(super) fn lease(&self) -> Result<Lease<'_>> {
+        self.patiently(|| self.pool.lease_now())?.ok_or_else(|| self.no_folder())
+    }
+}
