@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::which::{BARE, Which, too_many};
-use super::{Context, out, usage};
+use super::{Context, budget, out, usage};
 use crate::entry::Kind;
 use crate::error::Result;
 use crate::figures::{count, size};
@@ -27,8 +27,8 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, whether or not something differs; 1 something cannot be read, 2 usage, 10 no vault, \
-12 wrong password."))]
+Exit codes: 0 done, whether or not something differs; 1 something cannot be read, 2 usage, \
+3 paused by a provider's budget, 10 no vault, 12 wrong password."))]
 pub(crate) struct DiffArgs {
     /// The profile, and two snapshots [default: latest~1 latest]
     #[arg(value_name = "PROFILE] [FIRST] [SECOND")]
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
                 }
             }
             Line::Broken(path, why) => {
-                sums.broken = true;
+                sums.code = budget::code(sums.code, why);
                 out::warn(&format!("{top}/{path}: {why}"));
                 Ok(())
             }
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
         }
         Ok(())
     })?;
-    Ok(ExitCode::from(u8::from(sums.broken)))
+    Ok(ExitCode::from(sums.code))
 }
 
 #[derive(Default)]
@@ -103,7 +103,7 @@ struct Sums {
     metadata: u64,
     added_bytes: u64,
     removed_bytes: u64,
-    broken: bool,
+    code: u8,
 }
 
 impl Sums {

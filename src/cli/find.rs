@@ -11,7 +11,7 @@ use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
 use super::which::{BARE, Which, too_many};
-use super::{Context, ls, out, usage};
+use super::{Context, budget, ls, out, usage};
 use crate::entry::RelPath;
 use crate::error::Result;
 use crate::figures::of;
@@ -31,7 +31,8 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 found, 1 nothing found, or something cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
+Exit codes: 0 found, 1 nothing found, or something cannot be read, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
 pub(crate) struct FindArgs {
     /// The profile, and what to look for
     #[arg(value_name = "PROFILE] [PATTERN")]
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
     missed.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));
     let vault = vault.read()?;
     let mut hits = Hits::new();
-    let mut broken = HashSet::new();
+    let (mut broken, mut code) = (HashSet::new(), 0);
     // Folders of which it is known that nothing in them fits: most are the same in all snapshots.
     let mut barren: HashSet<(TreeId, RelPath)> = HashSet::new();
     for (n, snapshot) in searched.iter().enumerate() {
@@ -93,6 +94,7 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
                         }
                     }
                     Step::Broken(path, why) => {
+                        code = budget::code(code, why);
                         if broken.insert(path.clone()) {
                             out::warn(&format!("/{path}: {why}"));
                         }
@@ -103,7 +105,11 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
         let Ok(()) = walked;
     }
     print(ctx, &hits, &searched)?;
-    Ok(ExitCode::from(u8::from(hits.is_empty() || !broken.is_empty() || !missed.is_empty())))
+    Ok(ExitCode::from(match code {
+        0 | 3 if !missed.is_empty() => 1,
+        0 => u8::from(hits.is_empty()),
+        code => code,
+    }))
 }
 
 fn compile(pattern: &str, ignore_case: bool) -> Result<Gitignore> {
