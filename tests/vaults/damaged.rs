@@ -118,6 +118,31 @@ fn no_vault_and_a_wrong_password_have_codes_of_their_own() {
 }
 
 #[test]
+fn a_damaged_config_is_told_with_its_place_and_what_to_do() {
+    let Some(vaulted) = Vaulted::new() else { return };
+    let config = vaulted.sandbox.path("vault/config");
+    let sound = fs::read(&config).unwrap();
+    // With the password, and with the sealed key.
+    for change in [|bytes: &mut Vec<u8>| bytes[40] ^= 1, |bytes: &mut Vec<u8>| bytes.truncate(5), Vec::clear]
+    {
+        bend(&config, change);
+        for verb in [&["snapshots"][..], &["verify"], &["vault", "repair"]] {
+            let said = vaulted.run(verb).expect(1).stderr;
+            for part in [
+                config.parent().unwrap().to_str().unwrap(),
+                "its config is damaged",
+                "hint: bring the config",
+            ] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+            assert!(said.lines().count() < 5 && !said.contains("rustic_core"), "{said}");
+        }
+        fs::write(&config, &sound).unwrap();
+        vaulted.run(&["snapshots"]).expect(0);
+    }
+}
+
+#[test]
 fn a_damaged_key_is_named_and_keeps_no_other_password_out() {
     let Some(vaulted) = Vaulted::new() else { return };
     vaulted.secret("second", "another password");
