@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, usage};
 use crate::entry::Kind;
 use crate::error::{Error, Result};
@@ -33,11 +33,11 @@ pub(crate) struct DumpArgs {
 }
 
 pub(crate) fn run(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
-    dumped(args, ctx).map_err(budget::hinted)
+    let done = args.which.with(&args.words, ctx, dumped);
+    done.map_err(budget::hinted)
 }
 
-fn dumped(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+fn dumped(chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let split = words.first().map(|word| snapshot::split(word));
     let Some((name, Some(path))) = split else {

@@ -10,7 +10,7 @@ use rustic_core::TreeId;
 use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, ls, out, usage};
 use crate::entry::RelPath;
 use crate::error::Result;
@@ -51,7 +51,10 @@ pub(crate) struct FindArgs {
 type Hits = BTreeMap<RelPath, Vec<(Node, Vec<usize>)>>;
 
 pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| found(args, ctx, chosen, words))
+}
+
+fn found(args: &FindArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let pattern = words.first().ok_or_else(|| usage("nothing to look for is named"))?;
     let globs = compile(pattern, args.ignore_case)?;

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use rustic_core::repofile::Node;
 use serde_json::{Value, json};
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, table};
 use crate::entry::{Kind, RelPath, show};
 use crate::error::Result;
@@ -41,7 +41,10 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words))
+}
+
+fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;

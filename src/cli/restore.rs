@@ -11,7 +11,7 @@ use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
 use super::watched::watched;
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
 use crate::entry::{RelPath, show};
@@ -82,11 +82,11 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
-    restored(args, ctx).map_err(budget::hinted)
+    let done = args.which.with(&args.words, ctx, |chosen, words| restored(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
-fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let choice = Choice::new(&args.include, &args.exclude)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));

@@ -6,7 +6,7 @@ use clap::Args;
 use rustic_core::repofile::SnapshotFile;
 use serde_json::{Value, json};
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, out, table};
 use crate::entry::show;
 use crate::error::Result;
@@ -39,7 +39,10 @@ pub(crate) struct SnapshotsArgs {
 }
 
 pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words))
+}
+
+fn listed(args: &SnapshotsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let Readable { all, lost } = chosen.open()?.readable_snapshots()?;
     lost.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));

@@ -44,11 +44,11 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) fn run(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
-    verified(args, ctx).map_err(budget::hinted)
+    let done = args.which.with(&args.words, ctx, |chosen, words| verified(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
-fn verified(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+fn verified(args: &VerifyArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let depth = args.read_data.as_deref().map_or(Ok(Depth::Structure), percent)?;
     let vault = chosen.open()?;
@@ -60,9 +60,9 @@ fn verified(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
         out::warn(&format!("  hint: {}", budget::NOW));
     }
     if ctx.json {
-        out::print(&format!("{}\n", as_json(&verified, &chosen)))?;
+        out::print(&format!("{}\n", as_json(&verified, chosen)))?;
     } else {
-        print(ctx, &verified, depth, &chosen)?;
+        print(ctx, &verified, depth, chosen)?;
     }
     Ok(ExitCode::from(match verified {
         Verified { damaged: 1.., .. } => 1,

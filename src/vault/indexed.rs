@@ -31,7 +31,9 @@ impl Vault {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self) -> Result<Indexed<'_>> {
-        let repo = self.indexed().map_err(|error| error.hint("`postkeep verify` says what is damaged"))?;
+        let repo = self
+            .indexed()
+            .map_err(|error| error.hint("what is damaged is told by: postkeep verify PROFILE"))?;
         Ok(Indexed { vault: self, repo })
     }
 

@@ -76,14 +76,13 @@ impl Readable {
         let Some(first) = self.lost.first() else { return choose(&self.all, name, scope, zone) };
         let meant = |lost: &&Lost| is_id(name) && lost.id.to_string().starts_with(name);
         if let Some(lost) = self.lost.iter().find(meant) {
-            return Err(
-                Error::other(lost.to_string()).hint("name another one: `postkeep snapshots` lists them")
-            );
+            return Err(Error::other(lost.to_string())
+                .hint("name another one: `postkeep snapshots PROFILE` lists them"));
         }
         if !is_id(name) {
             return Err(Error::other(format!("it is not known which snapshot {} is: {first}", quote(name)))
                 .hint(
-                    "name it by the beginning of its id: `postkeep snapshots` lists those that can be read",
+                    "name it by the beginning of its id: `postkeep snapshots PROFILE` lists those that can be read",
                 ));
         }
         choose(&self.all, name, scope, zone)
@@ -145,7 +144,7 @@ pub fn choose<'a>(
 ) -> Result<&'a SnapshotFile> {
     let unknown = |why: String| {
         let error = Error::new(Kind::Usage, why);
-        Err(error.hint("`postkeep snapshots` lists them").hint(
+        Err(error.hint("`postkeep snapshots PROFILE` lists them").hint(
             "a snapshot is named by the beginning of its id, latest, latest~1, or a date such as 2026-11-24 or 2026-11-24T18:00",
         ))
     };

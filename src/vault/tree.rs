@@ -30,7 +30,7 @@ pub fn at(vault: &Indexed<'_>, tree: TreeId, path: &[u8]) -> Result<(RelPath, No
     for part in path.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b".")) {
         let nowhere = || {
             Error::new(Kind::Usage, format!("the snapshot has no {}", show(path)))
-                .hint("`postkeep ls` shows what it has, `postkeep find` looks through all snapshots")
+                .hint("`postkeep ls PROFILE` shows what it has, `postkeep find PROFILE` looks through all snapshots")
         };
         let name = Name::new(part).ok_or_else(nowhere)?;
         let (nodes, _) =

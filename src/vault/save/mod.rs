@@ -334,7 +334,7 @@ impl Saved {
         self.notes = notes;
         for lost in lost {
             let cause = format!("in the vault {lost}");
-            let hint = Some("what to do is said by: postkeep verify".into());
+            let hint = Some("what to do is said by: postkeep verify PROFILE".into());
             self.failures.add(Failure {
                 severity: Severity::Warning,
                 path: String::new(),
