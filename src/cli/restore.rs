@@ -93,6 +93,10 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     let vault = chosen.open()?;
     let all = vault.readable_snapshots()?;
     let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
+    if let Some(note) = snapshot::ahead([snapshot], System.now()).filter(|_| name == "latest") {
+        out::warn(&format!("warning: {note}"));
+        out::warn("  hint: name another one by its id or by a date, today's for example");
+    }
     let _lock = (!args.dry_run).then(|| lock(&vault)).flatten();
     let vault = vault.read()?;
     let places = match &args.target {

@@ -1,8 +1,8 @@
 //! How people name snapshots: `latest`, `latest~1`, the beginning of an id, a date; and a path in one after a colon.
 
-use jiff::Zoned;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 
 use super::save::CHECKPOINT;
@@ -100,6 +100,28 @@ impl std::fmt::Display for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the snapshot {} cannot be read: {}", self.id.short(), self.why)
     }
+}
+
+/// How far ahead of ours another machine's clock may be.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether a snapshot's time is yet to come: a clock was wrong when it was made, or ours is behind.
+pub(super) fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time > now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+}
+
+/// What is to be known where `latest` means a snapshot whose time is yet to come. As with restic it does: the newest is
+/// the one with the last time.
+pub fn ahead<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotFile>, now: Timestamp) -> Option<String> {
+    let last = snapshots.into_iter().max_by_key(|snapshot| snapshot.time.timestamp())?;
+    is_ahead(last.time.timestamp(), now).then(|| {
+        format!(
+            "the time of snapshot {} is yet to come ({}), because a clock was or is wrong: until then it is the one that \
+             `latest` means",
+            short(last),
+            last.time.strftime("%Y-%m-%d %H:%M")
+        )
+    })
 }
 
 /// Whether a snapshot is only a checkpoint.
