@@ -169,13 +169,16 @@ impl Request<'_> {
     }
 
     fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved, Unsaved> {
-        let named = |error: Error| error.naming(&self.job.named(self.profile, place));
+        let who = self.job.named(self.profile, place);
+        let named = |error: Error| error.naming(&who);
         let vault = self.vaults.open(place).map_err(named)?;
         let saved = self.patiently(|| vault.save(&self.request())).map_err(named);
         // What a run that was cut short sent is not lost, and not sent again.
         kept.stored = vault.store().traffic().up;
         kept.added = self.meter.snapshot().bytes_done;
         let mut saved = saved.map_err(|error| Unsaved { left: self.left(place, &vault, &error), error })?;
+        let hints = saved.failures.list.iter_mut().filter_map(|failure| failure.hint.as_mut());
+        hints.for_each(|hint| *hint = hint.replace("PROFILE", &who));
         kept.snapshot = Some(saved.snapshot.to_string());
         kept.tree = Some(saved.tree.to_string());
         kept.parent = saved.parent.map(|parent| parent.to_string());

@@ -6,8 +6,8 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::which::{BARE, Which, too_many};
-use super::{Context, out, usage};
+use super::which::{BARE, Chosen, Which, too_many};
+use super::{Context, budget, out, usage};
 use crate::entry::Kind;
 use crate::error::Result;
 use crate::figures::{count, size};
@@ -27,8 +27,8 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, whether or not something differs; 1 something cannot be read, 2 usage, 10 no vault, \
-12 wrong password."))]
+Exit codes: 0 done, whether or not something differs; 1 something cannot be read, 2 usage, \
+3 paused by a provider's budget, 10 no vault, 12 wrong password."))]
 pub(crate) struct DiffArgs {
     /// The profile, and two snapshots [default: latest~1 latest]
     #[arg(value_name = "PROFILE] [FIRST] [SECOND")]
@@ -41,7 +41,10 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| differs(args, ctx, chosen, words))
+}
+
+fn differs(args: &DiffArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 2)?;
     let (first, second) = match words {
         [] => ("latest~1", "latest"),
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
                 }
             }
             Line::Broken(path, why) => {
-                sums.broken = true;
+                sums.code = budget::code(sums.code, why);
                 out::warn(&format!("{top}/{path}: {why}"));
                 Ok(())
             }
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
         }
         Ok(())
     })?;
-    Ok(ExitCode::from(u8::from(sums.broken)))
+    Ok(ExitCode::from(sums.code))
 }
 
 #[derive(Default)]
@@ -103,7 +106,7 @@ struct Sums {
     metadata: u64,
     added_bytes: u64,
     removed_bytes: u64,
-    broken: bool,
+    code: u8,
 }
 
 impl Sums {

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::which::{BARE, Which, too_many};
-use super::{Context, out, usage};
+use super::which::{BARE, Chosen, Which, too_many};
+use super::{Context, budget, out, usage};
 use crate::entry::Kind;
 use crate::error::{Error, Result};
-use crate::vault::content::Content;
+use crate::vault::content::{Content, kind_of};
 use crate::vault::{archive, node, snapshot, tree};
 
 /// Write a file of a snapshot to standard output; a folder as a tar archive
@@ -23,7 +23,7 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, 1 it cannot be read as a whole, 2 usage, 10 no vault, 12 wrong password."))]
+Exit codes: 0 done, 1 it cannot be read as a whole, 2 usage, 3 paused by a provider's budget, 10 no vault, 12 wrong password."))]
 pub(crate) struct DumpArgs {
     /// The profile, and what to write
     #[arg(value_name = "PROFILE] [SNAPSHOT:PATH")]
@@ -33,7 +33,11 @@ pub(crate) struct DumpArgs {
 }
 
 pub(crate) fn run(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    let done = args.which.with(&args.words, ctx, dumped);
+    done.map_err(budget::hinted)
+}
+
+fn dumped(chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let split = words.first().map(|word| snapshot::split(word));
     let Some((name, Some(path))) = split else {
@@ -70,7 +74,10 @@ pub(crate) fn run(args: &DumpArgs, ctx: &Context) -> Result<ExitCode> {
         })
     })?;
     match failed {
-        Some(error) => Err(Error::other(format!("cannot write /{at} as a whole")).caused_by(error)),
+        Some(error) => {
+            let kind = kind_of(&error);
+            Err(Error::new(kind, format!("cannot write /{at} as a whole")).caused_by(error))
+        }
         None => Ok(ExitCode::SUCCESS),
     }
 }

@@ -10,8 +10,8 @@ use rustic_core::TreeId;
 use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
-use super::which::{BARE, Which, too_many};
-use super::{Context, ls, out, usage};
+use super::which::{BARE, Chosen, Which, too_many};
+use super::{Context, budget, ls, out, usage};
 use crate::entry::RelPath;
 use crate::error::Result;
 use crate::figures::of;
@@ -31,7 +31,8 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 found, 1 nothing found, or something cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
+Exit codes: 0 found, 1 nothing found, or something cannot be read, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
 pub(crate) struct FindArgs {
     /// The profile, and what to look for
     #[arg(value_name = "PROFILE] [PATTERN")]
@@ -50,7 +51,10 @@ pub(crate) struct FindArgs {
 type Hits = BTreeMap<RelPath, Vec<(Node, Vec<usize>)>>;
 
 pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| found(args, ctx, chosen, words))
+}
+
+fn found(args: &FindArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let pattern = words.first().ok_or_else(|| usage("nothing to look for is named"))?;
     let globs = compile(pattern, args.ignore_case)?;
@@ -65,7 +69,7 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
     missed.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));
     let vault = vault.read()?;
     let mut hits = Hits::new();
-    let mut broken = HashSet::new();
+    let (mut broken, mut code) = (HashSet::new(), 0);
     // Folders of which it is known that nothing in them fits: most are the same in all snapshots.
     let mut barren: HashSet<(TreeId, RelPath)> = HashSet::new();
     for (n, snapshot) in searched.iter().enumerate() {
@@ -93,6 +97,7 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
                         }
                     }
                     Step::Broken(path, why) => {
+                        code = budget::code(code, why);
                         if broken.insert(path.clone()) {
                             out::warn(&format!("/{path}: {why}"));
                         }
@@ -103,7 +108,11 @@ pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
         let Ok(()) = walked;
     }
     print(ctx, &hits, &searched)?;
-    Ok(ExitCode::from(u8::from(hits.is_empty() || !broken.is_empty() || !missed.is_empty())))
+    Ok(ExitCode::from(match code {
+        0 | 3 if !missed.is_empty() => 1,
+        0 => u8::from(hits.is_empty()),
+        code => code,
+    }))
 }
 
 fn compile(pattern: &str, ignore_case: bool) -> Result<Gitignore> {

@@ -77,8 +77,11 @@ pub(crate) struct ForgetArgs {
 }
 
 pub(crate) fn run(args: &ForgetArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, named) = args.which.choose(&args.words, ctx)?;
-    let keep = if named.is_empty() { Some(rules(args, &chosen)?) } else { None };
+    args.which.with(&args.words, ctx, |chosen, words| forgot(args, ctx, chosen, words))
+}
+
+fn forgot(args: &ForgetArgs, ctx: &Context, chosen: &Chosen, named: &[String]) -> Result<ExitCode> {
+    let keep = if named.is_empty() { Some(rules(args, chosen)?) } else { None };
     let vault = chosen.open()?;
     // Rules judge all snapshots or none; one that is damaged can only be named.
     let all = match keep {
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &ForgetArgs, ctx: &Context) -> Result<ExitCode> {
             let now = Zoned::new(System.now(), TimeZone::system());
             plan(all.all, &keep, &scope, args.unsafe_allow_remove_all, &now)?
         }
-        None => exactly(&named, &all, &chosen, args.unsafe_allow_remove_all)?,
+        None => exactly(&named, &all, chosen, args.unsafe_allow_remove_all)?,
     };
     let mut ids = forgotten(&groups);
     ids.extend(&damaged);

@@ -120,7 +120,10 @@ pub(crate) fn run(args: &KeyArgs, ctx: &Context) -> Result<ExitCode> {
 }
 
 fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| listed(ctx, chosen, words))
+}
+
+fn listed(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let keys = chosen.open()?.keys()?;
     if ctx.json {
@@ -171,7 +174,10 @@ fn new_password(file: Option<&PathBuf>) -> Result<Zeroizing<String>> {
 }
 
 fn add(args: &AddArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| added(args, ctx, chosen, words))
+}
+
+fn added(args: &AddArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let vault = chosen.open()?;
     let id = vault.add_key(&new_password(args.new_password_file.as_ref())?, &host(), &user())?;
@@ -179,22 +185,29 @@ fn add(args: &AddArgs, ctx: &Context) -> Result<ExitCode> {
 }
 
 fn remove(args: &RemoveArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| removed(ctx, chosen, words))
+}
+
+fn removed(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let key = words.first().ok_or_else(|| {
-        usage("no key is named").hint("name it by the beginning of its id: `postkeep key list` shows them")
+        usage("no key is named")
+            .hint("name it by the beginning of its id: `postkeep key list PROFILE` shows them")
     })?;
     let id = chosen.open()?.remove_key(key)?;
     tell(ctx, "removed", &id.to_string())
 }
 
 fn passwd(args: &PasswdArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| changed(args, ctx, chosen, words))
+}
+
+fn changed(args: &PasswdArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let vault = chosen.open()?;
     let Some(old) = vault.key_id().copied() else {
         return Err(Error::other("it is not known which key your password opens")
-            .hint("add a key with `postkeep key add`, and remove the old one with `postkeep key remove`"));
+            .hint("add a key with `postkeep key add PROFILE`, and remove the old one with `postkeep key remove PROFILE`"));
     };
     let password = new_password(args.new_password_file.as_ref())?;
     vault.add_key(&password, &host(), &user())?;
@@ -203,7 +216,7 @@ fn passwd(args: &PasswdArgs, ctx: &Context) -> Result<ExitCode> {
     opened.remove_key(&old.to_string())?;
     if !ctx.quiet {
         out::warn(&format!("the password of {} is changed", chosen.place));
-        out::warn(&format!("  hint: {}", source_hint(&chosen)));
+        out::warn(&format!("  hint: {}", source_hint(chosen)));
     }
     tell(ctx, "changed", &opened.key_id().map(ToString::to_string).unwrap_or_default())
 }

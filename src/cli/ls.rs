@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use rustic_core::repofile::Node;
 use serde_json::{Value, json};
 
-use super::which::{BARE, Which, too_many};
-use super::{Context, out, table};
+use super::which::{BARE, Chosen, Which, too_many};
+use super::{Context, budget, out, table};
 use crate::entry::{Kind, RelPath, show};
 use crate::error::Result;
 use crate::figures::size;
@@ -27,7 +27,8 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, 1 something cannot be read, 2 usage, 10 no vault, 12 wrong password."))]
+Exit codes: 0 done, 1 something cannot be read, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
 pub(crate) struct LsArgs {
     /// The profile, and the snapshot with the path in it [default: latest:/]
     #[arg(value_name = "PROFILE] [SNAPSHOT[:PATH]")]
@@ -40,7 +41,10 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words))
+}
+
+fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
     let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
     let vault = vault.read()?;
     let (at, found) = tree::at(&vault, snapshot.tree, path.unwrap_or("/").as_bytes())?;
-    let mut broken = false;
+    let mut code = 0;
     out::write(|to| {
         if !found.is_dir() {
             return line(to, ctx.json, &at, &found);
@@ -57,7 +61,7 @@ pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
             match step {
                 Step::Entry(path, node) => line(to, ctx.json, path, node)?,
                 Step::Broken(path, why) => {
-                    broken = true;
+                    code = budget::code(code, why);
                     out::warn(&format!("/{path}: {why}"));
                 }
                 Step::End(..) => {}
@@ -65,7 +69,7 @@ pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
             Ok(args.recursive)
         })
     })?;
-    Ok(ExitCode::from(u8::from(broken)))
+    Ok(ExitCode::from(code))
 }
 
 fn line(to: &mut dyn Write, json: bool, path: &RelPath, node: &Node) -> std::io::Result<()> {

@@ -5,6 +5,7 @@ mod ack;
 mod agent;
 mod ask;
 mod at_work;
+mod budget;
 mod cancel;
 mod completions;
 mod config;

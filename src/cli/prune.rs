@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, out, usage};
 use crate::error::Result;
 use crate::figures::{of, size};
@@ -42,7 +42,10 @@ pub(crate) struct PruneArgs {
 }
 
 pub(crate) fn run(args: &PruneArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| pruned(args, ctx, chosen, words))
+}
+
+fn pruned(args: &PruneArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let text = args.max_unused.strip_suffix('%').unwrap_or(&args.max_unused);
     let max_unused = text.parse().ok().filter(|percent| *percent <= 100).ok_or_else(|| {

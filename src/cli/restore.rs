@@ -11,8 +11,8 @@ use rustic_core::repofile::{Node, SnapshotFile};
 use serde_json::json;
 
 use super::watched::watched;
-use super::which::{BARE, Which, too_many};
-use super::{Context, out, signals, table, usage};
+use super::which::{BARE, Chosen, Which, too_many};
+use super::{Context, budget, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
 use crate::entry::{RelPath, show};
 use crate::error::{Kind, Result};
@@ -46,7 +46,8 @@ Globs are those of .gitignore; a leading / is the top of what is restored. --exc
 
 {BARE}
 
-Exit codes: 0 all is restored, 3 some metadata could not be kept, 1 something could not be restored or nothing matches, 2 usage, \
+Exit codes: 0 all is restored, 3 some metadata could not be kept, or paused by a provider's budget, 1 something could not be \
+restored or nothing matches, 2 usage, \
 10 no vault, 12 wrong password, 130 cancelled."))]
 pub(crate) struct RestoreArgs {
     /// The profile, and the snapshot with the path in it
@@ -80,27 +81,22 @@ pub(crate) struct RestoreArgs {
     which: Which,
 }
 
-/// What to do where a provider's budget stops a restore.
-const NOW: &str = "if you need it now: download-per-day = false in the account's imap table";
-
-/// How a store says that a provider's budget stops it.
-const PAUSED: &str = "is paused by the provider's budget";
-
 pub(crate) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
-    restored(args, ctx).map_err(|error| match error.kind() {
-        Kind::Paused => error.hint(NOW),
-        _ => error,
-    })
+    let done = args.which.with(&args.words, ctx, |chosen, words| restored(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
-fn restored(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 1)?;
     let choice = Choice::new(&args.include, &args.exclude)?;
     let (name, path) = words.first().map_or(("latest", None), |word| snapshot::split(word));
     let vault = chosen.open()?;
     let all = vault.readable_snapshots()?;
     let snapshot = all.choose(name, &chosen.scope(), &TimeZone::system())?;
+    if let Some(note) = snapshot::ahead([snapshot], System.now()).filter(|_| name == "latest") {
+        out::warn(&format!("warning: {note}"));
+        out::warn("  hint: name another one by its id or by a date, today's for example");
+    }
     let _lock = (!args.dry_run).then(|| lock(&vault)).flatten();
     let vault = vault.read()?;
     let places = match &args.target {
@@ -227,7 +223,8 @@ fn word(act: Act) -> &'static str {
 fn worst(before: u8, restored: &Restored) -> u8 {
     let now = match restored {
         Restored { cancelled: true, .. } => 130,
-        Restored { failures, .. } if failures.errors > 0 => 1,
+        Restored { broken: true, .. } => 1,
+        Restored { paused: true, .. } => 3,
         Restored { failures, .. } if failures.warnings > 0 => 3,
         _ => 0,
     };
@@ -242,15 +239,15 @@ fn print(
     dry: bool,
     restored: &Restored,
 ) -> Result<()> {
-    let Restored { counts, failures, cancelled } = restored;
+    let Restored { counts, failures, paused, cancelled, .. } = restored;
     for failure in &failures.list {
         let kind = if failure.severity == Severity::Error { "failed" } else { "warning" };
         let path = format!("{top}/{}", failure.path);
         let path = if failure.path.is_empty() && !top.is_empty() { top } else { &path };
         out::warn(&format!("{kind}: {path}: {}", failure.cause));
     }
-    if failures.list.iter().any(|failure| failure.cause.contains(PAUSED)) {
-        out::warn(&format!("  hint: {NOW}"));
+    if *paused {
+        out::warn(&format!("  hint: {}", budget::NOW));
     }
     let listed = failures.list.len() as u64;
     if failures.errors + failures.warnings > listed {
@@ -288,7 +285,7 @@ fn print(
 }
 
 fn as_json(target: &Path, restored: &Restored, lines: Vec<serde_json::Value>) -> serde_json::Value {
-    let Restored { counts, failures, cancelled } = restored;
+    let Restored { counts, failures, paused, cancelled, .. } = restored;
     json!({
         "target": show(target.as_os_str().as_bytes()),
         "files": counts.files,
@@ -298,6 +295,7 @@ fn as_json(target: &Path, restored: &Restored, lines: Vec<serde_json::Value>) ->
         "unchanged": counts.unchanged,
         "errors": failures.errors,
         "warnings": failures.warnings,
+        "paused": paused,
         "cancelled": cancelled,
         "failures": failures.list,
         "lines": lines,

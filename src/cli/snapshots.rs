@@ -6,8 +6,9 @@ use clap::Args;
 use rustic_core::repofile::SnapshotFile;
 use serde_json::{Value, json};
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, out, table};
+use crate::clock::{Clock as _, System};
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::{of, size};
@@ -39,7 +40,10 @@ pub(crate) struct SnapshotsArgs {
 }
 
 pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words))
+}
+
+fn listed(args: &SnapshotsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let Readable { all, lost } = chosen.open()?.readable_snapshots()?;
     lost.iter().for_each(|lost| out::warn(&format!("warning: {lost}")));
@@ -48,6 +52,11 @@ pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
     let tagged = |snapshot: &&SnapshotFile| args.tag.as_ref().is_none_or(|tag| snapshot.tags.contains(tag));
     let listed: Vec<_> =
         all.iter().filter(|snapshot| args.all || scope.has(snapshot)).filter(tagged).collect();
+    // Those of one profile are what `latest` chooses from.
+    if let Some(note) = snapshot::ahead(scope.of(&all), System.now()) {
+        out::warn(&format!("warning: {note}"));
+        out::warn(&format!("  hint: if it is not needed: postkeep forget {} and its id", chosen.words()));
+    }
     if ctx.json {
         let list: Vec<_> = listed.iter().map(|snapshot| as_json(snapshot)).collect();
         out::print(&format!("{}\n", Value::Array(list)))?;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::which::{BARE, Which, too_many};
+use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, out};
 use crate::error::Result;
 use crate::figures::of;
@@ -63,7 +63,10 @@ pub(crate) fn run(args: &VaultArgs, ctx: &Context) -> Result<ExitCode> {
 }
 
 fn unlock(args: &UnlockArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| unlocked(args, ctx, chosen, words))
+}
+
+fn unlocked(args: &UnlockArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let unlocked = chosen.open()?.unlock(args.remove_all)?;
     if ctx.json {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::watched::watched;
 use super::which::{BARE, Chosen, Which, too_many};
-use super::{Context, out, signals, table, usage};
+use super::{Context, budget, out, signals, table, usage};
 use crate::error::Result;
 use crate::figures::{count, of, size};
 use crate::profile::quote;
@@ -30,7 +30,7 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 all is well, 1 something is damaged, 2 usage, 10 no vault, 11 locked, 12 wrong password, \
+Exit codes: 0 all is well, 1 something is damaged, 2 usage, 3 paused by a provider's budget, 10 no vault, 11 locked, 12 wrong password, \
 130 cancelled."))]
 pub(crate) struct VerifyArgs {
     /// The profile
@@ -44,21 +44,30 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) fn run(args: &VerifyArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    let done = args.which.with(&args.words, ctx, |chosen, words| verified(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
+}
+
+fn verified(args: &VerifyArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let depth = args.read_data.as_deref().map_or(Ok(Depth::Structure), percent)?;
     let vault = chosen.open()?;
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
     let verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
+    if let Some(error) = &verified.paused {
+        out::warn(&format!("postkeep: {}", error.one_line()));
+        out::warn(&format!("  hint: {}", budget::NOW));
+    }
     if ctx.json {
-        out::print(&format!("{}\n", as_json(&verified, &chosen)))?;
+        out::print(&format!("{}\n", as_json(&verified, chosen)))?;
     } else {
-        print(ctx, &verified, depth, &chosen)?;
+        print(ctx, &verified, depth, chosen)?;
     }
     Ok(ExitCode::from(match verified {
         Verified { damaged: 1.., .. } => 1,
         Verified { cancelled: true, .. } => 130,
+        Verified { paused: Some(_), .. } => 3,
         _ => 0,
     }))
 }
@@ -95,7 +104,7 @@ fn print(ctx: &Context, verified: &Verified, depth: Depth, chosen: &Chosen) -> R
         if verified.damaged > listed {
             writeln!(to, "and {} more", count(verified.damaged - listed))?;
         }
-        if ctx.quiet && verified.problems.is_empty() {
+        if ctx.quiet && verified.problems.is_empty() && verified.paused.is_none() {
             return Ok(());
         }
         let read = match depth {
@@ -105,6 +114,7 @@ fn print(ctx: &Context, verified: &Verified, depth: Depth, chosen: &Chosen) -> R
             }
         };
         let end = match (verified.damaged, verified.cancelled) {
+            (0, false) if verified.paused.is_some() => "paused before everything was looked at".to_owned(),
             (0, false) => "all is well".to_owned(),
             (0, true) => "cancelled before everything was looked at".to_owned(),
             (n, _) => format!("DAMAGED: {}", of(n, "problem", "problems")),
@@ -136,7 +146,7 @@ fn as_json(verified: &Verified, chosen: &Chosen) -> serde_json::Value {
         json!({ "weight": weight, "what": problem.what, "todo": named(&problem.todo, chosen) })
     };
     json!({
-        "ok": verified.damaged == 0 && !verified.cancelled,
+        "ok": verified.damaged == 0 && !verified.cancelled && verified.paused.is_none(),
         "snapshots": verified.snapshots,
         "folders": verified.trees,
         "files": verified.files,
@@ -145,6 +155,7 @@ fn as_json(verified: &Verified, chosen: &Chosen) -> serde_json::Value {
         "packs-read": verified.read,
         "bytes-read": verified.read_bytes,
         "damaged": verified.damaged,
+        "paused": verified.paused.is_some(),
         "cancelled": verified.cancelled,
         "problems": verified.problems.iter().map(problem).collect::<Vec<_>>(),
     })

@@ -54,11 +54,22 @@ pub(super) struct Chosen {
 }
 
 impl Which {
-    /// The vault, and the words that follow the profile's name.
+    /// Does `work` with the vault that is chosen, and the words that follow the profile's name. The hints of what goes
+    /// wrong name it.
     ///
     /// # Errors
-    /// Nothing is chosen, or something that is not there.
-    pub fn choose<'a>(&self, words: &'a [String], ctx: &Context) -> Result<(Chosen, &'a [String])> {
+    /// Those of `work`; or nothing is chosen, or something that is not there.
+    pub fn with<'a, T>(
+        &self,
+        words: &'a [String],
+        ctx: &Context,
+        work: impl FnOnce(&Chosen, &'a [String]) -> Result<T>,
+    ) -> Result<T> {
+        let (chosen, words) = self.choose(words, ctx)?;
+        work(&chosen, words).map_err(|error| error.naming(&chosen.words()))
+    }
+
+    fn choose<'a>(&self, words: &'a [String], ctx: &Context) -> Result<(Chosen, &'a [String])> {
         if let Some(password) = self.password()? {
             let place = self.vault.as_deref().ok_or_else(|| {
                 usage("--vault is missing")
@@ -151,8 +162,7 @@ impl Chosen {
     /// # Errors
     /// It cannot be opened.
     pub fn open_with(&self, password: &str) -> Result<Vault> {
-        let opened = self.opener().open(&self.place, password, self.ledger()?);
-        opened.map_err(|error| error.naming(&self.words()))
+        self.opener().open(&self.place, password, self.ledger()?)
     }
 
     /// What it is kept on.

@@ -193,7 +193,7 @@ impl ReadBackend for Adapter {
                     kind.word(),
                     self.store.place()
                 ))
-                .hint("postkeep verify tells what else is damaged"),
+                .hint("what else is damaged is told by: postkeep verify PROFILE"),
             ));
         }
         Ok(read)

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use rustic_core::repofile::Node;
 use tar::{Builder, EntryType, Header};
 
-use super::content::Content;
+use super::content::{Content, carried};
 use super::indexed::Indexed;
 use super::node::{self, Missing};
 use super::tree::{self, Step};
 use crate::entry::{FileTime, Kind, RelPath};
+use crate::error::Error;
 
 /// Writes everything in `folder` as a tar archive, with modes, owners and times. What the format has no place for is
 /// left out: times before 1970 and parts of seconds, extended attributes, sockets; a file with several names comes as
@@ -21,14 +22,23 @@ pub fn tar(vault: &Indexed<'_>, folder: &Node, to: &mut dyn Write) -> io::Result
     let mut archive = Builder::new(to);
     tree::walk(vault, &RelPath::root(), folder, &mut |step| {
         match step {
-            Step::Entry(path, node) => append(&mut archive, vault, path, node)
-                .map_err(|error| io::Error::new(error.kind(), format!("/{path}: {error}")))?,
-            Step::Broken(path, why) => return Err(io::Error::other(format!("/{path}: {why}"))),
+            Step::Entry(path, node) => {
+                append(&mut archive, vault, path, node).map_err(|error| at(path, error))?
+            }
+            Step::Broken(path, why) => return Err(carried(&format!("/{path}: "), why)),
             Step::End(..) => {}
         }
         Ok(true)
     })?;
     archive.finish()
+}
+
+/// Names the entry at which an archive ends. What is ours keeps its kind, and what is the system's keeps its own.
+fn at(path: &RelPath, error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(ours) => carried(&format!("/{path}: "), ours),
+        None => io::Error::new(error.kind(), format!("/{path}: {error}")),
+    }
 }
 
 fn append(

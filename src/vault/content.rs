@@ -10,9 +10,21 @@ use super::blob::{Location, Opener};
 use super::indexed::Indexed;
 use super::node;
 use super::store::{Id, Kind};
+use crate::error::{Error, Kind as ErrorKind};
 
 /// The most bytes that are read at once, unless one blob has more.
 const READ: u64 = 4 << 20;
+
+/// An error of the store as one of a stream, in one sentence after `at`; [`kind_of`] finds its kind again.
+pub(super) fn carried(at: &str, error: &Error) -> io::Error {
+    io::Error::other(Error::new(error.kind(), format!("{at}{}", error.one_line())))
+}
+
+/// What sort of error it is that a stream ended with.
+pub fn kind_of(error: &io::Error) -> ErrorKind {
+    let ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    ours.map_or(ErrorKind::Other, Error::kind)
+}
 
 /// The content of a file.
 pub struct Content<'a> {
@@ -75,7 +87,7 @@ impl<'a> Content<'a> {
                 end = next.end();
             }
             let read = self.vault.vault().store().read_range(Kind::Pack, &pack, start..end);
-            self.raw = Some((pack, start, read.map_err(|error| io::Error::other(error.one_line()))?));
+            self.raw = Some((pack, start, read.map_err(|error| carried("", &error))?));
         }
         let damaged = |why: String| {
             let blob = Id(at.id).to_string();

@@ -8,6 +8,7 @@ use super::indexed::Indexed;
 use super::node;
 use super::tree::{self, Step};
 use crate::entry::{Name, RelPath};
+use crate::error::Error;
 
 /// How an entry differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub enum Line<'a> {
     /// An entry that differs, and its node: the second's, where there is one.
     Differs(Change, &'a RelPath, &'a Node),
     /// A folder that cannot be compared, and why.
-    Broken(&'a RelPath, String),
+    Broken(&'a RelPath, &'a Error),
 }
 
 /// Compares two folders entry by entry; what is the same in both as a whole is not looked into.
@@ -66,9 +67,9 @@ pub fn diff<E>(
             match tree::list(vault, node) {
                 Ok((entries, nameless)) => {
                     both.push(entries);
-                    nameless.map_or(Ok(()), |why| say(Line::Broken(&path, why)))?;
+                    nameless.map_or(Ok(()), |why| say(Line::Broken(&path, &why)))?;
                 }
-                Err(why) => say(Line::Broken(&path, why))?,
+                Err(why) => say(Line::Broken(&path, &why))?,
             }
         }
         let (Some(second), Some(first)) = (both.pop(), both.pop()) else { continue };
@@ -123,7 +124,7 @@ fn inside<E>(
     tree::walk(vault, path, node, &mut |step| {
         match step {
             Step::Entry(path, node) => say(Line::Differs(change, path, node))?,
-            Step::Broken(path, why) => say(Line::Broken(path, why.to_owned()))?,
+            Step::Broken(path, why) => say(Line::Broken(path, why))?,
             Step::End(..) => {}
         }
         Ok(true)

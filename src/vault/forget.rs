@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Span, Timestamp, Zoned};
+use jiff::{Span, Zoned};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ForgetGroups, Grouped, KeepOptions, SnapshotGroupCriterion};
 
@@ -37,9 +37,6 @@ pub struct Group {
     /// Its snapshots.
     pub snapshots: Vec<Judged>,
 }
-
-/// How far ahead of ours another machine's clock may be.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Judges all snapshots of `scope`. Without `last` the newest of each group stays whatever the rules say.
 ///
@@ -79,9 +76,9 @@ fn judge(
     now: &Zoned,
 ) -> Result<Vec<Judged>> {
     let (checkpoints, whole): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(snapshot::is_checkpoint);
-    let limit = now.timestamp().saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-    let (ahead, whole): (Vec<_>, Vec<_>) =
-        whole.into_iter().partition(|snapshot| snapshot.time.timestamp() > limit);
+    let (ahead, whole): (Vec<_>, Vec<_>) = whole
+        .into_iter()
+        .partition(|snapshot| snapshot::is_ahead(snapshot.time.timestamp(), now.timestamp()));
     let newest = whole.iter().map(|snapshot| snapshot.time.timestamp()).max();
     let mut judged: Vec<_> = checkpoints
         .into_iter()
@@ -188,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_wrong_once_costs_no_snapshot() {
-        let rules = Keep { last: Some(1), within: Some(SignedDuration::from_hours(24)), ..Keep::default() };
+        let rules =
+            Keep { last: Some(1), within: Some(jiff::SignedDuration::from_hours(24)), ..Keep::default() };
         let judged = |now: &str| {
             let all = vec![
                 snapshot(1, "2026-11-20T10:00:00Z", "nas", None),

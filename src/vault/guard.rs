@@ -8,6 +8,14 @@ use rustic_core::{RusticError, RusticResult};
 use super::adapter::Adapter;
 use crate::error::{Error, Kind};
 
+/// What went wrong behind the border, and where.
+pub(super) enum Failed {
+    /// The store cannot be read or written.
+    Store(Error),
+    /// The library does not take what it was given.
+    Library(Error),
+}
+
 /// Lets the library work. It panics on some errors of the store, and wraps others as text: the store's own error is
 /// preferred, which has its kind and its hints.
 pub(super) fn call<T>(
@@ -15,6 +23,17 @@ pub(super) fn call<T>(
     what: impl Fn() -> String,
     work: impl FnOnce() -> RusticResult<T>,
 ) -> Result<T, Error> {
+    attempt(backend, what, work).map_err(|failed| match failed {
+        Failed::Store(error) | Failed::Library(error) => error,
+    })
+}
+
+/// The same, for who has to know where it went wrong.
+pub(super) fn attempt<T>(
+    backend: &Adapter,
+    what: impl Fn() -> String,
+    work: impl FnOnce() -> RusticResult<T>,
+) -> Result<T, Failed> {
     hush();
     backend.begin();
     // What it worked on is dropped by its callers after an error: nothing half changed is looked at again.
@@ -30,7 +49,7 @@ pub(super) fn call<T>(
             ))
         }
     };
-    Err(backend.failure().unwrap_or(failed))
+    Err(backend.failure().map_or(Failed::Library(failed), Failed::Store))
 }
 
 /// Keeps one kind of panic off the terminal: the library's threads that read trees panic when nobody waits for their answer
@@ -72,7 +91,37 @@ pub(super) fn lost_tree(said: &str) -> Option<String> {
 
 /// What the library says about an error, in one line.
 pub(super) fn sentence(error: &RusticError) -> String {
-    let text = error.display_log();
-    let text = text.strip_prefix("Error: ").unwrap_or(&text);
+    brief(&error.display_log())
+}
+
+/// An error in an error is a whole report, with advice, addresses and, where the environment asks for it, the functions
+/// that were at work: of that only the message is told.
+fn brief(text: &str) -> String {
+    let text = text.strip_prefix("Error: ").unwrap_or(text);
+    let Some((outer, inner)) = text.split_once("`rustic_core` experienced an error") else {
+        return line(text);
+    };
+    let outer = outer.split(" (kind: ").next().unwrap_or(outer);
+    let inner = inner.rsplit("Message:").next().unwrap_or(inner);
+    let ends = ["For more information", "Some additional details", "Caused by:", "Backtrace:"];
+    let end = ends.iter().filter_map(|end| inner.find(end)).min().unwrap_or(inner.len());
+    line(&format!("{outer}: {}", &inner[..end]))
+}
+
+fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_error_in_an_error_the_message_is_told() {
+        let nested = "Error: error processing Config:00000000 (kind: related to cryptographic operations): caused by: \
+                      `rustic_core` experienced an error related to `cryptographic operations`.\n\nMessage:\nMAC check \
+                      failed.\n\nFor more information, see: https://example.org\n\nBacktrace:\n 0: main";
+        assert_eq!(brief(nested), "error processing Config:00000000: MAC check failed.");
+        assert_eq!(brief("Error: it is\nbroken (kind: related to x)"), "it is broken (kind: related to x)");
+    }
 }

@@ -31,7 +31,9 @@ impl Vault {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self) -> Result<Indexed<'_>> {
-        let repo = self.indexed().map_err(|error| error.hint("`postkeep verify` says what is damaged"))?;
+        let repo = self
+            .indexed()
+            .map_err(|error| error.hint("what is damaged is told by: postkeep verify PROFILE"))?;
         Ok(Indexed { vault: self, repo })
     }
 
@@ -87,11 +89,14 @@ impl Indexed<'_> {
     /// A folder's content, checked against its name. Packs of trees come from the cache where there is one.
     ///
     /// # Errors
-    /// It is missing or damaged.
-    pub fn tree(&self, id: TreeId) -> Result<Tree, String> {
+    /// It is missing or damaged; or the store gives nothing now.
+    pub fn tree(&self, id: TreeId) -> Result<Tree> {
         let short = |id: TreeId| id.to_string()[..8].to_owned();
         if self.repo.get_index_entry(&id).is_err() {
-            return Err(format!("its list of entries is not in the vault (tree {})", short(id)));
+            return Err(Error::other(format!(
+                "its list of entries is not in the vault (tree {})",
+                short(id)
+            )));
         }
         let what = format!("its list of entries cannot be read (tree {})", short(id));
         let read = guard::call(
@@ -101,13 +106,15 @@ impl Indexed<'_> {
         );
         let bytes = read.map_err(|error| {
             let why = error.one_line();
-            if why.starts_with(&what) { why } else { format!("{what}: {why}") }
+            let why = if why.starts_with(&what) { why } else { format!("{what}: {why}") };
+            Error::new(error.kind(), why)
         })?;
         if <[u8; 32]>::from(Sha256::digest(&bytes)) != ours(&id).0 {
-            return Err(format!("its list of entries is damaged (tree {})", short(id)));
+            return Err(Error::other(format!("its list of entries is damaged (tree {})", short(id))));
         }
-        serde_json::from_slice(&bytes)
-            .map_err(|error| format!("its list of entries is none (tree {}): {error}", short(id)))
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Error::other(format!("its list of entries is none (tree {}): {error}", short(id)))
+        })
     }
 }
 

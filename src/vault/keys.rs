@@ -84,7 +84,7 @@ impl Vault {
         let keys = self.keys()?;
         let mut fits = keys.iter().filter(|key| !name.is_empty() && key.id.to_string().starts_with(name));
         let wrong = |why: String| {
-            Err(Error::new(Sort::Usage, why).hint("`postkeep key list` shows the keys and their ids"))
+            Err(Error::new(Sort::Usage, why).hint("`postkeep key list PROFILE` shows the keys and their ids"))
         };
         let key = match (fits.next(), fits.next()) {
             (Some(key), None) => key,
@@ -103,7 +103,7 @@ impl Vault {
                 "no key is removed: the one that your own password opens is damaged or gone, and another may be the last \
                  that opens the vault",
             )
-            .hint("make a sound one first: postkeep key add, with another password"));
+            .hint("make a sound one first: postkeep key add PROFILE, with another password"));
         }
         self.store().remove(Kind::Key, &[key.id])?;
         Ok(key.id)

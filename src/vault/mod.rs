@@ -45,6 +45,7 @@ use rustic_core::{
 use self::adapter::Adapter;
 pub use self::create::Options;
 use self::crypt::Key;
+use self::guard::Failed;
 pub use self::lock::{Access, Lock, Unlocked};
 pub use self::save::{Request, Saved};
 pub use self::source::Estimate;
@@ -101,15 +102,23 @@ impl Vault {
         if !config {
             return Err(no_vault(&place));
         }
-        let opened = guard::call(&backend, what, || handle(&backend, cache)?.open(&credentials));
-        let repository = opened.map_err(|error| match error.kind() {
-            crate::error::Kind::WrongPassword if present.is_empty() => no_key(&place),
-            // It may be the one that the password is for.
-            crate::error::Kind::WrongPassword => backend.bad_key().map_or_else(
-                || wrong_password(&place),
-                |bad| bad.hint("no other key of the vault opens with this password"),
-            ),
-            _ => error,
+        let what =
+            || format!("the vault {place} cannot be opened: its config is damaged, or of a newer format");
+        let opened = guard::attempt(&backend, what, || handle(&backend, cache)?.open(&credentials));
+        let repository = opened.map_err(|failed| match failed {
+            Failed::Store(error) => error,
+            Failed::Library(error) => match error.kind() {
+                crate::error::Kind::WrongPassword if present.is_empty() => no_key(&place),
+                // It may be the one that the password is for.
+                crate::error::Kind::WrongPassword => backend.bad_key().map_or_else(
+                    || wrong_password(&place),
+                    |bad| bad.hint("no other key of the vault opens with this password"),
+                ),
+                // The key is open, and nothing else is read then.
+                _ => error
+                    .hint("bring the config back from a copy of the vault: an old one will do")
+                    .hint("without a copy remove nothing: what is stored is still there, and only the config is lost"),
+            },
         })?;
         let master = repository.key();
         let key_id = match (key_id, repository.key_id()) {

@@ -1,8 +1,8 @@
 //! How people name snapshots: `latest`, `latest~1`, the beginning of an id, a date; and a path in one after a colon.
 
-use jiff::Zoned;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 
 use super::save::CHECKPOINT;
@@ -76,14 +76,13 @@ impl Readable {
         let Some(first) = self.lost.first() else { return choose(&self.all, name, scope, zone) };
         let meant = |lost: &&Lost| is_id(name) && lost.id.to_string().starts_with(name);
         if let Some(lost) = self.lost.iter().find(meant) {
-            return Err(
-                Error::other(lost.to_string()).hint("name another one: `postkeep snapshots` lists them")
-            );
+            return Err(Error::other(lost.to_string())
+                .hint("name another one: `postkeep snapshots PROFILE` lists them"));
         }
         if !is_id(name) {
             return Err(Error::other(format!("it is not known which snapshot {} is: {first}", quote(name)))
                 .hint(
-                    "name it by the beginning of its id: `postkeep snapshots` lists those that can be read",
+                    "name it by the beginning of its id: `postkeep snapshots PROFILE` lists those that can be read",
                 ));
         }
         choose(&self.all, name, scope, zone)
@@ -101,6 +100,28 @@ impl std::fmt::Display for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the snapshot {} cannot be read: {}", self.id.short(), self.why)
     }
+}
+
+/// How far ahead of ours another machine's clock may be.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether a snapshot's time is yet to come: a clock was wrong when it was made, or ours is behind.
+pub(super) fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time > now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+}
+
+/// What is to be known where `latest` means a snapshot whose time is yet to come. As with restic it does: the newest is
+/// the one with the last time.
+pub fn ahead<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotFile>, now: Timestamp) -> Option<String> {
+    let last = snapshots.into_iter().max_by_key(|snapshot| snapshot.time.timestamp())?;
+    is_ahead(last.time.timestamp(), now).then(|| {
+        format!(
+            "the time of snapshot {} is yet to come ({}), because a clock was or is wrong: until then it is the one that \
+             `latest` means",
+            short(last),
+            last.time.strftime("%Y-%m-%d %H:%M")
+        )
+    })
 }
 
 /// Whether a snapshot is only a checkpoint.
@@ -145,7 +166,7 @@ pub fn choose<'a>(
 ) -> Result<&'a SnapshotFile> {
     let unknown = |why: String| {
         let error = Error::new(Kind::Usage, why);
-        Err(error.hint("`postkeep snapshots` lists them").hint(
+        Err(error.hint("`postkeep snapshots PROFILE` lists them").hint(
             "a snapshot is named by the beginning of its id, latest, latest~1, or a date such as 2026-11-24 or 2026-11-24T18:00",
         ))
     };

@@ -11,6 +11,9 @@ use crate::error::{Error, Kind, Result};
 /// How deep a walk goes. No path of Linux has more names.
 const DEEPEST: usize = 4096;
 
+/// What is said of a folder without a list of entries.
+pub(super) const UNKNOWN: &str = "the snapshot does not say what is in it";
+
 /// A snapshot's root as a node, without metadata: that of the folders above what was saved.
 pub fn root(tree: TreeId) -> Node {
     let mut node = Node::new_node(std::ffi::OsStr::new(""), NodeType::Dir, Metadata::default());
@@ -27,10 +30,11 @@ pub fn at(vault: &Indexed<'_>, tree: TreeId, path: &[u8]) -> Result<(RelPath, No
     for part in path.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b".")) {
         let nowhere = || {
             Error::new(Kind::Usage, format!("the snapshot has no {}", show(path)))
-                .hint("`postkeep ls` shows what it has, `postkeep find` looks through all snapshots")
+                .hint("`postkeep ls PROFILE` shows what it has, `postkeep find PROFILE` looks through all snapshots")
         };
         let name = Name::new(part).ok_or_else(nowhere)?;
-        let (nodes, _) = list(vault, &node).map_err(|why| Error::other(format!("/{here}: {why}")))?;
+        let (nodes, _) =
+            list(vault, &node).map_err(|why| Error::new(why.kind(), format!("/{here}: {why}")))?;
         here = here.join(&name);
         let found = nodes.into_iter().find(|(found, _)| *found == name);
         node = found.map(|(_, node)| node).ok_or_else(nowhere)?;
@@ -42,12 +46,12 @@ pub fn at(vault: &Indexed<'_>, tree: TreeId, path: &[u8]) -> Result<(RelPath, No
 /// no folder has none.
 ///
 /// # Errors
-/// Why it cannot be listed.
-pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Listing, String> {
+/// Why it cannot be listed, in one sentence.
+pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Listing> {
     if !folder.is_dir() {
         return Ok(Listing::default());
     }
-    let Some(id) = folder.subtree else { return Err("the snapshot does not say what is in it".into()) };
+    let Some(id) = folder.subtree else { return Err(Error::other(UNKNOWN)) };
     let nodes = vault.tree(id)?.nodes;
     let mut nameless = None;
     let mut entries = Vec::with_capacity(nodes.len());
@@ -56,7 +60,9 @@ pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Listing, String> {
             Some(name) => entries.push((name, node)),
             None => {
                 let shown = show(node.name.as_bytes());
-                nameless.get_or_insert_with(|| format!("it holds a name that no file can have: {shown}"));
+                nameless.get_or_insert_with(|| {
+                    Error::other(format!("it holds a name that no file can have: {shown}"))
+                });
             }
         }
     }
@@ -65,7 +71,7 @@ pub fn list(vault: &Indexed<'_>, folder: &Node) -> Result<Listing, String> {
 }
 
 /// What [`list`] finds.
-pub type Listing = (Vec<(Name, Node)>, Option<String>);
+pub type Listing = (Vec<(Name, Node)>, Option<Error>);
 
 /// One thing that a walk comes by.
 #[derive(Debug)]
@@ -75,7 +81,7 @@ pub enum Step<'a> {
     /// A folder whose entries are all told.
     End(&'a RelPath, &'a Node),
     /// A folder that cannot be listed, or not as a whole, and why.
-    Broken(&'a RelPath, &'a str),
+    Broken(&'a RelPath, &'a Error),
 }
 
 /// Walks everything in a folder, in order of names, folders before what is in them.
@@ -114,7 +120,10 @@ pub fn walk<E>(
             continue;
         }
         if levels.len() >= DEEPEST {
-            visit(Step::Broken(&path, "more folders are inside each other than a path can name"))?;
+            visit(Step::Broken(
+                &path,
+                &Error::other("more folders are inside each other than a path can name"),
+            ))?;
             continue;
         }
         levels.push(open(&path, &entry, visit)?);

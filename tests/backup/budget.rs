@@ -50,3 +50,25 @@ fn a_run_pauses_where_the_budget_ends_and_the_next_sends_only_the_rest() {
     backup.comes_back("1");
     backup.is_sound("1");
 }
+
+#[test]
+fn what_reads_a_vault_pauses_where_the_budget_ends() {
+    let Some(lab) = lab::get() else { return };
+    let backup = Backup::new();
+    backup.account("user28", port(lab), "");
+    backup.profile(&["imap:box/Read"], "");
+    backup.fill("files", 4, 600_000);
+    backup.run(&["vault", "init", "docs"]).expect(0);
+    backup.save().expect(0, "ok");
+    backup.account("user28", port(lab), ", download-per-day = \"1 MB\"");
+    let target = backup.text("back");
+    let file = format!("latest:{}/files/1", backup.text("source"));
+    let verbs: [&[&str]; 3] =
+        [&["restore", "docs", "-t", &target], &["dump", "docs", &file], &["verify", "docs", "--read-data"]];
+    for verb in verbs {
+        let ran = backup.run(verb).expect(3);
+        assert!(ran.stderr.contains("paused by the provider's budget"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("download-per-day = false"), "{}", ran.stderr);
+        assert!(!ran.stdout.contains("DAMAGED"), "{}", ran.stdout);
+    }
+}

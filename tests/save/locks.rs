@@ -72,10 +72,12 @@ fn we_respect_restics_locks() {
     assert_eq!(vault.unlock(false).unwrap().left.len(), 1);
     lab.save();
 
-    // A killed one is stale at once.
+    // Who killed it can say so; by itself a name and a number do not prove it.
     restic.kill().unwrap();
     restic.wait().unwrap();
     shared_is_there(&lab, 1);
+    assert_eq!(vault.lock(Access::Exclusive).unwrap_err().kind(), Kind::Locked);
+    assert_eq!(vault.unlock(false).unwrap().removed, 1);
     drop(vault.lock(Access::Exclusive).unwrap());
     shared_is_there(&lab, 0);
     let _ = restic.stdin.take().map(|mut stdin| stdin.write_all(b""));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use postkeep::error::Kind;
 use postkeep::run::Severity;
-use postkeep::vault::{Estimate, Saved};
+use postkeep::vault::{Estimate, Request, Saved};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::Lab;
@@ -136,4 +136,26 @@ fn an_estimate_counts_what_would_be_saved() {
     lab.write("d.tmp", "1");
     lab.filter.exclude = vec!["*.tmp".into()];
     assert_eq!(lab.estimate(), Estimate { files: 2, folders: 2, bytes: 8 });
+}
+
+#[test]
+fn a_snapshot_from_the_future_is_told_and_stands_in_nobodys_way() {
+    let lab = Lab::new();
+    lab.write("file", "first");
+    lab.create();
+    let now = jiff::Timestamp::now();
+    let save = |days: i64| {
+        let now = now + jiff::SignedDuration::from_hours(24 * days);
+        lab.request(&[lab.path("source")], |request| lab.open().save(&Request { now, ..*request }).unwrap())
+    };
+    let told = |saved: &Saved| saved.notes.iter().any(|note| note.contains("is yet to come"));
+    let wrong = save(9000);
+    assert!(!told(&wrong), "{wrong:?}");
+    lab.write("file", "second");
+    let second = save(0);
+    assert!(told(&second) && second.parent == Some(wrong.snapshot), "{second:?}");
+    // It was read once and is known: the next run compares with that, and not with the wrong one again.
+    let third = save(1);
+    assert!(told(&third) && third.parent == Some(second.snapshot), "{third:?}");
+    assert_eq!((third.read, third.unmodified), (0, 1), "{third:?}");
 }

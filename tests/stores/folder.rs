@@ -99,6 +99,30 @@ fn packs_on_their_way_are_there_for_who_asks() {
 }
 
 #[test]
+fn a_foreign_file_in_the_place_of_a_folder_of_packs_hides_no_pack() {
+    let place = InFolder::new();
+    let store = place.open();
+    store.create().unwrap();
+    let id = put(&*store, Kind::Pack, &content(99, 1));
+    store.flush().unwrap();
+    let own = id.to_string()[..2].to_owned();
+    let other = if own == "ab" { "cd" } else { "ab" };
+    let sub = place.path.join("data").join(other);
+    fs::remove_dir(&sub).unwrap();
+    fs::write(&sub, "x").unwrap();
+    let list = || place.open().list(Kind::Pack);
+    assert_eq!(list().unwrap().iter().map(|found| found.id).collect::<Vec<_>>(), [id]);
+    let store = place.open();
+    let missing = Id([u8::from_str_radix(other, 16).unwrap(); 32]);
+    store.write(Kind::Pack, &missing, content(9, 1)).and_then(|()| store.flush()).unwrap_err();
+    assert_eq!(fs::read(&sub).unwrap(), b"x");
+    // Behind a link there may be packs: that they are gone would be a lie.
+    fs::remove_file(&sub).unwrap();
+    symlink(place.path.join("keys"), &sub).unwrap();
+    list().unwrap_err();
+}
+
+#[test]
 fn the_layout_and_its_modes_are_restics() {
     let place = InFolder::new();
     let store = place.open();

@@ -118,6 +118,31 @@ fn no_vault_and_a_wrong_password_have_codes_of_their_own() {
 }
 
 #[test]
+fn a_damaged_config_is_told_with_its_place_and_what_to_do() {
+    let Some(vaulted) = Vaulted::new() else { return };
+    let config = vaulted.sandbox.path("vault/config");
+    let sound = fs::read(&config).unwrap();
+    // With the password, and with the sealed key.
+    for change in [|bytes: &mut Vec<u8>| bytes[40] ^= 1, |bytes: &mut Vec<u8>| bytes.truncate(5), Vec::clear]
+    {
+        bend(&config, change);
+        for verb in [&["snapshots"][..], &["verify"], &["vault", "repair"]] {
+            let said = vaulted.run(verb).expect(1).stderr;
+            for part in [
+                config.parent().unwrap().to_str().unwrap(),
+                "its config is damaged",
+                "hint: bring the config",
+            ] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+            assert!(said.lines().count() < 5 && !said.contains("rustic_core"), "{said}");
+        }
+        fs::write(&config, &sound).unwrap();
+        vaulted.run(&["snapshots"]).expect(0);
+    }
+}
+
+#[test]
 fn a_damaged_key_is_named_and_keeps_no_other_password_out() {
     let Some(vaulted) = Vaulted::new() else { return };
     vaulted.secret("second", "another password");
@@ -203,13 +228,7 @@ fn a_damaged_snapshot_hides_no_other_and_can_be_let_go() {
     vaulted.run(&["ls", &sound]).expect(0);
 
     // A backup goes on, and says so each time.
-    let profile = format!(
-        "kind = \"backup\"\nsource = {:?}\nvault = {:?}\nvault-password-file = {:?}\nkeep-last = 1\n",
-        vaulted.source(""),
-        vaulted.sandbox.path("vault"),
-        vaulted.sandbox.path("password"),
-    );
-    vaulted.sandbox.write("config/profiles/docs.toml", &profile);
+    vaulted.profile("keep-last = 1");
     let ran = vaulted.sandbox.run(&["run", "docs"]).expect(3);
     assert!(ran.stdout.contains(&format!("the snapshot {bad} cannot be read")), "{}", ran.stdout);
     // What only it needs is not known: nothing is freed, and no rule judges the others.
@@ -243,4 +262,23 @@ fn a_prune_that_misses_folders_says_so_and_nothing_else() {
     }
     vaulted.run(&["vault", "repair"]).expect(0);
     vaulted.run(&["verify", "--read-data"]).expect(0);
+}
+
+#[test]
+fn hints_name_the_profile_that_was_asked_for() {
+    let Some(vaulted) = vaulted() else { return };
+    vaulted.profile("");
+    let hinted = |verb: &[&str], code: i32, hint: &str| {
+        let ran = vaulted.sandbox.run(verb).expect(code);
+        let said = ran.stdout + &ran.stderr;
+        assert!(said.contains(hint) && !said.contains("PROFILE"), "{hint}: {said}");
+    };
+    hinted(&["ls", "docs", "latest:/nowhere"], 2, "`postkeep ls docs`");
+    hinted(&["diff", "docs", "latest", "ffffffff"], 2, "`postkeep snapshots docs`");
+    hinted(&["key", "remove", "docs", "ffff"], 2, "`postkeep key list docs`");
+    bend(&vaulted.objects("snapshots")[0], |bytes| bytes.truncate(50));
+    let _ = fs::remove_dir_all(vaulted.sandbox.path("home/.cache"));
+    hinted(&["verify", "docs"], 1, "`postkeep forget docs ");
+    hinted(&["run", "docs", "--json"], 3, "postkeep verify docs");
+    hinted(&["prune", "docs"], 1, "postkeep verify docs");
 }

@@ -113,3 +113,23 @@ fn a_file_and_a_folder_are_dumped() {
     vaulted.run(&["dump", "latest"]).expect(2);
     vaulted.run(&["dump", &vaulted.latest("sub/link")]).expect(1);
 }
+
+#[test]
+fn a_snapshot_from_the_future_is_told_where_it_counts_as_the_latest() {
+    let Some(vaulted) = vaulted() else { return };
+    let warned = |verb: &[&str]| vaulted.run(verb).expect(0).stderr.contains("is yet to come (2096-01-01");
+    assert!(!warned(&["snapshots"]));
+    vaulted.sandbox.write("source/b", "of a wrong clock");
+    let (source, time) = (vaulted.source(""), "2096-01-01 12:00:00");
+    vaulted.restic(&["backup", "--time", time, "--host", "nas", source.to_str().unwrap()]).expect(0);
+    assert!(warned(&["snapshots"]));
+    let restore = |which: &str, to: &str| {
+        let target = vaulted.sandbox.path(to);
+        let path = vaulted.latest("").replace("latest", which);
+        let warned = warned(&["restore", &path, "-t", target.to_str().unwrap()]);
+        (warned, vaulted.sandbox.read(&format!("{to}/b")))
+    };
+    assert_eq!(restore("latest", "last"), (true, "of a wrong clock".into()));
+    assert_eq!(restore("latest~1", "before"), (false, "changed".into()));
+    assert_eq!(restore("2095-12-31", "dated"), (false, "changed".into()));
+}

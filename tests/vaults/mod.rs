@@ -52,6 +52,17 @@ impl Vaulted {
         self.restic(&["backup", "--host", "nas", source.to_str().unwrap()]).expect(0);
     }
 
+    /// Writes the profile `docs`, which saves `source` into the vault.
+    pub fn profile(&self, more: &str) {
+        let text = format!(
+            "kind = \"backup\"\nsource = {:?}\nvault = {:?}\nvault-password-file = {:?}\n{more}\n",
+            self.source(""),
+            self.sandbox.path("vault"),
+            self.sandbox.path("password"),
+        );
+        self.sandbox.write("config/profiles/docs.toml", &text);
+    }
+
     /// Runs our verb on the vault.
     pub fn run(&self, verb: &[&str]) -> Ran {
         let (vault, password) = (self.sandbox.path("vault"), self.sandbox.path("password"));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::which::{BARE, Which, host, too_many, user};
+use crate::cli::which::{BARE, Chosen, Which, host, too_many, user};
 use crate::cli::{Context, out, password};
 use crate::entry::show;
 use crate::error::{Error, Result};
@@ -39,7 +39,10 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(args: &InitArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| made(ctx, chosen, words))
+}
+
+fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let store = chosen.store()?;
     // Before a password is asked for in vain.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::which::{BARE, Which, too_many};
+use crate::cli::which::{BARE, Chosen, Which, too_many};
 use crate::cli::{Context, out};
 use crate::error::Result;
 use crate::figures::of;
@@ -35,7 +35,10 @@ pub(super) struct RepairArgs {
 }
 
 pub(super) fn run(args: &RepairArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| repaired(ctx, chosen, words))
+}
+
+fn repaired(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let repaired = chosen.open()?.repair()?;
     if ctx.json {

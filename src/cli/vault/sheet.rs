@@ -40,7 +40,10 @@ pub(super) struct SheetArgs {
 }
 
 pub(super) fn run(args: &SheetArgs, ctx: &Context) -> Result<ExitCode> {
-    let (chosen, words) = args.which.choose(&args.words, ctx)?;
+    args.which.with(&args.words, ctx, |chosen, words| printed(args, ctx, chosen, words))
+}
+
+fn printed(args: &SheetArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let vault = chosen.open()?;
     let password = args.with_password.then(|| secret::fetch(&chosen.password)).transpose()?;
@@ -49,7 +52,7 @@ pub(super) fn run(args: &SheetArgs, ctx: &Context) -> Result<ExitCode> {
         mailbox: chosen.mailbox(),
         id: vault.id(),
         letters: vault.store().letters().map(|id| id.to_string()),
-        sources: sources(&chosen),
+        sources: sources(chosen),
         password: password.as_ref().map(|secret| secret.expose()),
         today: System.now(),
     };

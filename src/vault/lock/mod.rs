@@ -6,8 +6,12 @@
 //! A machine that slept through half an hour has lost its lock: another one may have removed it as stale, and pruned what
 //! a half-made snapshot needs. So stale locks are removed and never just passed over, and who renews a lock looks first
 //! whether it is still there; when it is not, nothing is written any more.
+//!
+//! Two machines may have one name. So whose process is dead before the half hour is over is only told by a mark that
+//! no two machines share; restic's locks have none, and are judged by the name only by `unlock`, as restic does.
 
 mod keeper;
+mod mark;
 mod object;
 
 use std::sync::Arc;
@@ -16,7 +20,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use self::keeper::Keeper;
-use self::object::Object;
+use self::object::{Here, Object};
 use super::Vault;
 use super::adapter::Adapter;
 use super::crypt::Key;
@@ -114,7 +118,7 @@ impl Vault {
         let bench = self.bench();
         let now = System.now();
         let (gone, left): (Vec<_>, Vec<_>) =
-            bench.locks(None)?.into_iter().partition(|found| all || found.is_stale(now));
+            bench.locks(None)?.into_iter().partition(|found| all || found.seems_stale(now));
         let ids: Vec<_> = gone.iter().map(|found| found.id).collect();
         if !ids.is_empty() {
             bench.store.remove(Kind::Lock, &ids)?;
@@ -220,7 +224,11 @@ impl Bench {
 
 impl Found {
     fn is_stale(&self, now: Timestamp) -> bool {
-        self.object.as_ref().is_some_and(|object| object.is_stale(now, &host(), is_alive))
+        self.object.as_ref().is_some_and(|object| here(|here| object.is_stale(now, here)))
+    }
+
+    fn seems_stale(&self, now: Timestamp) -> bool {
+        self.object.as_ref().is_some_and(|object| here(|here| object.seems_stale(now, here)))
     }
 
     /// What cannot be read may be anything.
@@ -251,7 +259,14 @@ fn own(access: Access) -> Object {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         uid: uid.as_raw(),
         gid: rustix::process::getegid().as_raw(),
+        mark: mark::mark(),
     }
+}
+
+/// What a lock is judged by.
+fn here<T>(judge: impl FnOnce(&Here<'_>) -> T) -> T {
+    let (host, mark) = (host(), mark::mark());
+    judge(&Here { host: &host, mark: mark.as_deref(), alive: is_alive })
 }
 
 /// restic asks whether the holder of a lock lives by sending it SIGHUP, which ends a process that does not listen. So from
@@ -344,6 +359,24 @@ mod tests {
         vault.store.write(Kind::Lock, &Id([9; 32]), b"no lock".as_slice().into()).unwrap();
         assert_eq!(vault.unlock(true).unwrap(), Unlocked { removed: 2, left: Vec::new() });
         vault.lock(Access::Shared).unwrap();
+    }
+
+    #[test]
+    fn another_machine_of_our_name_is_not_taken_for_dead() {
+        let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
+        let vault = vault(&heap, &temp);
+        let ours = own(Access::Shared).mark;
+        assert!(ours.is_some() && ours == own(Access::Shared).mark, "{ours:?}");
+        put(&vault, |object| (object.pid, object.mark) = (i32::MAX, Some("another boot".into())));
+        let error = vault.lock(Access::Exclusive).unwrap_err();
+        assert_eq!(error.kind(), error::Kind::Locked, "{error:?}");
+        assert_eq!(vault.unlock(false).unwrap().left.len(), 1);
+        vault.unlock(true).unwrap();
+        // restic's says no more than a name: only who asks for it has it removed.
+        put(&vault, |object| (object.pid, object.mark) = (i32::MAX, None));
+        vault.lock(Access::Exclusive).unwrap_err();
+        assert_eq!(vault.unlock(false).unwrap().removed, 1);
+        vault.lock(Access::Exclusive).unwrap();
     }
 
     #[test]

@@ -19,7 +19,17 @@ const MOST: usize = 64 << 10;
 /// What restic writes in front of an object that it compressed.
 const COMPRESSED: u8 = 2;
 
-/// Who is at work, since when. The names are restic's.
+/// Where a lock is judged.
+pub(super) struct Here<'a> {
+    /// This machine's name.
+    pub host: &'a str,
+    /// What our own locks are marked with.
+    pub mark: Option<&'a str>,
+    /// Whether a process lives here.
+    pub alive: fn(i32) -> bool,
+}
+
+/// Who is at work, since when. The names are restic's, but for the mark, which restic passes over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Object {
     /// When it was made or renewed.
@@ -41,6 +51,9 @@ pub(super) struct Object {
     /// His group's.
     #[serde(default)]
     pub gid: u32,
+    /// Where the process's number means something: [`mark`](super::mark::mark). restic's locks have none.
+    #[serde(default, rename = "postkeep-mark", skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 impl Object {
@@ -66,9 +79,17 @@ impl Object {
         }
     }
 
-    /// Whether its owner is surely gone. `alive` says whether a process of this machine lives.
-    pub fn is_stale(&self, now: Timestamp, host: &str, alive: impl Fn(i32) -> bool) -> bool {
-        now.duration_since(self.time) > STALE || self.hostname == host && !alive(self.pid)
+    /// Whether its owner is surely gone.
+    pub fn is_stale(&self, now: Timestamp, here: &Here<'_>) -> bool {
+        let ours = self.mark.is_some() && self.mark.as_deref() == here.mark;
+        now.duration_since(self.time) > STALE || ours && !(here.alive)(self.pid)
+    }
+
+    /// The same as restic's `unlock` sees it, which takes a lock without a mark for one of this machine by the name alone:
+    /// good enough where a person asks for it.
+    pub fn seems_stale(&self, now: Timestamp, here: &Here<'_>) -> bool {
+        let named = self.mark.is_none() && self.hostname == here.host;
+        self.is_stale(now, here) || named && !(here.alive)(self.pid)
     }
 
     /// Who holds it, for people: "ann on nas1 (process 4711)".
@@ -91,29 +112,40 @@ mod tests {
             pid,
             uid: 1000,
             gid: 1000,
+            mark: None,
         }
     }
 
     #[test]
     fn a_lock_is_stale_after_half_an_hour_or_when_its_process_here_is_dead() {
         let now = "2026-03-01T12:00:00Z".parse().unwrap();
-        for (time, host, pid, stale) in [
-            ("2026-03-01T11:59:00Z", "nas", 1, false),
-            ("2026-03-01T11:59:00Z", "nas", 2, true),
-            ("2026-03-01T11:59:00Z", "other", 2, false),
-            ("2026-03-01T11:30:00Z", "other", 2, false),
-            ("2026-03-01T11:29:59Z", "other", 2, true),
-            ("2026-03-01T11:29:59Z", "nas", 1, true),
+        let here = Here { host: "nas", mark: Some("boot 1"), alive: |pid| pid == 1 };
+        for (time, host, mark, pid, stale, seems) in [
+            ("2026-03-01T11:59:00Z", "nas", Some("boot 1"), 1, false, false),
+            ("2026-03-01T11:59:00Z", "nas", Some("boot 1"), 2, true, true),
+            // Renamed meanwhile.
+            ("2026-03-01T11:59:00Z", "was", Some("boot 1"), 2, true, true),
+            // Another machine of the same name, or a container of this one.
+            ("2026-03-01T11:59:00Z", "nas", Some("boot 2"), 2, false, false),
+            ("2026-03-01T11:59:00Z", "other", Some("boot 2"), 2, false, false),
+            // restic's.
+            ("2026-03-01T11:59:00Z", "nas", None, 1, false, false),
+            ("2026-03-01T11:59:00Z", "nas", None, 2, false, true),
+            ("2026-03-01T11:59:00Z", "other", None, 2, false, false),
+            ("2026-03-01T11:30:00Z", "other", None, 2, false, false),
+            ("2026-03-01T11:29:59Z", "other", None, 2, true, true),
+            ("2026-03-01T11:29:59Z", "nas", Some("boot 1"), 1, true, true),
             // A clock that is ahead proves nothing.
-            ("2026-03-01T18:00:00Z", "other", 2, false),
-            ("2026-03-01T12:45:00.123456789+01:00", "other", 2, false),
+            ("2026-03-01T18:00:00Z", "other", None, 2, false, false),
+            ("2026-03-01T12:45:00.123456789+01:00", "other", None, 2, false, false),
         ] {
-            assert_eq!(
-                object(time, host, pid).is_stale(now, "nas", |pid| pid == 1),
-                stale,
-                "{time} {host} {pid}"
-            );
+            let object = Object { mark: mark.map(str::to_owned), ..object(time, host, pid) };
+            let found = (object.is_stale(now, &here), object.seems_stale(now, &here));
+            assert_eq!(found, (stale, seems), "{object:?}");
         }
+        let unknown = Here { mark: None, ..here };
+        let object = object("2026-03-01T11:59:00Z", "nas", 2);
+        assert!(!object.is_stale(now, &unknown), "two that nobody can tell apart are taken for one");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use super::{Counts, Restored};
 use crate::entry::{Entry, RelPath};
+use crate::error::{Error, Kind};
 use crate::failures::Failures;
 use crate::folder::{Folder, Partial};
 use crate::mutex::lock;
@@ -21,16 +22,27 @@ pub(super) struct Ground<'a> {
     failures: Mutex<Failures>,
     files: AtomicU64,
     bytes: AtomicU64,
+    /// Whether a provider's budget kept something from being restored, and whether something else did.
+    paused: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl<'a> Ground<'a> {
     pub fn new(folder: Folder, meter: &'a Meter) -> Self {
         let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { folder, meter, failures: Mutex::default(), files, bytes }
+        let (paused, broken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { folder, meter, failures: Mutex::default(), files, bytes, paused, broken }
     }
 
     /// Takes note of an entry that is not as asked.
     pub fn trouble(&self, severity: Severity, path: String, cause: String) {
+        if severity == Severity::Error {
+            self.broken.store(true, Relaxed);
+        }
+        self.note(severity, path, cause);
+    }
+
+    fn note(&self, severity: Severity, path: String, cause: String) {
         let failure = Failure { severity, path, cause, hint: None, known: false };
         lock(&self.failures).add(failure);
     }
@@ -38,6 +50,15 @@ impl<'a> Ground<'a> {
     /// Takes note of an entry that was not restored.
     pub fn fail(&self, path: &RelPath, cause: impl Into<String>) {
         self.trouble(Severity::Error, path.to_string(), cause.into());
+    }
+
+    /// The same, where the reason is an error of the store.
+    pub fn fail_by(&self, path: &RelPath, why: &Error) {
+        if why.kind() != Kind::Paused {
+            return self.fail(path, why.one_line());
+        }
+        self.paused.store(true, Relaxed);
+        self.note(Severity::Error, path.to_string(), why.one_line());
     }
 
     /// Takes note of metadata that could not be kept.
@@ -56,7 +77,8 @@ impl<'a> Ground<'a> {
             bytes: counts.bytes + self.bytes.into_inner(),
             ..counts
         };
-        Restored { counts, failures, cancelled: self.meter.is_cancelled() }
+        let (paused, broken) = (self.paused.into_inner(), self.broken.into_inner());
+        Restored { counts, failures, paused, broken, cancelled: self.meter.is_cancelled() }
     }
 }
 
@@ -110,8 +132,13 @@ impl Drop for Landing<'_> {
 impl Landing<'_> {
     /// Takes note that it cannot be restored. The first reason counts.
     pub fn fail(&self, cause: impl Into<String>) {
+        self.fail_by(&Error::other(cause));
+    }
+
+    /// The same, where the reason is an error of the store.
+    pub fn fail_by(&self, why: &Error) {
         if !self.failed.swap(true, Relaxed) {
-            self.within.ground.fail(&self.path, cause);
+            self.within.ground.fail_by(&self.path, why);
         }
     }
 

@@ -80,6 +80,10 @@ pub struct Restored {
     pub counts: Counts,
     /// What is not as asked: an entry that was not restored is an error, metadata that could not be kept a warning.
     pub failures: Failures,
+    /// Whether a provider's budget kept something from being restored.
+    pub paused: bool,
+    /// Whether something else did.
+    pub broken: bool,
     /// Whether it was asked to stop.
     pub cancelled: bool,
 }

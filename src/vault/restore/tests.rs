@@ -303,3 +303,51 @@ fn what_a_snapshot_does_not_say_is_never_left_out_in_silence() {
     let verified = kept.vault.verify(crate::vault::verify::Depth::Structure, &Meter::default()).unwrap();
     assert!(verified.problems.iter().any(|one| one.what.contains("/lacking in snapshot")), "{verified:?}");
 }
+
+#[test]
+fn what_a_budget_keeps_back_is_a_pause_and_no_damage() {
+    use crate::vault::content::{Content, kind_of};
+    use crate::vault::store::memory::Call;
+    use crate::vault::verify::Depth;
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("one"), [1; 3000]).unwrap();
+    let snapshot = kept.save(&source);
+    let node = kept.node(&snapshot, &source);
+    let vault = kept.vault.read().unwrap();
+    let file = vault.tree(node.subtree.unwrap()).unwrap().nodes.remove(0);
+    let spent = |kind: Object| {
+        kept.heap.faults(move |call| match call {
+            Call::Read(of, _) if of == kind => Some(Error::new(Kind::Paused, "the budget is spent")),
+            _ => None,
+        });
+    };
+
+    spent(Object::Pack);
+    let restored = kept.restore(&node, &kept.temp.path().join("back"), false).unwrap();
+    assert!(restored.paused && !restored.broken && restored.failures.errors == 1, "{restored:?}");
+    let mut stream = Content::new(&vault, &file).unwrap();
+    assert_eq!(kind_of(&std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err()), Kind::Paused);
+    let tar = crate::vault::archive::tar(&vault, &node, &mut Vec::new()).unwrap_err();
+    assert_eq!(kind_of(&tar), Kind::Paused, "{tar}");
+    for (kind, depth) in [
+        (Object::Pack, Depth::Structure),
+        (Object::Pack, Depth::Data(100.0)),
+        (Object::Index, Depth::Structure),
+        (Object::Snapshot, Depth::Structure),
+        (Object::Key, Depth::Structure),
+    ] {
+        spent(kind);
+        let verified = kept.vault.verify(depth, &Meter::default()).unwrap();
+        assert!(verified.paused.is_some() && verified.problems.is_empty(), "{kind:?} {verified:?}");
+    }
+
+    // What is lost besides is told as such.
+    kept.heap.faults(|_| None);
+    for found in kept.heap.list(Object::Pack).unwrap() {
+        kept.heap.remove(Object::Pack, &[found.id]).unwrap();
+    }
+    let restored = kept.restore(&node, &kept.temp.path().join("none"), false).unwrap();
+    assert!(restored.broken && !restored.paused, "{restored:?}");
+}

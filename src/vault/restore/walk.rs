@@ -13,11 +13,13 @@ use super::links::{Follower, Leaders};
 use super::work::{Piece, Task};
 use super::{Act, Counts, Line, Order};
 use crate::entry::{Entry, FileTime, Kind, Name, RelPath, show};
+use crate::error::Error;
 use crate::replica::{Attributes, Replica};
 use crate::run::Severity;
 use crate::vault::choice::Chosen;
 use crate::vault::indexed::Indexed;
 use crate::vault::node::{self, Missing};
+use crate::vault::tree::UNKNOWN;
 
 /// Folders inside each other; no path of Linux has more.
 const DEEPEST: usize = 4096;
@@ -125,12 +127,13 @@ impl<'a, 'w> Walker<'a, 'w> {
     fn nodes(&self, node: &Node, path: &RelPath) -> Option<Vec<Node>> {
         let tree = match node.subtree {
             Some(id) => self.vault.tree(id),
-            None => Err("the snapshot does not say what is in it".into()),
+            None => Err(Error::other(UNKNOWN)),
         };
         match tree {
             Ok(tree) => Some(tree.nodes),
             Err(why) => {
-                self.ground.fail(path, format!("nothing in this folder can be restored: {why}"));
+                let why = Error::new(why.kind(), format!("nothing in this folder can be restored: {why}"));
+                self.ground.fail_by(path, &why);
                 None
             }
         }

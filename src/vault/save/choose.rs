@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rustic_core::repofile::SnapshotFile;
 
 use crate::vault::adapter::ours;
+use crate::vault::snapshot::is_ahead;
 use crate::vault::store::Id;
 
 /// The tag of a snapshot that holds only a part of its sources.
@@ -55,7 +56,11 @@ impl Base {
 
 /// Chooses among all snapshots of a vault. The last whole one is of the same host: with the same paths, be it restic's;
 /// else with the same label, when a profile got other sources.
-pub(super) fn choose(all: &[Earlier], host: &str, label: &str, paths: &[PathBuf]) -> Base {
+///
+/// One whose time is yet to come is taken only where there is no other: it would be the last one for years, and all that
+/// changed since be read again in each run.
+pub(super) fn choose(all: &[Earlier], host: &str, label: &str, paths: &[PathBuf], now: Timestamp) -> Base {
+    let age = |snapshot: &Earlier| (!is_ahead(snapshot.time, now), snapshot.time);
     let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
     let same_paths = |snapshot: &Earlier| {
         snapshot.paths.len() == paths.len()
@@ -65,13 +70,13 @@ pub(super) fn choose(all: &[Earlier], host: &str, label: &str, paths: &[PathBuf]
     let newest = |wanted: &dyn Fn(&Earlier) -> bool| {
         here()
             .filter(|snapshot| !snapshot.checkpoint && wanted(snapshot))
-            .max_by_key(|snapshot| snapshot.time)
+            .max_by_key(|snapshot| age(snapshot))
     };
     let whole = newest(&same_paths).or_else(|| newest(&|snapshot| snapshot.label == label));
     let of_profile = || here().filter(|snapshot| snapshot.checkpoint && snapshot.label == label);
     let checkpoint = of_profile()
-        .filter(|checkpoint| whole.is_none_or(|whole| checkpoint.time > whole.time))
-        .max_by_key(|snapshot| snapshot.time);
+        .filter(|checkpoint| whole.is_none_or(|whole| age(checkpoint) > age(whole)))
+        .max_by_key(|snapshot| age(snapshot));
     Base {
         whole: whole.map(|snapshot| snapshot.id),
         checkpoint: checkpoint.map(|snapshot| snapshot.id),
@@ -105,12 +110,14 @@ mod tests {
             snapshot(7, "nas", "mail", &["/a", "/b"], true),
             snapshot(8, "other", "docs", &["/a", "/b"], true),
         ];
-        let choose = |all: &[Earlier], paths: &[&str]| {
+        let at = |all: &[Earlier], paths: &[&str], now: i64| {
             let paths: Vec<_> = paths.iter().map(PathBuf::from).collect();
-            let Base { whole, checkpoint, leftover } = choose(all, "nas", "docs", &paths);
+            let Base { whole, checkpoint, leftover } =
+                choose(all, "nas", "docs", &paths, Timestamp::from_second(now).unwrap());
             let n = |id: Id| id.0[0];
             (whole.map(n), checkpoint.map(n), leftover.into_iter().map(n).collect::<Vec<_>>())
         };
+        let choose = |all: &[Earlier], paths: &[&str]| at(all, paths, 10);
         assert_eq!(choose(&all, &["/a", "/b"]), (Some(2), Some(6), vec![5, 6]));
         assert_eq!(choose(&all, &["/a"]), (Some(3), Some(6), vec![5, 6]));
         assert_eq!(choose(&all, &["/new"]), (Some(3), Some(6), vec![5, 6]));
@@ -118,5 +125,14 @@ mod tests {
         assert_eq!(choose(&all[4..], &["/a"]), (None, Some(6), vec![5, 6]));
         let done = [&all[..], &[snapshot(9, "nas", "docs", &["/a"], false)]].concat();
         assert_eq!(choose(&done, &["/a"]), (Some(9), None, vec![5, 6]), "an old checkpoint is a parent");
+        // They lie more than an hour ahead of this clock: the others count first, and these only where they are alone.
+        let late = |n: u8, checkpoint| Earlier {
+            time: Timestamp::from_second(9_000).unwrap(),
+            ..snapshot(n, "nas", "docs", &["/a"], checkpoint)
+        };
+        let wrong = [&all[..], &[late(10, false), late(11, true)]].concat();
+        assert_eq!(at(&wrong, &["/a"], 10), (Some(3), Some(6), vec![5, 6, 11]));
+        assert_eq!(at(&wrong, &["/a"], 9_000), (Some(10), None, vec![5, 6, 11]));
+        assert_eq!(at(&[late(10, false)], &["/a"], 10), (Some(10), None, vec![]));
     }
 }

@@ -26,7 +26,7 @@ use self::said::plain;
 use self::slice::{Made, Slice};
 use self::unchanged::unchanged;
 use super::adapter::theirs;
-use super::snapshot::{Lost, Readable};
+use super::snapshot::{Lost, Readable, Scope, ahead};
 use super::source::{Estimate, Roots, Tally, estimate};
 use super::store::Id;
 use super::warnings::Listening;
@@ -156,7 +156,9 @@ impl Vault {
         self.mark(request.profile);
         let Readable { all: snapshots, lost } = self.readable_snapshots()?;
         let earlier: Vec<_> = snapshots.iter().map(Earlier::from).collect();
-        let mut base = choose(&earlier, request.host, request.profile, &roots.paths());
+        let mut base = choose(&earlier, request.host, request.profile, &roots.paths(), request.now);
+        let scope = Scope { label: Some(request.profile.into()), host: Some(request.host.into()) };
+        notes.extend(ahead(snapshots.iter().filter(|snapshot| scope.has(snapshot)), request.now));
         request.listener.event(&Event::Phase(Phase::Comparing));
         let mut repository = self.indexed()?;
         lock.confirm()?;
@@ -334,7 +336,7 @@ impl Saved {
         self.notes = notes;
         for lost in lost {
             let cause = format!("in the vault {lost}");
-            let hint = Some("what to do is said by: postkeep verify".into());
+            let hint = Some("what to do is said by: postkeep verify PROFILE".into());
             self.failures.add(Failure {
                 severity: Severity::Warning,
                 path: String::new(),

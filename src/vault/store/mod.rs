@@ -273,7 +273,7 @@ fn within(place: &str, kind: Kind, id: &Id, range: &Range<u64>, size: u64) -> Re
         range.start,
         range.end
     ))
-    .hint("it is damaged: run `postkeep verify`"))
+    .hint("it is damaged; what that costs is told by: postkeep verify PROFILE"))
 }
 
 /// Checks that an object may be read as a whole.

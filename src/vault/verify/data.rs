@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{BENT, Bad, Problems, short};
-use crate::error::Result;
+use super::{BENT, Bad, Problems, short, unless_paused};
+use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::progress::Meter;
 use crate::vault::Vault;
@@ -20,14 +20,22 @@ const THREADS: usize = 4;
 /// The largest pack that is read as a whole, in bytes; restic's have at most 128 MiB.
 const LARGEST: u64 = 1 << 30;
 
-/// Reads a share of the packs. Returns how many, and their bytes.
+/// What was read.
+pub(super) struct Read {
+    pub packs: u64,
+    pub bytes: u64,
+    /// The provider's budget that stopped it.
+    pub paused: Option<Error>,
+}
+
+/// Reads a share of the packs.
 pub(super) fn read(
     vault: &Vault,
     known: &mut Known,
     percent: f64,
     problems: &Problems,
     meter: &Meter,
-) -> Result<(u64, u64)> {
+) -> Result<Read> {
     let packs: Vec<_> = known
         .packs
         .iter()
@@ -37,16 +45,21 @@ pub(super) fn read(
     let packs = chosen(packs, percent, crate::vault::crypt::random()?);
     meter.planned(packs.len() as u64, packs.iter().map(|(_, size, _)| size).sum());
     let bad = Mutex::new(Bad::default());
-    let (next, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let paused = Mutex::new(None);
+    let (next, count, bytes) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 let mut opener = vault.opener();
                 while let Some((id, size, blobs)) = packs.get(next.fetch_add(1, Relaxed)) {
-                    if meter.is_cancelled() {
+                    if meter.is_cancelled() || lock(&paused).is_some() {
                         return;
                     }
-                    pack(vault, &mut opener, (id, *size, blobs), problems, &bad);
+                    if let Err(error) = pack(vault, &mut opener, (id, *size, blobs), problems, &bad) {
+                        lock(&paused).get_or_insert(error);
+                        return;
+                    }
+                    count.fetch_add(1, Relaxed);
                     bytes.fetch_add(*size, Relaxed);
                     meter.bytes(*size);
                     meter.file();
@@ -57,7 +70,8 @@ pub(super) fn read(
     let bad = bad.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     known.bad.packs.extend(bad.packs);
     known.bad.blobs.extend(bad.blobs);
-    Ok(((next.into_inner().min(packs.len())) as u64, bytes.into_inner()))
+    let paused = paused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Read { packs: count.into_inner(), bytes: bytes.into_inner(), paused })
 }
 
 /// A share of the packs by their bytes, at least one: those that come first in an order that `chance` makes.
@@ -78,23 +92,28 @@ fn chosen<T>(mut packs: Vec<(Id, u64, T)>, percent: f64, chance: [u8; 32]) -> Ve
     packs
 }
 
+/// Reads one. Fails when a provider gives no more.
 fn pack(
     vault: &Vault,
     opener: &mut Opener,
     (id, size, blobs): (&Id, u64, &Vec<Location>),
     problems: &Problems,
     bad: &Mutex<Bad>,
-) {
+) -> Result<()> {
     let lose = |why: String| {
         lock(bad).packs.insert(*id);
         problems.damage(format!("pack {} cannot be read: {why}", short(id)), BENT);
     };
     if size > LARGEST {
-        return lose(format!("it has {size} bytes, more than any pack"));
+        lose(format!("it has {size} bytes, more than any pack"));
+        return Ok(());
     }
     let raw = match vault.store().read(Kind::Pack, id) {
         Ok(raw) => raw,
-        Err(error) => return lose(error.one_line()),
+        Err(error) => {
+            lose(unless_paused(error)?.one_line());
+            return Ok(());
+        }
     };
     let whole = <[u8; 32]>::from(Sha256::digest(&raw)) == id.0;
     let mut broken = Vec::new();
@@ -106,7 +125,7 @@ fn pack(
         }
     }
     if whole && broken.is_empty() {
-        return;
+        return Ok(());
     }
     let mut bad = lock(bad);
     bad.blobs.extend(broken.iter().map(|(id, _)| *id));
@@ -127,6 +146,7 @@ fn pack(
         ),
     };
     problems.damage(what, BENT);
+    Ok(())
 }
 
 #[cfg(test)]

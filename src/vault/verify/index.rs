@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rustic_core::repofile::IndexFile;
 
-use super::{Bad, LOST, Problems, Weight, short};
-use crate::error::Result;
+use super::{Bad, LOST, Problems, Weight, short, unless_paused};
+use crate::error::{Error, Result};
 use crate::figures::{of, size};
 use crate::vault::Vault;
 use crate::vault::adapter::ours;
@@ -41,11 +41,13 @@ impl Known {
         };
         for found in vault.store().list(Kind::Index)? {
             let parsed = vault.object(Kind::Index, &found).and_then(|json| {
-                serde_json::from_slice::<IndexFile>(&json).map_err(|error| format!("it is none: {error}"))
+                serde_json::from_slice::<IndexFile>(&json)
+                    .map_err(|error| Error::other(format!("it is none: {error}")))
             });
             match parsed {
                 Ok(index) => known.add(index),
-                Err(why) => {
+                Err(error) => {
+                    let why = unless_paused(error)?.one_line();
                     known.partial = true;
                     let what = format!(
                         "a part of the index ({}) is lost: {why}; what only it knows is missing below",

@@ -18,7 +18,7 @@ use super::blob::Opener;
 use super::snapshot::{Lost, Readable};
 use super::store::{Found, Id, Kind};
 use super::{Access, Vault};
-use crate::error::{Kind as ErrorKind, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::mutex::lock;
 use crate::progress::Meter;
 
@@ -75,8 +75,15 @@ pub struct Verified {
     pub problems: Vec<Problem>,
     /// All problems that are damage.
     pub damaged: u64,
+    /// The provider's budget that stopped it.
+    pub paused: Option<Error>,
     /// Whether it was asked to stop.
     pub cancelled: bool,
+}
+
+/// Fails with an error that says nothing of the vault, only that its provider gives no more today.
+fn unless_paused(error: Error) -> Result<Error> {
+    if error.kind() == ErrorKind::Paused { Err(error) } else { Ok(error) }
 }
 
 /// Problems as they are found.
@@ -139,17 +146,11 @@ impl Vault {
             locked => Some(locked?),
         };
         let mut verified = Verified::default();
-        self.check_keys(&problems)?;
-        let mut known = Known::read(self, &problems)?;
-        verified.packs = known.present.len() as u64;
-        verified.bytes = known.present.values().sum();
-        known.compare(&problems);
-        if let Depth::Data(percent) = depth {
-            (verified.read, verified.read_bytes) = data::read(self, &mut known, percent, &problems, meter)?;
+        match self.look(depth, &problems, meter, &mut verified) {
+            // What a provider does not give today is not lost.
+            Err(error) if error.kind() == ErrorKind::Paused => verified.paused = Some(error),
+            looked => looked?,
         }
-        let snapshots = self.sound_snapshots(&problems)?;
-        verified.snapshots = snapshots.len() as u64;
-        (verified.trees, verified.files) = reach::walk(self, &known, &snapshots, &problems, meter);
         let (mut list, damaged) = problems.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         list.sort_by_key(|problem| std::cmp::Reverse(problem.weight));
         (verified.problems, verified.damaged) = (list, damaged);
@@ -157,10 +158,29 @@ impl Vault {
         Ok(verified)
     }
 
+    fn look(&self, depth: Depth, problems: &Problems, meter: &Meter, verified: &mut Verified) -> Result<()> {
+        self.check_keys(problems)?;
+        let mut known = Known::read(self, problems)?;
+        verified.packs = known.present.len() as u64;
+        verified.bytes = known.present.values().sum();
+        known.compare(problems);
+        if let Depth::Data(percent) = depth {
+            let read = data::read(self, &mut known, percent, problems, meter)?;
+            (verified.read, verified.read_bytes) = (read.packs, read.bytes);
+            read.paused.map_or(Ok(()), Err)?;
+        }
+        let snapshots = self.sound_snapshots(problems)?;
+        verified.snapshots = snapshots.len() as u64;
+        let (seen, walked) = reach::walk(self, &known, &snapshots, problems, meter);
+        (verified.trees, verified.files) = seen;
+        walked
+    }
+
     /// Whether each password still opens the vault: this machine needs none as long as it has its sealed key.
     fn check_keys(&self, problems: &Problems) -> Result<()> {
         for found in self.store().list(Kind::Key)? {
             let Err(error) = self.sound_key(&found.id) else { continue };
+            let error = unless_paused(error)?;
             let own = self.key_id() == Some(&found.id);
             let whose = if own {
                 ": it is yours, and only this machine can still open the vault with it"
@@ -196,7 +216,10 @@ impl Vault {
         let mut readable = Readable::default();
         for Found { id, .. } in self.store().list(Kind::Snapshot)? {
             let lose = |why, damaged| Lost { id, why, damaged };
-            let read = self.store().read(Kind::Snapshot, &id).map_err(|error| lose(error.one_line(), false));
+            let read = match self.store().read(Kind::Snapshot, &id) {
+                Err(error) => Err(lose(unless_paused(error)?.one_line(), false)),
+                Ok(raw) => Ok(raw),
+            };
             let parsed = read.and_then(|raw| {
                 let json = self.opened(&id, &raw).map_err(|why| lose(why, true))?;
                 serde_json::from_slice::<SnapshotFile>(&json)
@@ -215,9 +238,9 @@ impl Vault {
     }
 
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
-    fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>, String> {
-        let raw = self.store().read(kind, &found.id).map_err(|error| error.one_line())?;
-        self.opened(&found.id, &raw)
+    fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>> {
+        let raw = self.store().read(kind, &found.id)?;
+        self.opened(&found.id, &raw).map_err(Error::other)
     }
 
     /// The same, of what was read.

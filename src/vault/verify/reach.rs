@@ -7,8 +7,9 @@ use rustic_core::repofile::{SnapshotFile, Tree};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{LOST, Problems};
+use super::{LOST, Problems, unless_paused};
 use crate::entry::RelPath;
+use crate::error::{Error, Result};
 use crate::figures::of;
 use crate::progress::Meter;
 use crate::vault::Vault;
@@ -20,14 +21,15 @@ use crate::vault::{node, snapshot};
 /// How many snapshots are named where several hold the same damage.
 const NAMED: usize = 3;
 
-/// Looks at every folder and file version once. Returns how many there are.
+/// Looks at every folder and file version once. Returns how many there are, and what stopped it: that the provider gives no
+/// more.
 pub(super) fn walk(
     vault: &Vault,
     known: &Known,
     snapshots: &[SnapshotFile],
     problems: &Problems,
     meter: &Meter,
-) -> (u64, u64) {
+) -> ((u64, u64), Result<()>) {
     let mut walk = Walk {
         trees: Trees { vault, known, opener: vault.opener(), packs: Packs::default() },
         seen: HashSet::new(),
@@ -36,9 +38,8 @@ pub(super) fn walk(
         order: Vec::new(),
     };
     // The newest first: damage is named by the snapshot that is missed most.
-    for (n, snapshot) in snapshots.iter().enumerate().rev() {
-        walk.from(n, snapshot, known, meter);
-    }
+    let mut newest = snapshots.iter().enumerate().rev();
+    let walked = newest.try_for_each(|(n, snapshot)| walk.from(n, snapshot, known, meter));
     for (path, why) in &walk.order {
         let held = walk.lost.get(&(path.clone(), why.clone())).map(Vec::as_slice).unwrap_or_default();
         let mut names: Vec<_> = held.iter().take(NAMED).map(|n| snapshot::short(&snapshots[*n])).collect();
@@ -47,7 +48,7 @@ pub(super) fn walk(
         }
         problems.damage(format!("/{path} in snapshot {} cannot be restored: {why}", names.join(", ")), LOST);
     }
-    (walk.seen.len() as u64, walk.files.len() as u64)
+    ((walk.seen.len() as u64, walk.files.len() as u64), walked)
 }
 
 struct Walk<'a> {
@@ -63,13 +64,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn from(&mut self, n: usize, snapshot: &SnapshotFile, known: &Known, meter: &Meter) {
+    fn from(&mut self, n: usize, snapshot: &SnapshotFile, known: &Known, meter: &Meter) -> Result<()> {
         // A tree is done when all below it is: until then it waits here with what was found below it.
         let mut waiting = vec![Step::Enter(RelPath::root(), snapshot.tree)];
         let mut broken = 0_usize;
         while let Some(step) = waiting.pop() {
             if meter.is_cancelled() {
-                return;
+                return Ok(());
             }
             let (path, id) = match step {
                 Step::Enter(path, id) => (path, id),
@@ -86,7 +87,8 @@ impl Walk<'_> {
             }
             let tree = match self.trees.get(id) {
                 Ok(tree) => tree,
-                Err(why) => {
+                Err(error) => {
+                    let why = unless_paused(error)?.one_line();
                     broken += 1;
                     self.lose(
                         path,
@@ -130,6 +132,7 @@ impl Walk<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     fn lose(&mut self, path: RelPath, why: String, snapshot: usize) {
@@ -163,29 +166,30 @@ struct Packs(Vec<(Id, bytes::Bytes)>);
 const HELD: usize = 8;
 
 impl Trees<'_> {
-    fn get(&mut self, id: TreeId) -> Result<Tree, String> {
+    fn get(&mut self, id: TreeId) -> Result<Tree> {
         let id = ours(&id);
-        self.known.has(&id.0)?;
+        self.known.has(&id.0).map_err(Error::other)?;
         let usable = |(pack, _): &&(Id, usize)| !self.known.bad.packs.contains(pack);
         let place = self.known.blobs.get(&id.0).and_then(|packs| packs.iter().find(usable)).copied();
         let at = place.and_then(|(pack, n)| Some((pack, self.known.packs.get(&pack)?.get(n)?)));
-        let Some((pack, at)) = at else { return Err("it is in no index".into()) };
+        let Some((pack, at)) = at else { return Err(Error::other("it is in no index")) };
         let raw = self.packs.get(self.vault, &pack)?;
         let end = usize::try_from(at.end()).unwrap_or(usize::MAX);
-        let part = raw.get(at.offset as usize..end).ok_or("its pack is cut off")?;
-        let json = self.opener.open(at, part).map_err(|damage| damage.to_string())?;
-        serde_json::from_slice(json).map_err(|error| format!("it is no list of entries: {error}"))
+        let part = raw.get(at.offset as usize..end).ok_or_else(|| Error::other("its pack is cut off"))?;
+        let json = self.opener.open(at, part).map_err(|damage| Error::other(damage.to_string()))?;
+        serde_json::from_slice(json)
+            .map_err(|error| Error::other(format!("it is no list of entries: {error}")))
     }
 }
 
 impl Packs {
-    fn get(&mut self, vault: &Vault, id: &Id) -> Result<bytes::Bytes, String> {
+    fn get(&mut self, vault: &Vault, id: &Id) -> Result<bytes::Bytes> {
         if let Some(at) = self.0.iter().position(|(held, _)| held == id) {
             let found = self.0.remove(at);
             self.0.push(found.clone());
             return Ok(found.1);
         }
-        let raw = vault.store().read(Kind::Pack, id).map_err(|error| error.one_line())?;
+        let raw = vault.store().read(Kind::Pack, id)?;
         if self.0.len() >= HELD {
             self.0.remove(0);
         }

@@ -85,6 +85,9 @@ impl Files {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on that disk"),
                 io::ErrorKind::NotFound => Some("is the disk mounted that holds the vault?"),
                 io::ErrorKind::ReadOnlyFilesystem => Some("mount it writable"),
+                io::ErrorKind::NotADirectory => {
+                    Some("something else has the name of the vault's folder there: move it away")
+                }
                 _ => None,
             };
             let error = Error::other(self.cannot("write", kind, id)).caused_by(cause);
@@ -177,8 +180,14 @@ impl Files {
                     let Some(name) = str::from_utf8(&name).ok().filter(|name| is_byte(name)) else {
                         continue;
                     };
-                    let Some(dir) = there(dir.enter(name))? else { continue };
-                    self.objects(&dir, |pack| {
+                    let sub = match there(dir.enter(name)) {
+                        Ok(Some(sub)) => sub,
+                        Ok(None) => continue,
+                        // A foreign file holds no packs. A link may lead to some, and is not passed over.
+                        Err(_) if dir.look(name)?.is_some() => continue,
+                        Err(error) => return Err(error),
+                    };
+                    self.objects(&sub, |pack| {
                         // A file in the wrong folder would not be found by its name.
                         found.extend(pack.id.to_string().starts_with(name).then_some(pack));
                     })?;
