@@ -1,7 +1,7 @@
 //! The sentences: how it ended, and what to do.
 
 use super::{Facts, clean, failures, numbers, when};
-use crate::run::{Counts, Outcome, Status, Trigger};
+use crate::run::{Counts, Outcome, Paused, Status, Trigger};
 
 /// How many steps are named.
 const STEPS: usize = 8;
@@ -115,7 +115,7 @@ fn failed(facts: &Facts<'_>) -> String {
 fn paused(facts: &Facts<'_>) -> String {
     let Some(paused) = &facts.run.outcome.paused else { return "it goes on later.".into() };
     let mut text = format!(
-        "{}; it goes on by itself on {}",
+        "{}; it can go on from {}",
         clean::line(paused.reason.trim_end_matches('.'), 300),
         when(paused.until, facts.origin.zone)
     );
@@ -223,6 +223,9 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
         };
         steps.push(Step { text: text.into(), command: Some(format!("postkeep run {profile}")) });
     }
+    if let (Status::Paused, Some(paused)) = (outcome.status, &outcome.paused) {
+        steps.push(go_on(facts, paused, &profile));
+    }
     for (hint, entries) in failures::hints(outcome) {
         let entries = numbers::of(entries, "entry", "entries");
         steps.push(Step { text: format!("{} ({entries})", clean::line(hint, 300)), command: None });
@@ -233,6 +236,23 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
         steps.push(Step { text: format!("and {more}: postkeep log {}", facts.run.id), command: None });
     }
     steps
+}
+
+/// Who lets a paused run go on. What a person started there need be no agent for.
+fn go_on(facts: &Facts<'_>, paused: &Paused, profile: &str) -> Step {
+    if facts.run.trigger != Trigger::Manual {
+        return Step {
+            text: "Nothing: what was sent stays, and the agent goes on from there.".into(),
+            command: None,
+        };
+    }
+    let when = when(paused.until, facts.origin.zone);
+    Step {
+        text: format!(
+            "Nothing, if the agent is at work: it goes on from there. Without an agent, from {when} on:"
+        ),
+        command: Some(format!("postkeep run {profile}")),
+    }
 }
 
 #[cfg(test)]
