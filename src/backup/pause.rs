@@ -41,7 +41,9 @@ impl Request<'_> {
                 let left = budget.map_or(0, |(used, limit)| limit.saturating_sub(used));
                 let left = match left {
                     0 => String::new(),
-                    left => format!(" but for {}, too little for the next message", size_decimal(left)),
+                    left => {
+                        format!("; {} are left, too little for the next message", size_decimal(left))
+                    }
                 };
                 format!("the budget of {} a day for {place} is used up{left}{held}", show_size(limit))
             }

@@ -332,8 +332,8 @@ fn backup_ok() -> Case {
 
 fn backup_paused() -> Case {
     let paused = Paused {
-        reason: "the budget of 500 MB a day for imap:gmail/Backups/laptop is used up but for 7.7 MB, too little for the next \
-                 message; 2.9 GiB of 14.2 GiB are in a snapshot so far".into(),
+        reason: "the budget of 500 MB a day for imap:gmail/Backups/laptop is used up; 7.7 MB are left, too little for the \
+                 next message; 2.9 GiB of 14.2 GiB are in a snapshot so far".into(),
         until: "2026-11-23T13:00:00Z".parse().unwrap(),
         done: Some("2026-12-12T13:00:00Z".parse().unwrap()),
     };

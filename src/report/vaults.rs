@@ -32,7 +32,8 @@ fn of_vault(at: usize, kept: &Kept) -> Vec<(&'static str, String)> {
         rows.extend(kept.tree.as_deref().map(|tree| ("Its tree", short(tree))));
         rows.push(("Grown by", grown(kept)));
     } else if kept.error.is_none() {
-        rows.push(("Sent by this run", numbers::size(kept.stored)));
+        let size = kept.budget.map_or(numbers::size as fn(u64) -> String, |(_, limit)| units(limit));
+        rows.push(("Sent by this run", size(kept.stored)));
     }
     if kept.forgotten > 0 {
         rows.push(("Forgotten", numbers::of(kept.forgotten, "old snapshot", "old snapshots")));
@@ -56,10 +57,14 @@ fn grown(kept: &Kept) -> String {
     }
 }
 
-/// What is used of a day's budget, and what is left, in the units that the limit was written in.
+/// Writes sizes in the units that a limit was written in.
+fn units(limit: u64) -> fn(u64) -> String {
+    if show_size(limit).ends_with("iB") { numbers::size } else { numbers::size_decimal }
+}
+
+/// What is used of a day's budget, and what is left.
 fn budgeted((used, limit): (u64, u64)) -> String {
-    let said = show_size(limit);
-    let size = if said.ends_with("iB") { numbers::size } else { numbers::size_decimal };
+    let (said, size) = (show_size(limit), units(limit));
     let left = match limit.saturating_sub(used) {
         0 => "nothing left".to_owned(),
         left => format!("{} left", size(left)),

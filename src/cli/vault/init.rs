@@ -97,7 +97,7 @@ fn next(chosen: &Chosen, words: &str) -> String {
     )];
     if let Some((name, _)) = &chosen.profile {
         let limited = chosen.mailbox().is_some_and(|imap| imap.limits.upload_per_day.is_some());
-        let days = if limited { ", and in how many days" } else { "" };
+        let days = if limited { ",\nand how many days that takes" } else { "" };
         steps.push((format!("plan {name}"), format!("says how much there is to save{days}")));
         steps.push((format!("run {name}"), "does it, and reports".to_owned()));
     }
