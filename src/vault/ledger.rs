@@ -123,14 +123,23 @@ impl Ledger {
             return Ok(());
         }
         let most = (limit - limit / SHARE).min(limit.saturating_sub(bytes));
+        // What is on its way, and what could not be written down, counts from now on.
+        let known = book.day.iter().fold(0_u64, |sum, quarter| sum.saturating_add(way.of(quarter)));
+        let under_way = book.taken(way, now).saturating_sub(known);
         let quarters = book.day.iter().map(|quarter| (quarter.began, way.of(quarter)));
-        let until = falls_to(most, quarters);
+        let until = falls_to(most, quarters.chain([(began(now), under_way)]));
         let cause = match way {
             Way::Up => Cause::Sending(limit),
             Way::Down => Cause::Fetching(limit),
         };
         Err(book.paused(until, cause))
     }
+}
+
+/// When the quarter of an hour began that it is now.
+fn began(now: Timestamp) -> Timestamp {
+    let quarter = SignedDuration::from_mins(15).as_secs();
+    Timestamp::from_second(now.as_second().div_euclid(quarter) * quarter).unwrap_or(now)
 }
 
 impl Way {
@@ -281,7 +290,9 @@ mod tests {
         let limits = Limits { upload_per_day: Some(1_000), ..Limits::default() };
         let ledger = Ledger::open(&temp.path().join("state"), "gmail", limits, clock as _).unwrap();
         assert_eq!(ledger.may_send(600), Ok(()));
-        assert!(ledger.may_send(600).is_err());
+        // What is still on its way holds a day, too: nobody need look sooner.
+        let until = ledger.may_send(600).unwrap_err().until;
+        assert_eq!(until, Some(Timestamp::UNIX_EPOCH + SignedDuration::from_mins(24 * 60 + 15)));
         ledger.used(Traffic { up: 500, down: 0 });
         assert!(ledger.may_send(600).is_err());
         ledger.used(Traffic { up: 110, down: 0 });
