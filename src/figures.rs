@@ -22,17 +22,25 @@ pub fn of(n: u64, one: &str, many: &str) -> String {
 
 /// Bytes, readable: `1.4 GiB`; below 1,024 they are exact.
 pub fn size(bytes: u64) -> String {
-    if bytes < 1024 {
+    in_units(bytes, 1024, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+}
+
+/// Bytes as providers count them: `1.5 GB`; below 1,000 they are exact.
+pub fn size_decimal(bytes: u64) -> String {
+    in_units(bytes, 1000, ["kB", "MB", "GB", "TB", "PB", "EB"])
+}
+
+fn in_units(bytes: u64, step: u64, units: [&str; 6]) -> String {
+    if bytes < step {
         return of(bytes, "byte", "bytes");
     }
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let mut unit: u128 = 1024;
+    let mut unit = u128::from(step);
     for (at, name) in units.iter().enumerate() {
         let tenths = (u128::from(bytes) * 10 + unit / 2) / unit;
-        if tenths < 10_240 || at + 1 == units.len() {
+        if tenths < u128::from(step) * 10 || at + 1 == units.len() {
             return format!("{}.{} {name}", tenths / 10, tenths % 10);
         }
-        unit *= 1024;
+        unit *= u128::from(step);
     }
     unreachable!("the last unit returns")
 }
@@ -119,6 +127,16 @@ mod tests {
             (u64::MAX, "16.0 EiB (18,446,744,073,709,551,615 bytes)"),
         ] {
             assert_eq!(size_exact(bytes), shown);
+        }
+        for (bytes, shown) in [
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (18_454_321, "18.5 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size_decimal(bytes), shown);
         }
     }
 

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::backup;
 use crate::error::Result;
-use crate::mail::secret;
 use crate::profile::{Imap, SecretSource, VaultPlace};
 use crate::vault::Vault;
-use crate::vault::ledger::Ledger;
-use crate::vault::open::{Local, Opener};
+use crate::vault::ledger::{Ledger, Pause};
+use crate::vault::open::{Local, Opener, password};
 
 /// The vaults of one profile.
 pub(super) struct Vaults<'a> {
@@ -44,14 +41,14 @@ impl<'a> Vaults<'a> {
 
 impl backup::Vaults for Vaults<'_> {
     fn open(&self, place: &VaultPlace) -> Result<Vault> {
-        self.opener.open(place, secret::fetch(self.password)?.expose(), self.ledger(place))
+        self.opener.open(place, password(self.password)?.expose(), self.ledger(place))
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {
         self.ledger(place)?.sent()
     }
 
-    fn goes_on(&self, place: &VaultPlace) -> Option<Timestamp> {
-        self.ledger(place)?.pause()?.until
+    fn pause(&self, place: &VaultPlace) -> Option<Pause> {
+        self.ledger(place)?.pause()
     }
 }

@@ -23,6 +23,7 @@ use crate::journal::{Journal, LogLine};
 use crate::profile::{BackupJob, VaultPlace};
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::run::{Kept, Outcome};
+use crate::vault::ledger::Pause;
 use crate::vault::snapshot::{Scope, is_checkpoint};
 use crate::vault::{Estimate, Saved, Vault, forget};
 
@@ -41,8 +42,8 @@ pub trait Vaults {
     /// What was sent there in the last 24 hours and how much may be; None: as much as one likes.
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)>;
 
-    /// When what paused there goes on.
-    fn goes_on(&self, place: &VaultPlace) -> Option<Timestamp>;
+    /// What paused there, if somebody keeps an account of it.
+    fn pause(&self, place: &VaultPlace) -> Option<Pause>;
 }
 
 /// Everything that a backup needs to know.

@@ -100,7 +100,7 @@ impl Sum {
 
     /// Nothing was to be saved.
     pub fn stopped(&mut self, error: &Error) {
-        let hint = error.hints().first().cloned().unwrap_or_default();
+        let hint = error.hints().join("; ");
         let reason = error.one_line();
         self.outcome.stop = Some(Stop { reason, hint, token: None });
     }

@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Request;
 use crate::error::{Error, Kind};
-use crate::figures::size;
+use crate::figures::{size, size_decimal};
 use crate::profile::{VaultPlace, show_size};
 use crate::run::Paused;
 use crate::vault::Vault;
+use crate::vault::ledger::Cause;
 use crate::vault::snapshot::is_checkpoint;
 
 /// How long a mailbox rests of which nobody knows when it takes more.
@@ -26,19 +27,30 @@ pub(super) struct Left {
 impl Request<'_> {
     /// What is told of a pause.
     pub(super) fn pause(&self, place: &VaultPlace, error: &Error, left: Option<Left>) -> Paused {
+        let pause = self.vaults.pause(place);
+        let until = pause.and_then(|pause| pause.until);
+        let until = until.or_else(|| self.now.checked_add(REST).ok()).unwrap_or(self.now);
         let budget = self.vaults.budget(place);
-        let until =
-            self.vaults.goes_on(place).or_else(|| self.now.checked_add(REST).ok()).unwrap_or(self.now);
         let done = budget.zip(left).and_then(|((_, per_day), left)| done(left.bytes, per_day, until));
         let held = left.map_or_else(String::new, |left| {
             let held = left.of.saturating_sub(left.bytes);
-            format!("; {} of {} are secured there", size(held), size(left.of))
+            format!("; {} of {} are in a snapshot so far", size(held), size(left.of))
         });
-        let reason = match budget {
-            Some((_, per_day)) => {
-                format!("the budget of {} a day for {place} is used up{held}", show_size(per_day))
+        let reason = match pause.map(|pause| pause.cause) {
+            Some(Cause::Sending(limit)) => {
+                let left = budget.map_or(0, |(used, limit)| limit.saturating_sub(used));
+                let left = match left {
+                    0 => String::new(),
+                    left => {
+                        format!("; {} are left, too little for the next message", size_decimal(left))
+                    }
+                };
+                format!("the budget of {} a day for {place} is used up{left}{held}", show_size(limit))
             }
-            // A server that says so by itself.
+            Some(Cause::Fetching(limit)) => {
+                format!("the {} a day that may be fetched from {place} are used up{held}", show_size(limit))
+            }
+            Some(Cause::Server) => format!("the server of {place} takes no more for now{held}"),
             None => error.to_string(),
         };
         Paused { reason, until, done }

@@ -50,13 +50,17 @@ impl<R: BufRead, W: Write> Asker<R, W> {
         written.context(|| "cannot write to standard output".into())
     }
 
+    /// How often the same may be asked.
+    pub(super) fn tries(&self) -> usize {
+        if self.patient && !self.silent { TRIES } else { 1 }
+    }
+
     /// Asks until the answer will do. The end of the input is an Enter.
     pub(super) fn ask(&mut self, question: &Question) -> Result<String> {
         if let Some(given) = question.given {
             return (question.check)(given);
         }
-        let tries = if self.patient && !self.silent { TRIES } else { 1 };
-        for left in (0..tries).rev() {
+        for left in (0..self.tries()).rev() {
             match self.answer(question).and_then(|answer| (question.check)(&answer)) {
                 Err(error) if left > 0 && error.kind() == crate::error::Kind::Usage => {
                     let hints: String =

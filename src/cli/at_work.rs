@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::progress::{message, weigh, working};
+use super::progress::{is_planned, message, weigh, working};
 use crate::daemon::protocol::AtWork;
 use crate::figures::duration;
 use crate::progress::{Phase, Snapshot};
@@ -54,6 +54,9 @@ impl Pace {
         }
         if phase != Phase::Working {
             return format!("{name}: {}", message(phase, &counts));
+        }
+        if !is_planned(&counts) {
+            return format!("{name}: saving, {}", message(phase, &counts));
         }
         let all = weigh(counts.files_planned, counts.bytes_planned).max(1);
         let done = weigh(counts.files_done, counts.bytes_done).min(all);
@@ -121,6 +124,8 @@ mod tests {
             let work = AtWork { phase: phase.into(), stuck, ..work.clone() };
             assert_eq!(pace.line("docs", &work, None, at(60)), expected);
         }
+        let backup = AtWork { files_planned: 0, bytes_planned: 0, ..work.clone() };
+        assert_eq!(pace.line("docs", &backup, Some(60), at(60)), "docs: saving, 1,250 files, 1.0 GiB");
         let done = AtWork { files_done: 5_000, bytes_done: 4 << 30, ..work };
         assert!(!pace.line("docs", &done, None, at(60)).contains("left"));
     }

@@ -15,6 +15,7 @@ use super::{Context, budget, ls, out, usage};
 use crate::entry::RelPath;
 use crate::error::Result;
 use crate::figures::of;
+use crate::profile::check_pattern;
 use crate::vault::tree::{self, Step};
 use crate::vault::{node, snapshot};
 
@@ -116,6 +117,7 @@ fn found(args: &FindArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
 }
 
 fn compile(pattern: &str, ignore_case: bool) -> Result<Gitignore> {
+    check_pattern(pattern)?;
     let wrong = |cause| usage(format!("{} is no pattern", crate::profile::quote(pattern))).caused_by(cause);
     let mut builder = GitignoreBuilder::new("");
     builder.case_insensitive(ignore_case).map_err(wrong)?;

@@ -202,12 +202,11 @@ fn when_of(text: &str) -> Result<When> {
     if text.is_empty() {
         return Ok(When::ByHand);
     }
-    let words = |wrong: profile::Wrong| wrong.hint.into_iter().fold(usage(wrong.message), Error::hint);
     // A duration has no spaces and no sign of a cron line.
     if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(' ') {
-        return profile::read_duration(text).map(|_| When::Every(text.to_owned())).map_err(words);
+        return profile::read_duration(text).map(|_| When::Every(text.to_owned())).map_err(Error::from);
     }
-    profile::Cron::parse(text).map(|_| When::Schedule(text.to_owned())).map_err(words)
+    profile::Cron::parse(text).map(|_| When::Schedule(text.to_owned())).map_err(Error::from)
 }
 
 /// A path as it is to be written: one that is relative here would be relative to the configuration there.

@@ -36,13 +36,20 @@ fn ask(asker: &mut Asker<impl BufRead, impl Write>, flag: &'static str) -> Resul
             .hint("six random words make a good one, and can be written down")),
         _ => Ok(text.to_owned()),
     };
+    let any = |text: &str| Ok(text.to_owned());
     let question = |text, check| Question { text, default: None, flag, given: None, hidden: true, check };
-    let first = Zeroizing::new(asker.ask(&question("The vault's new password:", &long))?);
-    let same = |text: &str| match text == first.as_str() {
-        true => Ok(text.to_owned()),
-        false => Err(usage("that is not the same password")),
-    };
-    asker.ask(&question("The same again:", &same)).map(Zeroizing::new)
+    for left in (0..asker.tries()).rev() {
+        let first = Zeroizing::new(asker.ask(&question("The vault's new password:", &long))?);
+        let again = Zeroizing::new(asker.ask(&question("The same again:", &any))?);
+        if first == again {
+            return Ok(first);
+        }
+        // Which of the two has the slip, nobody knows: both are typed anew.
+        if left > 0 {
+            asker.say("These are two different passwords. Once more, both:\n")?;
+        }
+    }
+    Err(usage("the password was not typed twice the same"))
 }
 
 /// The password that a source has; where the source is a file that is not there yet, it is asked for and written.
@@ -101,6 +108,17 @@ mod tests {
             let shown = String::from_utf8(shown).unwrap();
             assert!(!shown.contains("horse") && !shown.contains("short"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_slip_in_the_first_of_two_can_be_mended() {
+        let typed = "correct hrose\ncorrect horse\ncorrect horse\ncorrect horse\n";
+        let mut shown = Vec::new();
+        let found = ask(&mut Asker::new(typed.as_bytes(), &mut shown, true, false), "--flag").unwrap();
+        assert_eq!(found.as_str(), "correct horse");
+        assert!(String::from_utf8(shown).unwrap().contains("two different passwords"));
+        let never = "correct horse\ncorrect horses\n".repeat(9);
+        assert!(ask(&mut Asker::new(never.as_bytes(), &mut Vec::new(), true, false), "--flag").is_err());
     }
 
     #[test]

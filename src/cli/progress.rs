@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Context, out};
-use crate::figures::{count, duration_ms, size};
+use crate::figures::{count, duration_ms, of, size};
 use crate::mutex::lock;
 use crate::progress::{Event, Listener, Phase, Snapshot};
 
@@ -110,7 +110,9 @@ fn show(bar: &ProgressBar, state: &State, now: &Snapshot) {
     // The last column stays free: a terminal may go to the next line when it is taken.
     let columns = size.map_or(0, |size| usize::from(size.ws_col));
     let columns = if columns == 0 { COLUMNS } else { columns } - 1;
-    let line = if state.phase == Phase::Working {
+    let line = if state.phase == Phase::Working && !is_planned(now) {
+        cut(&format!("{}: {}", cut(&state.profile, columns / 3), message(state.phase, now)), columns)
+    } else if state.phase == Phase::Working {
         let all = weigh(now.files_planned, now.bytes_planned).max(1);
         let done = weigh(now.files_done, now.bytes_done).min(all);
         bar.set_length(all);
@@ -125,6 +127,11 @@ fn show(bar: &ProgressBar, state: &State, now: &Snapshot) {
     };
     bar.set_message(line);
     bar.tick();
+}
+
+/// Whether somebody counted what there is to do. A backup learns it only as it goes.
+pub(super) fn is_planned(now: &Snapshot) -> bool {
+    now.files_planned > 0 || now.bytes_planned > 0
 }
 
 /// How much work there is in files and their bytes.
@@ -180,6 +187,9 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 pub(super) fn message(phase: Phase, now: &Snapshot) -> String {
     match phase {
         Phase::Comparing => format!("comparing, {} entries", count(now.entries)),
+        Phase::Working if !is_planned(now) => {
+            format!("{}, {}", of(now.files_done, "file", "files"), size(now.bytes_done))
+        }
         // Files are separated from bytes by a comma and a space, which no figure has in it.
         Phase::Working => format!(
             "{} of {} files, {} of {}",
@@ -210,6 +220,8 @@ mod tests {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
         assert_eq!(message(Phase::Comparing, &NOW), "comparing, 1,204 entries");
+        let unplanned = Snapshot { files_planned: 0, bytes_planned: 0, ..NOW };
+        assert_eq!(message(Phase::Working, &unplanned), "18,832 files, 610.4 MiB");
         for (columns, share, left, expected) in [
             (40, 0.5, 1_400, "docs:  50 %, 2 s left"),
             (

@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::figures::count;
 use crate::profile::{Problem, Profile, Severity};
 use crate::progress::Meter;
-use crate::run::{Run, Trigger};
+use crate::run::{Run, Status, Trigger};
 
 /// Run profiles now, one after the other, and deliver their reports
 ///
@@ -222,6 +222,14 @@ impl Session<'_> {
                 out::say(&format!("  to see the plan: postkeep plan {}", profile.name));
                 out::say(&format!("  to approve it:   postkeep run {} --approve {token}", profile.name));
             }
+        }
+        if let (Status::Paused, Some(paused)) = (status, &outcome.paused) {
+            let until = table::when(paused.until);
+            out::say(&format!("  {}", paused.reason));
+            out::say(&format!(
+                "  hint: from {until} on the agent goes on from there; without an agent: postkeep run {}",
+                profile.name
+            ));
         }
         for failure in outcome.failures.iter().take(5) {
             out::say(&format!("  {}: {}", table::path(&failure.path), failure.cause));

@@ -9,12 +9,11 @@ use clap::Args;
 use super::{Context, config, usage};
 use crate::agent;
 use crate::error::{Error, Kind, Result};
-use crate::mail::secret;
 use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
 use crate::vault::ledger::Ledger;
 pub(super) use crate::vault::names::host;
-use crate::vault::open::{Local, Opener};
+use crate::vault::open::{Local, Opener, password};
 use crate::vault::snapshot::Scope;
 use crate::vault::store::Store;
 
@@ -140,12 +139,8 @@ impl Which {
 fn parse(text: &str) -> Result<VaultPlace> {
     let env = agent::environment()?;
     let base = env.cwd.clone();
-    let wrong = |wrong: crate::profile::Wrong| {
-        let error = usage(wrong.message.clone());
-        wrong.hint.iter().fold(error, |error, hint| error.hint(hint.clone()))
-    };
     // A relative path begins where the user is.
-    VaultPlace::parse(text, &base, &env).map_err(wrong)
+    Ok(VaultPlace::parse(text, &base, &env)?)
 }
 
 impl Chosen {
@@ -154,7 +149,8 @@ impl Chosen {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self) -> Result<Vault> {
-        self.open_with(secret::fetch(&self.password)?.expose())
+        let password = password(&self.password).map_err(|error| error.naming(&self.words()))?;
+        self.open_with(password.expose())
     }
 
     /// Opens it with a password that is known already.

@@ -53,6 +53,7 @@ pub use timing::{
     AgentRules, CatchUp, FULL_LOOK, Group, Hooks, OnlyIf, OverdueAfter, Ping, Retry, Rhythm, SETTLE, Timing,
 };
 pub use units::{duration as read_duration, show_duration, show_size};
+pub use value::check_pattern;
 pub use vault::VaultPlace;
 pub use wrong::{Wrong, nearest, quote};
 

@@ -51,7 +51,9 @@ pub fn show_size(bytes: u64) -> String {
     let units = ["TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "kB"];
     let kilo = 1_000_u64;
     let sizes = [1 << 40, 1 << 30, 1 << 20, 1 << 10, kilo.pow(4), kilo.pow(3), kilo.pow(2), kilo];
-    match units.iter().zip(sizes).find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size)) {
+    // The fewest digits: 512 MB are 500,000 KiB, too.
+    let exact = units.iter().zip(sizes).filter(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
+    match exact.min_by_key(|(_, size)| bytes / size) {
         Some((unit, size)) => format!("{} {unit}", bytes / size),
         None => format!("{bytes} B"),
     }
@@ -127,7 +129,7 @@ mod tests {
         }
         assert!(size(&"9".repeat(1000)).unwrap_err().message.contains("larger than any file"));
         for (bytes, shown) in
-            [(0, "0 B"), (1500, "1500 B"), (1 << 20, "1 MiB"), (3 << 30, "3 GiB"), (500_000_000, "500 MB")]
+            [(0, "0 B"), (1500, "1500 B"), (1 << 20, "1 MiB"), (3 << 30, "3 GiB"), (512_000_000, "512 MB")]
         {
             assert_eq!(show_size(bytes), shown);
             assert_eq!(size(shown), Ok(bytes));

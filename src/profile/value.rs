@@ -333,7 +333,15 @@ fn delete_limit(text: &str) -> Result<MaxDelete, Wrong> {
 const MOST_PATTERN: usize = 4096;
 
 fn pattern(text: String) -> Result<String, Wrong> {
-    let wrong = |why: &str| Wrong::new(format!("the pattern {} {why}", quote(&text)));
+    check_pattern(&text).map(|()| text)
+}
+
+/// Refuses a pattern of `.gitignore`'s kind that would silently match nothing, wherever it was written.
+///
+/// # Errors
+/// It is empty, a comment, has several lines, is longer than any path, or leaves a bracket open.
+pub fn check_pattern(text: &str) -> Result<(), Wrong> {
+    let wrong = |why: &str| Wrong::new(format!("the pattern {} {why}", quote(text)));
     if text.trim().is_empty() {
         return Err(wrong("is empty, so it matches nothing"));
     }
@@ -349,8 +357,8 @@ fn pattern(text: String) -> Result<String, Wrong> {
     }
     // An open bracket would be taken for itself there, which nobody means.
     let mut builder = ignore::gitignore::GitignoreBuilder::new("");
-    match builder.allow_unclosed_class(false).add_line(None, &text) {
-        Ok(_) => Ok(text),
+    match builder.allow_unclosed_class(false).add_line(None, text) {
+        Ok(_) => Ok(()),
         Err(ignore::Error::Glob { err, .. }) => {
             Err(wrong(&format!("cannot be read: {}", crate::entry::show(err.as_bytes()))))
         }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::entry;
+use crate::error::{Error, Kind};
 
 /// What is wrong with one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,13 @@ impl Wrong {
             Some((message, hint)) => Self::new(message).hint(hint.replace('\n', ", ")),
             None => Self::new(text),
         }
+    }
+}
+
+/// A value that was wrong on the command line.
+impl From<Wrong> for Error {
+    fn from(wrong: Wrong) -> Self {
+        wrong.hint.into_iter().fold(Error::new(Kind::Usage, wrong.message), Error::hint)
     }
 }
 

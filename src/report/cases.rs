@@ -332,14 +332,24 @@ fn backup_ok() -> Case {
 
 fn backup_paused() -> Case {
     let paused = Paused {
-        reason: "the provider's budget of 500 MB a day is used up; 3.1 GB of 15.2 GB are in the vault".into(),
+        reason: "the budget of 500 MB a day for imap:gmail/Backups/laptop is used up; 7.7 MB are left, too little for the \
+                 next message; 2.9 GiB of 14.2 GiB are in a snapshot so far".into(),
         until: "2026-11-23T13:00:00Z".parse().unwrap(),
         done: Some("2026-12-12T13:00:00Z".parse().unwrap()),
     };
-    let checkpoint = Kept { forgotten: 0, parent: None, budget: Some((500_000_000, 500_000_000)), ..kept() };
+    // No snapshot of it is there yet, but for a checkpoint.
+    let so_far = Kept {
+        forgotten: 0,
+        snapshot: None,
+        tree: None,
+        parent: None,
+        room: None,
+        budget: Some((492_300_000, 500_000_000)),
+        ..kept()
+    };
     backup(
         "backup-paused",
-        Outcome { vaults: vec![checkpoint], paused: Some(paused), ..Outcome::new(Status::Paused) },
+        Outcome { vaults: vec![so_far], paused: Some(paused), ..Outcome::new(Status::Paused) },
     )
 }
 

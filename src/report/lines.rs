@@ -1,7 +1,5 @@
 //! Plain text in lines of 76 columns.
 
-use std::fmt::Write;
-
 use super::clean;
 
 /// How wide a line may be. Only what cannot be broken, a command, is longer.
@@ -55,11 +53,15 @@ pub(super) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Labels and values, in two columns.
+/// Labels and values, in two columns. A value that is too long goes on in the next line, below its beginning.
 pub(super) fn pairs(out: &mut String, pairs: &[(&'static str, String)]) {
     let labels = pairs.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in pairs {
-        let value = clean::path(value, WIDTH - labels - 4);
-        let _ = writeln!(out, "  {label:labels$}  {value}");
+        let first = format!("  {label:labels$}  ");
+        if width(value) <= WIDTH - first.len() {
+            line(out, &(first + value));
+        } else {
+            wrap_after(out, &first, &" ".repeat(first.len()), value);
+        }
     }
 }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::PastRun;
 pub(super) use crate::figures::{
-    ago, count, duration, duration_ms, earlier, exact, millis, of, size, size_exact, speed,
+    ago, count, duration, duration_ms, earlier, exact, millis, of, size, size_decimal, size_exact, speed,
 };
 use crate::run::{Counts, Status};
 

@@ -1,7 +1,7 @@
 //! The sentences: how it ended, and what to do.
 
 use super::{Facts, clean, failures, numbers, when};
-use crate::run::{Counts, Outcome, Status, Trigger};
+use crate::run::{Counts, Outcome, Paused, Status, Trigger};
 
 /// How many steps are named.
 const STEPS: usize = 8;
@@ -114,17 +114,21 @@ fn failed(facts: &Facts<'_>) -> String {
 /// What stopped it, and when it is done: the two things that somebody who waits wants to know.
 fn paused(facts: &Facts<'_>) -> String {
     let Some(paused) = &facts.run.outcome.paused else { return "it goes on later.".into() };
-    let mut text = format!(
-        "{}; it goes on by itself on {}",
-        clean::line(paused.reason.trim_end_matches('.'), 300),
-        when(paused.until, facts.origin.zone)
-    );
+    let (reason, _) = because(paused);
+    let mut text =
+        format!("{}; it can go on from {}", clean::line(reason, 300), when(paused.until, facts.origin.zone));
     if let Some(done) = paused.done {
         let day = done.to_zoned(facts.origin.zone.clone()).strftime("%a %-d %b %Y").to_string();
         text.push_str(&format!(", and is done about {day}"));
     }
     text.push('.');
     text
+}
+
+/// What stopped it, and what else there is to say of that.
+fn because(paused: &Paused) -> (&str, Option<&str>) {
+    let reason = paused.reason.trim_end_matches('.');
+    reason.split_once("; ").map_or((reason, None), |(first, rest)| (first, Some(rest)))
 }
 
 fn stopped(facts: &Facts<'_>) -> String {
@@ -158,6 +162,10 @@ fn more(facts: &Facts<'_>) -> Vec<String> {
                     .push_str(&format!(" This was noticed on {}.", when(facts.run.ended, facts.origin.zone)));
             }
             more.push(whole);
+        }
+        Status::Paused => {
+            let rest = outcome.paused.as_ref().and_then(|paused| because(paused).1);
+            more.extend(rest.map(|rest| clean::line(rest, 300) + "."));
         }
         Status::Cancelled if outcome.counts.changed() => {
             more.push("What was done stays; no file is half written under its final name.".into());
@@ -223,6 +231,9 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
         };
         steps.push(Step { text: text.into(), command: Some(format!("postkeep run {profile}")) });
     }
+    if let (Status::Paused, Some(paused)) = (outcome.status, &outcome.paused) {
+        steps.push(go_on(facts, paused, &profile));
+    }
     for (hint, entries) in failures::hints(outcome) {
         let entries = numbers::of(entries, "entry", "entries");
         steps.push(Step { text: format!("{} ({entries})", clean::line(hint, 300)), command: None });
@@ -233,6 +244,23 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
         steps.push(Step { text: format!("and {more}: postkeep log {}", facts.run.id), command: None });
     }
     steps
+}
+
+/// Who lets a paused run go on. What a person started there need be no agent for.
+fn go_on(facts: &Facts<'_>, paused: &Paused, profile: &str) -> Step {
+    if facts.run.trigger != Trigger::Manual {
+        return Step {
+            text: "Nothing: what was sent stays, and the agent goes on from there.".into(),
+            command: None,
+        };
+    }
+    let when = when(paused.until, facts.origin.zone);
+    Step {
+        text: format!(
+            "Nothing, if the agent is at work: it goes on from there. Without an agent, from {when} on:"
+        ),
+        command: Some(format!("postkeep run {profile}")),
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl View {
             job: job(facts),
             steps: verdict::steps(facts),
             numbers: match has_numbers {
-                true => numbers::five(&outcome.counts, run.duration(), usual.as_ref()),
+                true => numbers(facts, usual.as_ref()),
                 false => Vec::new(),
             },
             compared: usual.as_ref().filter(|_| has_numbers).map(compared),
@@ -91,6 +91,18 @@ impl View {
             report_command: format!("postkeep report {}", run.id),
         }
     }
+}
+
+fn numbers(facts: &Facts<'_>, usual: Option<&numbers::Usual>) -> Vec<Number> {
+    let outcome = &facts.run.outcome;
+    let mut five = numbers::five(&outcome.counts, facts.run.duration(), usual);
+    // What a pause cut short was read; what of it is kept, the vaults' lines tell.
+    if outcome.status == Status::Paused {
+        five.iter_mut()
+            .filter(|number| number.label == "Copied")
+            .for_each(|number| number.label = "Read so far");
+    }
+    five
 }
 
 fn tone(status: Status) -> &'static str {

@@ -4,6 +4,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::entry::RelPath;
 use crate::error::{Context, Error, Kind, Result};
+use crate::profile::check_pattern;
 
 /// What to take and what to leave out. Nothing said: everything.
 #[derive(Debug, Default)]
@@ -72,6 +73,7 @@ fn compile(patterns: &[String]) -> Result<Option<Gitignore>> {
     };
     let mut builder = GitignoreBuilder::new("");
     for pattern in patterns {
+        check_pattern(pattern)?;
         builder.add_line(None, pattern).map_err(|cause| wrong(pattern, cause))?;
     }
     builder.build().map(Some).context(|| "cannot use the patterns".into())
@@ -117,7 +119,8 @@ mod tests {
         for (include, exclude, path, expected) in cases {
             assert_eq!(chosen(include, exclude, path), expected, "{include:?} {exclude:?} {path}");
         }
-        let bad = Choice::new(&["[z-a]".to_owned()], &[]).unwrap_err();
-        assert_eq!(bad.kind(), Kind::Usage);
+        for bad in ["[z-a]", "[a", "", "#notes"] {
+            assert_eq!(Choice::new(&[bad.to_owned()], &[]).unwrap_err().kind(), Kind::Usage, "{bad}");
+        }
     }
 }

@@ -38,7 +38,27 @@ struct Book {
     unsaved: Traffic,
     /// What may go, and has not gone yet.
     promised: Traffic,
-    pause: Option<Spent>,
+    pause: Option<Pause>,
+}
+
+/// What stopped the traffic with a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// When it goes on, if that is known.
+    pub until: Option<Timestamp>,
+    /// Whose limit it was.
+    pub cause: Cause,
+}
+
+/// Whose limit stopped the traffic with a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// So many bytes a day may be sent.
+    Sending(u64),
+    /// So many bytes a day may be fetched.
+    Fetching(u64),
+    /// The server said by itself that it is too much.
+    Server,
 }
 
 /// Which way bytes go.
@@ -80,7 +100,7 @@ impl Ledger {
     }
 
     /// The pause that stopped something, if one did.
-    pub fn pause(&self) -> Option<Spent> {
+    pub fn pause(&self) -> Option<Pause> {
         lock(&self.book).pause
     }
 
@@ -103,10 +123,23 @@ impl Ledger {
             return Ok(());
         }
         let most = (limit - limit / SHARE).min(limit.saturating_sub(bytes));
+        // What is on its way, and what could not be written down, counts from now on.
+        let known = book.day.iter().fold(0_u64, |sum, quarter| sum.saturating_add(way.of(quarter)));
+        let under_way = book.taken(way, now).saturating_sub(known);
         let quarters = book.day.iter().map(|quarter| (quarter.began, way.of(quarter)));
-        let until = falls_to(most, quarters);
-        Err(book.paused(until))
+        let until = falls_to(most, quarters.chain([(began(now), under_way)]));
+        let cause = match way {
+            Way::Up => Cause::Sending(limit),
+            Way::Down => Cause::Fetching(limit),
+        };
+        Err(book.paused(until, cause))
     }
+}
+
+/// When the quarter of an hour began that it is now.
+fn began(now: Timestamp) -> Timestamp {
+    let quarter = SignedDuration::from_mins(15).as_secs();
+    Timestamp::from_second(now.as_second().div_euclid(quarter) * quarter).unwrap_or(now)
 }
 
 impl Way {
@@ -159,10 +192,9 @@ impl Book {
         }
     }
 
-    fn paused(&mut self, until: Option<Timestamp>) -> Spent {
-        let spent = Spent { until };
-        self.pause = Some(spent);
-        spent
+    fn paused(&mut self, until: Option<Timestamp>, cause: Cause) -> Spent {
+        self.pause = Some(Pause { until, cause });
+        Spent { until }
     }
 }
 
@@ -193,7 +225,7 @@ impl Budget for Ledger {
 
     fn throttled(&self) -> Spent {
         let until = self.clock.now().checked_add(THROTTLED).ok();
-        lock(&self.book).paused(until)
+        lock(&self.book).paused(until, Cause::Server)
     }
 }
 
@@ -233,7 +265,9 @@ mod tests {
         let spent = first.may_send(101).unwrap_err();
         let until = spent.until.unwrap();
         assert_eq!(until, clock.now() + SignedDuration::from_mins(24 * 60 + 15));
-        assert_eq!(first.pause(), Some(spent));
+        assert_eq!(first.pause(), Some(Pause { until: spent.until, cause: Cause::Sending(1_000) }));
+        let spent = first.may_fetch(51).unwrap_err();
+        assert_eq!(first.pause(), Some(Pause { until: spent.until, cause: Cause::Fetching(50) }));
         // The other one learns of it when it is about to exceed its share.
         second.used(Traffic { up: 50, down: 0 });
         assert_eq!(second.may_send(1_000).unwrap_err().until, Some(until));
@@ -243,8 +277,10 @@ mod tests {
         assert!(open().may_send(1_000).is_err());
         clock.0.store(until.as_second() + 1, Ordering::Relaxed);
         assert_eq!(open().may_send(1_000), Ok(()));
-        let told = open().throttled();
+        let third = open();
+        let told = third.throttled();
         assert_eq!(told.until, Some(clock.now() + THROTTLED));
+        assert_eq!(third.pause(), Some(Pause { until: told.until, cause: Cause::Server }));
     }
 
     #[test]
@@ -254,7 +290,9 @@ mod tests {
         let limits = Limits { upload_per_day: Some(1_000), ..Limits::default() };
         let ledger = Ledger::open(&temp.path().join("state"), "gmail", limits, clock as _).unwrap();
         assert_eq!(ledger.may_send(600), Ok(()));
-        assert!(ledger.may_send(600).is_err());
+        // What is still on its way holds a day, too: nobody need look sooner.
+        let until = ledger.may_send(600).unwrap_err().until;
+        assert_eq!(until, Some(Timestamp::UNIX_EPOCH + SignedDuration::from_mins(24 * 60 + 15)));
         ledger.used(Traffic { up: 500, down: 0 });
         assert!(ledger.may_send(600).is_err());
         ledger.used(Traffic { up: 110, down: 0 });

@@ -186,8 +186,12 @@ fn no_key(place: &str) -> Error {
 }
 
 fn no_vault(place: &str) -> Error {
+    let look = match place.starts_with("imap:") {
+        true => "look whether the account and the folder's name are right",
+        false => "look whether the disk is mounted and the name is right",
+    };
     Error::new(crate::error::Kind::NoVault, format!("there is no vault in {place}"))
-        .hint("look whether the disk is mounted and the name is right")
+        .hint(look)
         .hint("to make a new one: postkeep vault init PROFILE")
 }
 
@@ -231,6 +235,15 @@ mod tests {
             error::Kind::WrongPassword,
             "a removed key opens the vault"
         );
+    }
+
+    #[test]
+    fn what_to_do_without_a_vault_fits_its_place() {
+        for (place, word) in
+            [("/srv/vault", "disk"), ("maildir:/srv/m", "disk"), ("imap:a@b/Vault", "account")]
+        {
+            assert!(no_vault(place).hints()[0].contains(word), "{place}");
+        }
     }
 
     #[test]

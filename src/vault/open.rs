@@ -10,7 +10,8 @@ use super::login::Guard;
 use super::store::{Store, folder, mailbox, maildir};
 use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
-use crate::profile::{Imap, VaultPlace};
+use crate::mail::secret::{self, Secret};
+use crate::profile::{Imap, SecretSource, VaultPlace};
 
 /// Where this machine keeps what makes vaults quick to open.
 #[derive(Debug, Clone)]
@@ -38,6 +39,19 @@ impl Local {
             state: state.to_owned(),
         }
     }
+}
+
+/// The password of a vault, from where it is kept.
+///
+/// # Errors
+/// It cannot be had. Where the file with it is not there yet, the hints say how it comes to be.
+pub fn password(source: &SecretSource) -> Result<Secret> {
+    secret::fetch(source).map_err(|error| match source {
+        SecretSource::File(path) if path.symlink_metadata().is_err() => error
+            .hint("for a new vault: postkeep vault init PROFILE asks for a password, and writes that file")
+            .hint("for one that is there: write its password into that file, for you alone to read"),
+        _ => error,
+    })
 }
 
 /// Opens vaults.
@@ -105,5 +119,22 @@ impl Opener<'_> {
             Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
                 .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_file_that_is_not_there_yet_says_how_it_comes_to_be() {
+        let temp = tempfile::tempdir().unwrap();
+        let gone = SecretSource::File(temp.path().join("gone"));
+        let hints = password(&gone).unwrap_err().hints().concat();
+        assert!(hints.contains("postkeep vault init PROFILE"), "{hints}");
+        // One that others can read is no new one.
+        std::fs::write(temp.path().join("open"), "x").unwrap();
+        let open = SecretSource::File(temp.path().join("open"));
+        assert!(!password(&open).unwrap_err().hints().concat().contains("init"));
     }
 }

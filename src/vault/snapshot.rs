@@ -182,6 +182,7 @@ pub fn choose<'a>(
         let meant = scope.of(all);
         return match meant.len().checked_sub(back + 1) {
             Some(at) => Ok(meant[at]),
+            None if meant.len() == 1 => unknown("there is only one snapshot".into()),
             None => unknown(format!("there are only {} snapshots", meant.len())),
         };
     }

@@ -32,6 +32,10 @@ fn the_first_message_of_a_mailbox_leads_back_to_the_files() {
     let first = lab.first_in("user26", "Backups/laptop");
     let target = backup.path("repository");
     let place = format!("imap://user26@127.0.0.1:{}/Backups/laptop", port(lab));
+    let (good, said) = recover(&first, &target, &(place.clone() + "-2"), PASSWORD);
+    assert!(!good && said.contains("The folders are:\n") && said.contains("\n  Backups/laptop\n"), "{said}");
+    let (good, said) = recover(&first, &target, &place, "guessed");
+    assert!(!good && said.contains("app password"), "{said}");
     let (good, said) = recover(&first, &target, &place, PASSWORD);
     assert!(good, "{said}");
     restic_agrees(&backup, &target);

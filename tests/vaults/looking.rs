@@ -87,6 +87,10 @@ fn files_are_found_in_all_snapshots() {
     let first: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(first["snapshots"].as_array().unwrap().len(), 1);
     vaulted.run(&["find"]).expect(2);
+    // What would silently fit nothing is a mistake, as it is in a profile.
+    for pattern in ["[a", "#notes", ""] {
+        vaulted.run(&["find", pattern]).expect(2);
+    }
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! What a run did, in one line.
 
 use crate::figures::{count, duration, of, size};
-use crate::run::Run;
+use crate::run::{Run, Status};
 
 /// What a run did, in one line.
 pub(super) fn summary(run: &Run) -> String {
     let counts = &run.outcome.counts;
     let looked = of(counts.files, "file", "files");
     let took = duration(run.duration());
+    if run.outcome.status == Status::Paused && counts.copied_bytes > 0 {
+        // How much of it is kept is another question: the vault's account answers it.
+        return format!("{} in {looked} read in {took}", size(counts.copied_bytes));
+    }
     if !counts.changed() {
         return format!("{looked} looked at in {took}");
     }

@@ -77,6 +77,10 @@ fn idle(standing: &Standing, all_paused: bool, now: Timestamp) -> Vec<String> {
     if let Some(pause) = view.and_then(|view| view.paused).filter(|_| !all_paused) {
         lines.push(format!("{name}: {} (postkeep resume {name})", paused(pause, now)));
     }
+    let pause = standing.last.as_ref().and_then(|row| row.outcome.as_ref()?.paused.as_ref());
+    if let Some(pause) = pause.filter(|pause| pause.until > now && !standing.at_work) {
+        lines.push(format!("{name}: its provider takes no more until {}", when::short(pause.until, now)));
+    }
     if let Some(unmet) = view.and_then(|view| view.skipped.as_ref()) {
         lines.push(format!("{name}: {}", skipped(unmet, now)));
     }

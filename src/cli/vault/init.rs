@@ -66,7 +66,7 @@ fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     let whence = match &chosen.password {
         SecretSource::File(path) if written => {
             let path = show(path.as_os_str().as_encoded_bytes());
-            format!("Its password was written to {path}, which only you can read.\n")
+            format!("Its password was written to\n{path}, which only you can read.\n")
         }
         _ => String::new(),
     };
@@ -77,21 +77,37 @@ fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    let plan = chosen.profile.as_ref().map_or_else(String::new, |(name, _)| {
-        let width = format!("vault sheet {words}").len();
-        let plan = format!("plan {name}");
-        format!("  postkeep {plan:<width$}    says how much there is to save, and how long that takes\n")
-    });
     out::print(&format!(
         "\
 A new vault is in {place}.
 {whence}
-WITHOUT ITS PASSWORD EVERYTHING IN IT IS LOST. Nobody can restore a file without it: not you, not us, not the
-provider. A copy of it must be where a fire, a thief or a broken disk does not take it along with this machine:
+WITHOUT ITS PASSWORD EVERYTHING IN IT IS LOST. Nobody can restore a file
+without it: not you, not us, not the provider. A copy of it must be where a
+fire, a thief or a broken disk does not take it along with this machine.
 
-  postkeep vault sheet {words}    prints a sheet for your papers; write the password on it by hand
-{plan}",
+{next}",
         place = chosen.place,
+        next = next(&chosen, &words),
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What comes next, command by command.
+fn next(chosen: &Chosen, words: &str) -> String {
+    let mut steps = vec![(
+        format!("vault sheet {words}"),
+        "prints a sheet for your papers; write the\npassword on it by hand".to_owned(),
+    )];
+    if let Some((name, _)) = &chosen.profile {
+        let limited = chosen.mailbox().is_some_and(|imap| imap.limits.upload_per_day.is_some());
+        let days = if limited { ",\nand how many days that takes" } else { "" };
+        steps.push((format!("plan {name}"), format!("says how much there is to save{days}")));
+        steps.push((format!("run {name}"), "does it, and reports".to_owned()));
+    }
+    let width = steps.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let indent = format!("\n{:1$}", "", "  postkeep ".len() + width + 4);
+    let lines = steps
+        .iter()
+        .map(|(command, what)| format!("  postkeep {command:<width$}    {}\n", what.replace('\n', &indent)));
+    lines.collect()
 }

@@ -99,14 +99,15 @@ fn sheet(facts: &Facts<'_>) -> String {
         line(&format!("Vault        {letters}  (vault id in the messages' subjects)"));
     }
     let id = facts.id.get(..16).unwrap_or(facts.id);
-    line(&format!("Repository   {id}  (restic's repository id; restic shows its beginning)"));
+    line(&format!("Repository   {id}  (restic shows its beginning)"));
     line(&format!("Place        {}", facts.place));
     if let Some(imap) = facts.mailbox {
         line(&format!("Server       {} ({})", imap.server(), protection(imap.tls)));
         line(&format!("User         {}", imap.login.user));
         if let Some(path) = &imap.ca_file {
             line(&format!("Certificate  {}  (ca-file)", show(path.as_os_str().as_encoded_bytes())));
-            line("             KEEP A COPY OF THAT FILE, TOO: without it no program trusts the server");
+            line("             KEEP A COPY OF THAT FILE, TOO: without it no program trusts the");
+            line("             server");
         }
     }
     for (n, source) in facts.sources.iter().enumerate() {
@@ -115,7 +116,7 @@ fn sheet(facts: &Facts<'_>) -> String {
     match facts.password {
         Some(password) => line(&format!("\nPassword of the vault\n\n    {password}")),
         None => line(
-            "\nPassword of the vault (write it here by hand; without it everything is lost)\n\n    ______________________________________________________________________",
+            "\nPassword of the vault (write it here by hand; without it everything is lost)\n\n    _____________________________________________________________________",
         ),
     }
     line("\n\nWITH POSTKEEP\n");
@@ -143,12 +144,13 @@ fn sheet(facts: &Facts<'_>) -> String {
         }
     }
     line("    Put the vault's password into a file that only you can read, then:\n");
-    let vault = format!("--vault {} --vault-password-file PASSWORD-FILE", quoted(&place.to_string()));
+    let vault = quoted(&place.to_string());
+    let vault = format!("\\\n        --vault {vault} \\\n        --vault-password-file PASSWORD-FILE");
     line(&format!("      postkeep snapshots {vault}"));
-    line(&format!("      postkeep restore latest --target NEW-FOLDER \\\n        {vault}"));
+    line(&format!("      postkeep restore latest --target NEW-FOLDER {vault}"));
     line("\n\nWITHOUT POSTKEEP\n");
     line(
-        "    The vault is a restic repository: any restic reads it (https://restic.net, and in every\n    distribution). It asks for the vault's password.\n",
+        "    The vault is a restic repository: any restic from 0.14 on reads it\n    (https://restic.net, and in every distribution). It asks for the vault's\n    password.\n",
     );
     match place {
         VaultPlace::Folder(path) => {
@@ -158,7 +160,7 @@ fn sheet(facts: &Facts<'_>) -> String {
         }
         VaultPlace::Maildir(_) | VaultPlace::Mailbox { .. } => {
             line(
-                "    Its objects are messages. The first message of the folder says how to turn them into a\n    folder that restic reads, and carries the short program that does it (Python, nothing else).\n    Look for its subject, which begins with [postkeep], in any mail program. Then:\n",
+                "    Its objects are messages. The first message of the folder says how to turn\n    them into a folder that restic reads, and carries the short program that\n    does it (Python, nothing else). Its subject ends in \"read me: how to get\n    the files back without postkeep\". Save its attachment, recover.py. Then:\n",
             );
             line(&format!("      {}", script(place, facts.mailbox)));
             line("      restic -r EXPORTED-FOLDER snapshots");
@@ -207,12 +209,12 @@ fn account(place: &VaultPlace) -> &str {
 fn access(imap: &Imap) -> String {
     let how = match (imap.login.proof, imap.host.as_str()) {
         (Proof::Password, "imap.gmail.com") => {
-            "Google: sign in with a browser, switch on 2-Step Verification, and make an app password:\n    https://myaccount.google.com/apppasswords".to_owned()
+            "Google: sign in with a browser, switch on 2-Step Verification, and make an\n    app password: https://myaccount.google.com/apppasswords".to_owned()
         }
         (Proof::Token, _) => {
-            "The provider wants a token (OAuth 2) instead of a password; a mail program can still read the\n    folder after signing in with a browser.".to_owned()
+            "The provider wants a token (OAuth 2) instead of a password; a mail program\n    can still read the folder after signing in with a browser.".to_owned()
         }
-        _ => "If the mailbox's password is gone: sign in at the provider with a browser and make a new one; with\n    a second factor it is called an app password.".to_owned(),
+        _ => "If the mailbox's password is gone: sign in at the provider with a browser\n    and make a new one; with a second factor it is called an app password.".to_owned(),
     };
     format!("    {how}\n")
 }
@@ -303,7 +305,7 @@ mod tests {
             for part in parts.into_iter().chain(["/home/ann", "____", "Repository   abababababababab"]) {
                 assert!(text.contains(part), "{part}: {text}");
             }
-            assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 79), "{text}");
             facts.password = Some("open sesame");
             let text = sheet(&facts);
             assert!(text.contains("open sesame") && !text.contains("____"), "{text}");

@@ -44,12 +44,20 @@ def literals(answer):
     around = lambda at: items[at] if at < len(items) and isinstance(items[at], bytes) else b""
     return [(item[0] + around(at + 1), item[1]) for at, item in enumerate(items) if isinstance(item, tuple)]
 
+def listed(item):
+    """The name in a line of the list of folders (RFC 3501, 7.2.2)."""
+    if isinstance(item, tuple):
+        return item[1].decode("utf-8", "replace")
+    name = re.match(rb'\([^)]*\) (?:"(?:\\.|[^"])*"|NIL) "?((?:\\.|[^"])*)"?$', item or b"")
+    return name and re.sub(rb"\\(.)", rb"\1", name[1]).decode("utf-8", "replace")
+
 def from_server(source):
     url = urllib.parse.urlparse(source)
     server = log_in(url)
     name = folder_name(urllib.parse.unquote(url.path[1:])).replace("\\", "\\\\").replace('"', '\\"')
     if server.select('"%s"' % name, readonly=True)[0] != "OK":
-        sys.exit("There is no such folder. The folders are:\n" + "\n".join(map(repr, server.list()[1])))
+        names = filter(None, map(listed, server.list()[1]))
+        sys.exit("\n  ".join(["There is no such folder. The folders are:", *names]))
     heads = literals(server.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID X-POSTKEEP-OBJECT)])"))
     whole = lambda uid: (literals(server.uid("FETCH", str(uid), "(BODY.PEEK[])")) or [(b"", b"")])[0][1]
     for uid, head in sorted((int(re.search(rb"UID (\d+)", around)[1]), head) for around, head in heads):
@@ -132,4 +140,9 @@ if os.path.lexists(sys.argv[1]):
 try:
     main(sys.argv[1], sys.argv[2:])
 except (OSError, imaplib.IMAP4.error) as error:
-    sys.exit("It broke off: %s" % error)
+    hint = ""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        hint = "\nIf the server's certificate is of an authority of your own: SSL_CERT_FILE=ca.pem python3 ..."
+    elif "AUTHENTICATIONFAILED" in str(error).upper():
+        hint = "\nIs the password right? Many providers want one made for programs, an app password."
+    sys.exit("It broke off: %s%s" % (error, hint))
