@@ -12,6 +12,7 @@ mod roots;
 pub mod secret;
 pub mod sendmail;
 pub mod smtp;
+mod socket;
 pub mod webhook;
 
 use crate::error::Error;
