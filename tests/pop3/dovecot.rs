@@ -10,6 +10,7 @@ use postkeep::mail::secret::{self, Secret};
 use postkeep::mail::{Fault, FaultKind};
 use postkeep::profile::{SecretSource, Tls};
 
+use crate::common::Sandbox;
 use crate::lab::{self, Lab, PASSWORD};
 
 fn secret(text: &str) -> Secret {
@@ -208,4 +209,42 @@ fn each_way_to_a_session_and_each_no_is_known() {
     };
     session.top(1, 1, &mut sink).unwrap();
     assert_eq!(top, b"Subject: x\r\n\r\na\r\n");
+}
+
+#[test]
+fn an_account_is_tested_by_pop3_too() {
+    let Some(lab) = lab::get() else { return };
+    let Some(maildrop) = lab.maildrop("user39", Tls::Starttls) else { return };
+    fill(lab, "user39", vec![b"Subject: x\r\n\r\n".to_vec()]);
+    let sandbox = Sandbox::new();
+    // Writes the secret.
+    lab.account("implicit", &sandbox.path("secret"));
+    let (secret, ca, port) = (sandbox.path("secret"), lab.ca_file(), maildrop.port);
+    let text = format!(
+        "[accounts.box]\nuser = \"user39\"\npassword-file = {secret:?}\n\
+         pop3 = {{ host = \"localhost\", port = {port}, tls = \"starttls\", ca-file = {ca:?} }}\n"
+    );
+    sandbox.write("config/postkeep.toml", &text);
+    let tested = sandbox.run(&["account", "test", "box"]).expect(0).stdout;
+    for part in [
+        "issued by postkeep's lab",
+        "login    user39 (PLAIN)",
+        "mailbox  1 message, ",
+        "offers   UIDL, TOP, PIPELINING",
+    ] {
+        assert!(tested.contains(part), "{part} in {tested}");
+    }
+    let full = sandbox.run(&["account", "test", "box", "--full"]).expect(0).stdout;
+    assert!(full.contains("kind     pop3, own server") && !full.contains("localhost"), "{full}");
+    assert!(!full.contains("user39"), "{full}");
+    let json = sandbox.run(&["account", "list", "--json"]).expect(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["accounts"][0]["kind"], "pop3");
+    assert_eq!(json["accounts"][0]["where"], format!("localhost:{port}"));
+
+    std::fs::write(sandbox.path("secret"), "wrong\n").unwrap();
+    let tested = sandbox.run(&["account", "test", "box", "--json"]).expect(1).stdout;
+    let json: serde_json::Value = serde_json::from_str(&tested).unwrap();
+    let last = json["pop3"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["step"], &last["ok"]), (&"login".into(), &false.into()), "{json}");
 }
