@@ -1,6 +1,11 @@
 //! From the connection to the login, and each way in which that ends early.
 
-use postkeep::mail::pop3::Dialer;
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use postkeep::mail::pop3::{Dialer, Patience, look};
 use postkeep::mail::{Fault, FaultKind};
 use postkeep::profile::{Proof, SecretSource, Tls};
 
@@ -149,10 +154,57 @@ fn nothing_is_believed_before_tls() {
         let fault = open(&script, Proof::Password, Tls::Starttls);
         let words = format!("{} {}", fault.error.one_line(), fault.error.hints().join(" "));
         assert!(words.contains(said), "{said}: {words}");
-        // One that goes on in the clear would hear the secret now.
-        drop(script);
+        // Nothing more is said in the clear.
+        script.end();
     }
     let script = Script::play("S: +OK ready");
     let fault = open(&script, Proof::Password, Tls::Implicit);
     assert!(fault.error.one_line().contains("no TLS with"), "{:?}", fault.error);
+}
+
+#[test]
+fn a_look_tells_how_far_it_came() {
+    for (text, tls, step) in [
+        ("S: -ERR go away", Tls::None, "greeting"),
+        ("cut", Tls::Implicit, "tls"),
+        (
+            "S: +OK\nC: CAPA\nS: -ERR\nC: USER ann\nS: +OK\nC: PASS secret\nS: -ERR [IN-USE] x",
+            Tls::None,
+            "login",
+        ),
+        (
+            "S: +OK\nC: CAPA\nS: -ERR\nC: USER ann\nS: +OK\nC: PASS secret\nS: +OK\nC: CAPA\nS: -ERR\nC: STAT\nS: +OK 1 9\nC: UIDL\nS: -ERR\nC: QUIT\nS: +OK",
+            Tls::None,
+            "mailbox",
+        ),
+    ] {
+        let script = Script::play(text);
+        let mut account = account(&script);
+        account.tls = tls;
+        let steps = look(&account, &secret(), patience());
+        let last = steps.last().unwrap();
+        assert!(last.name == step && last.result.is_err(), "{step}: {steps:?}");
+        drop(script);
+    }
+}
+
+#[test]
+fn a_handshake_that_drips_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A handshake of 16 KiB begins, of which a byte comes now and then.
+        let _ = stream.write_all(&[0x16, 3, 3, 0x40, 0]);
+        (0..400).any(|_| {
+            thread::sleep(Duration::from_millis(50));
+            stream.write_all(b"x").is_err()
+        })
+    });
+    let mut account = account(&Script::play("cut"));
+    (account.port, account.tls) = (port, Tls::Implicit);
+    let little = Patience { connect: Duration::from_millis(300), ..patience() };
+    let fault = Dialer::new(account, secret()).patience(little).open().unwrap_err();
+    assert!(fault.error.one_line().contains("takes too long over it"), "{:?}", fault.error);
+    assert!(server.join().unwrap(), "the client waits for ever");
 }

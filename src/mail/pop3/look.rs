@@ -1,9 +1,8 @@
 //! A look at a mailbox, for a person who sets it up.
 
 use super::offers::Expire;
-use super::{Failed, Patience, Session, open};
+use super::{Failed, Patience, Session, connect, log_in};
 use crate::figures::size;
-use crate::mail::FaultKind;
 use crate::mail::probe::Step;
 use crate::mail::secret::Secret;
 use crate::profile::{Pop3, Tls};
@@ -11,7 +10,20 @@ use crate::profile::{Pop3, Tls};
 /// Connects and logs in, looks at what is there and what the server offers, and tells each step. Nothing is fetched.
 pub fn look(account: &Pop3, secret: &Secret, patience: Patience) -> Vec<Step> {
     let mut steps = Vec::new();
-    match open(account, secret, patience, &mut steps) {
+    let greeted = match connect::connect(account, patience, &mut steps) {
+        Ok(greeted) => greeted,
+        Err(error) => {
+            let name = match steps.last().map(|step| step.name) {
+                None => "resolve",
+                Some("resolve") => "connect",
+                Some("connect") if account.tls != Tls::None => "tls",
+                _ => "greeting",
+            };
+            steps.push(Step { name, result: Err(error) });
+            return steps;
+        }
+    };
+    match log_in(account, secret, patience, greeted, &mut steps) {
         Ok(mut session) => {
             for (name, asked) in [("mailbox", contents as Asked), ("offers", abilities)] {
                 let result = asked(&mut session);
@@ -23,16 +35,7 @@ pub fn look(account: &Pop3, secret: &Secret, patience: Patience) -> Vec<Step> {
             }
             session.quit();
         }
-        Err(fault) => {
-            let name = match steps.last().map(|step| step.name) {
-                None => "resolve",
-                Some("resolve") => "connect",
-                Some("connect") if account.tls != Tls::None => "tls",
-                _ if fault.kind == FaultKind::Login => "login",
-                _ => "greeting",
-            };
-            steps.push(Step { name, result: Err(fault.error) });
-        }
+        Err(fault) => steps.push(Step { name: "login", result: Err(fault.error) }),
     }
     steps
 }

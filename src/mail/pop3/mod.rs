@@ -31,6 +31,7 @@ pub use self::offers::{Expire, Offers};
 pub use self::session::{Session, Stat};
 pub use super::socket::{Cutter, Meter, Patience, Traffic};
 
+use self::wire::Wire;
 use super::probe::Step;
 use super::secret::Secret;
 use super::{Fault, fresh};
@@ -77,18 +78,22 @@ impl Dialer {
     /// # Errors
     /// The server refuses the login, cannot be reached, is not who it should be, or lets somebody else read.
     pub fn open(&self) -> Result<Session, Fault> {
-        let open = |secret: &Secret| open(&self.account, secret, self.patience, &mut Vec::new());
-        fresh::opened(&self.account.login, &self.secret, open)
+        fresh::opened(&self.account.login, &self.secret, |secret| {
+            let mut steps = Vec::new();
+            let greeted = connect::connect(&self.account, self.patience, &mut steps).map_err(Fault::down)?;
+            log_in(&self.account, secret, self.patience, greeted, &mut steps)
+        })
     }
 }
 
-fn open(
+/// Logs in at a server that has greeted us.
+fn log_in(
     account: &Pop3,
     secret: &Secret,
     patience: Patience,
+    (mut wire, offers): (Wire, Offers),
     steps: &mut Vec<Step>,
 ) -> Result<Session, Fault> {
-    let (mut wire, offers) = connect::connect(account, patience, steps).map_err(Fault::down)?;
     login::login(account, secret, &mut wire, &offers, steps)?;
     let broken = |why: &str| Fault::down(explain::broken(account, why));
     wire.set_silence(patience.silence).map_err(|cause| broken(&cause.to_string()))?;
