@@ -5,4 +5,4 @@ mod dovecot;
 mod fetch;
 mod folders;
 mod login;
-mod script;
+pub mod script;

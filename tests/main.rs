@@ -18,6 +18,7 @@ mod layers;
 mod mailboxes;
 mod mirror;
 mod outbox;
+mod pop3;
 mod properties;
 mod reports;
 mod samples;

@@ -143,7 +143,7 @@ fn what_else(key: &str) -> &'static str {
         "user" => "preset = 'gmail'\npassword-env = 'X'\n",
         "maildir" | "sendmail" => "",
         key if key.starts_with("smtp") => "",
-        key if key.starts_with("imap") => "user = 'me'\npassword-env = 'X'\n",
+        key if key.starts_with("imap") || key.starts_with("pop3") => "user = 'me'\npassword-env = 'X'\n",
         _ => "preset = 'gmail'\nuser = 'me'\n",
     }
 }
@@ -190,6 +190,7 @@ fn the_examples_about_mail_are_sound() {
         assert_eq!(loaded.config.accounts.len(), 6);
         let mailboxes: Vec<_> = loaded.config.mailboxes.keys().collect();
         assert_eq!(mailboxes, ["gmail", "office", "store"]);
+        assert_eq!(loaded.config.maildrops.keys().collect::<Vec<_>>(), ["old"]);
         checked += 1;
     }
     assert_eq!(checked, 3);

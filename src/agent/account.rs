@@ -6,6 +6,7 @@ use super::Agent;
 use super::carry::Carrier;
 use crate::error::{Error, Kind, Result};
 use crate::mail::imap::{self, Patience};
+use crate::mail::pop3;
 use crate::mail::probe::{Step, probe};
 use crate::mail::secret::{self, Secret};
 use crate::mail::{Answer, FaultKind, Parcel, sendmail, smtp};
@@ -17,12 +18,14 @@ use crate::vault::login;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a look at an account found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tested {
     /// The steps towards what carries letters, in their order; only the last can have failed.
     pub steps: Vec<Step>,
     /// The steps towards the mailbox, likewise.
     pub mailbox: Vec<Step>,
+    /// The steps towards the mailbox by POP3, likewise.
+    pub maildrop: Vec<Step>,
     /// Whom the test letter was for; empty if none was sent.
     pub to: Vec<String>,
 }
@@ -33,20 +36,24 @@ impl Tested {
         self.all().all(|step| step.result.is_ok())
     }
 
-    /// The steps of both sides.
+    /// The steps of all sides.
     pub fn all(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().chain(&self.mailbox)
+        self.steps.iter().chain(&self.mailbox).chain(&self.maildrop)
     }
 }
 
+fn patience() -> Patience {
+    Patience { silence: DEADLINE, ..Patience::default() }
+}
+
 impl Agent<'_> {
-    /// Looks at both sides of an account step by step, and sends a letter through it to `to`, or to those who get the
+    /// Looks at all sides of an account step by step, and sends a letter through it to `to`, or to those who get the
     /// reports. A login that was refused before is tried again, since a person asks for it.
     ///
     /// # Errors
     /// There is no such account, or the state cannot be read. What is wrong with the account is in the steps.
     pub fn test_account(&self, name: &str, to: &[String], letter: bool) -> Result<Tested> {
-        self.test_sides(name, self.mailboxes.get(name), to, letter)
+        self.test_sides(name, true, to, letter)
     }
 
     /// The same for the side that carries letters alone.
@@ -54,12 +61,15 @@ impl Agent<'_> {
     /// # Errors
     /// As [`Agent::test_account`].
     pub fn test_carrier(&self, name: &str, to: &[String]) -> Result<Tested> {
-        self.test_sides(name, None, to, true)
+        self.test_sides(name, false, to, true)
     }
 
-    fn test_sides(&self, name: &str, mailbox: Option<&Imap>, to: &[String], letter: bool) -> Result<Tested> {
+    /// `reads`: also the sides from which messages are read.
+    fn test_sides(&self, name: &str, reads: bool, to: &[String], letter: bool) -> Result<Tested> {
         let carrier = self.accounts.get(name);
-        if carrier.is_none() && mailbox.is_none() {
+        let mailbox = self.mailboxes.get(name).filter(|_| reads);
+        let maildrop = self.maildrops.get(name).filter(|_| reads);
+        if carrier.is_none() && mailbox.is_none() && maildrop.is_none() {
             return Err(Error::new(Kind::Usage, format!("there is no account \"{name}\""))
                 .hint("`postkeep account list` shows the accounts of postkeep.toml"));
         }
@@ -67,9 +77,10 @@ impl Agent<'_> {
             Some(Account::Smtp(smtp)) => smtp.login.as_ref(),
             Some(Account::Maildir(_) | Account::Sendmail(_)) | None => None,
         };
-        let mut tested = Tested { steps: Vec::new(), mailbox: Vec::new(), to: Vec::new() };
-        // Both sides have one secret.
+        let mut tested = Tested::default();
+        // All sides have one secret.
         let login = login.or(mailbox.map(|mailbox| &mailbox.login));
+        let login = login.or(maildrop.map(|maildrop| &maildrop.login));
         let secret = match login.map(|login| secret::fetch(&login.secret)).transpose() {
             Ok(secret) => secret,
             Err(error) => {
@@ -82,6 +93,9 @@ impl Agent<'_> {
         }
         if let (Some(mailbox), Some(secret)) = (mailbox, &secret) {
             tested.mailbox = self.look_at_mailbox(name, mailbox, secret);
+        }
+        if let (Some(maildrop), Some(secret)) = (maildrop, &secret) {
+            tested.maildrop = pop3::look(maildrop, secret, patience());
         }
         Ok(tested)
     }
@@ -107,8 +121,7 @@ impl Agent<'_> {
     }
 
     fn look_at_mailbox(&self, name: &str, mailbox: &Imap, secret: &Secret) -> Vec<Step> {
-        let patience = Patience { silence: DEADLINE, ..Patience::default() };
-        let steps = imap::look(mailbox, secret, patience);
+        let steps = imap::look(mailbox, secret, patience());
         match steps.iter().find_map(|step| step.result.as_ref().err()) {
             None => login::taken(&self.state, name),
             Some(error) if error.kind() == Kind::Login => {

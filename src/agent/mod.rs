@@ -48,7 +48,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::figures;
 use crate::journal::Forgetful;
-use crate::profile::{Account, BackupJob, Config, Imap, Job, Profile, ReportRules, SyncJob};
+use crate::profile::{Account, BackupJob, Config, Imap, Job, Pop3, Profile, ReportRules, SyncJob};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
 use crate::scheduler::Pending;
@@ -67,6 +67,7 @@ pub struct Agent<'a> {
     state_dir: PathBuf,
     accounts: &'a BTreeMap<String, Account>,
     mailboxes: &'a BTreeMap<String, Imap>,
+    maildrops: &'a BTreeMap<String, Pop3>,
     profiles: &'a [Profile],
     /// How runs of a profile are told that no longer exists.
     orphans: &'a ReportRules,
@@ -131,6 +132,7 @@ impl<'a> Agent<'a> {
             state_dir: state_dir.to_owned(),
             accounts: &config.accounts,
             mailboxes: &config.mailboxes,
+            maildrops: &config.maildrops,
             profiles: &config.profiles,
             orphans: &config.report,
             clock,

@@ -13,8 +13,8 @@ use crate::entry::show;
 use crate::error::Result;
 use crate::mail::probe::Step;
 use crate::profile::{
-    Account, Config, Imap, Job, Login, Preset, Profile, Proof, ReportRules, SecretSource, Tls, VaultPlace,
-    Way,
+    Account, Config, Imap, Job, Login, Pop3, Preset, Profile, Proof, ReportRules, SecretSource, Tls,
+    VaultPlace, Way,
 };
 use crate::state::{Health, of_mailbox};
 
@@ -38,8 +38,8 @@ struct ListArgs {}
 /// Test an account step by step, and send a letter through it
 ///
 /// Fetches the secret, finds the server, connects, checks its certificate, logs in, asks for the limits and sends a
-/// short letter; then the same, without a letter, for the account's mailbox (imap), if it has one. The first step that
-/// fails on either side is explained, with what to do. Letters and backups that wait because the login was refused are
+/// short letter; then the same, without a letter, for the account's mailbox (imap, pop3), if it has one. The first step
+/// that fails on any side is explained, with what to do. Letters and backups that wait because the login was refused are
 /// tried again after a test that went well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -101,32 +101,41 @@ struct Named<'a> {
     name: &'a str,
     carrier: Option<&'a Account>,
     mailbox: Option<&'a Imap>,
+    maildrop: Option<&'a Pop3>,
 }
 
 fn named(config: &Config) -> Vec<Named<'_>> {
-    let names: BTreeSet<_> = config.accounts.keys().chain(config.mailboxes.keys()).collect();
-    let sides = |name| (config.accounts.get(name), config.mailboxes.get(name));
-    let named = names.into_iter().map(|name| {
-        let (carrier, mailbox) = sides(name);
-        Named { name, carrier, mailbox }
+    let Config { accounts, mailboxes, maildrops, .. } = config;
+    let names: BTreeSet<_> = accounts.keys().chain(mailboxes.keys()).chain(maildrops.keys()).collect();
+    let named = names.into_iter().map(|name| Named {
+        name,
+        carrier: accounts.get(name),
+        mailbox: mailboxes.get(name),
+        maildrop: maildrops.get(name),
     });
     named.collect()
 }
 
 impl Named<'_> {
     fn kinds(&self) -> String {
-        let kinds: Vec<_> = self.carrier.map(kind).into_iter().chain(self.mailbox.map(|_| "imap")).collect();
-        kinds.join(", ")
+        self.all_kinds().join(", ")
+    }
+
+    fn all_kinds(&self) -> Vec<&'static str> {
+        let kinds = [self.carrier.map(kind), self.mailbox.map(|_| "imap"), self.maildrop.map(|_| "pop3")];
+        kinds.into_iter().flatten().collect()
     }
 
     fn place(&self) -> String {
         let mailbox = || self.mailbox.map(Imap::server);
-        self.carrier.map(place).or_else(mailbox).unwrap_or_default()
+        let maildrop = || self.maildrop.map(Pop3::server);
+        self.carrier.map(place).or_else(mailbox).or_else(maildrop).unwrap_or_default()
     }
 
     fn login(&self) -> Option<&Login> {
         let carrier = self.carrier.and_then(login);
-        carrier.or_else(|| self.mailbox.map(|mailbox| &mailbox.login))
+        let mailbox = || self.mailbox.map(|mailbox| &mailbox.login);
+        carrier.or_else(mailbox).or_else(|| self.maildrop.map(|maildrop| &maildrop.login))
     }
 }
 
@@ -136,9 +145,10 @@ type Healths<'h> = (Option<&'h Health>, Option<&'h Health>);
 fn as_json(account: &Named<'_>, (health, mailbox): Healths<'_>) -> serde_json::Value {
     json!({
         "name": account.name,
-        "kind": account.carrier.map_or("imap", kind),
+        "kind": account.all_kinds().first(),
         "where": account.place(),
         "imap": account.mailbox.map(Imap::server),
+        "pop3": account.maildrop.map(Pop3::server),
         "user": account.login().map(|login| &login.user),
         "secret": account.login().map(secret_kind),
         "down-since": health.and_then(|health| health.down_since),
@@ -228,12 +238,17 @@ fn test(args: &TestArgs, ctx: &Context) -> Result<ExitCode> {
     let agent = Agent::open(&ctx.state_dir, &config, &System)?;
     let tested = agent.test_account(&args.name, &args.to, !args.no_letter)?;
     if args.full {
-        let (carrier, mailbox) = (config.accounts.get(&args.name), config.mailboxes.get(&args.name));
-        out::print(&full(&tested, carrier, mailbox))?;
+        let named = named(&config).into_iter().find(|one| one.name == args.name);
+        out::print(&named.map(|one| full(&tested, &one)).unwrap_or_default())?;
     } else if ctx.json {
         let json_of = |steps: &[Step]| steps.iter().map(step_json).collect::<Vec<_>>();
-        let (steps, imap) = (json_of(&tested.steps), json_of(&tested.mailbox));
-        let said = json!({ "account": args.name, "ok": tested.is_ok(), "steps": steps, "imap": imap });
+        let said = json!({
+            "account": args.name,
+            "ok": tested.is_ok(),
+            "steps": json_of(&tested.steps),
+            "imap": json_of(&tested.mailbox),
+            "pop3": json_of(&tested.maildrop),
+        });
         out::print(&format!("{said}\n"))?;
     } else {
         tell(&tested, ctx)?;
@@ -258,10 +273,12 @@ pub(super) fn tell(tested: &Tested, ctx: &Context) -> Result<()> {
         Err(_) => format!("  {:<8} FAILED\n", step.name),
     };
     let mut text: String = tested.steps.iter().map(line).collect();
-    if !text.is_empty() && !tested.mailbox.is_empty() && !ctx.quiet {
-        text.push_str("its mailbox:\n");
+    for (head, steps) in [("its mailbox", &tested.mailbox), ("its mailbox by POP3", &tested.maildrop)] {
+        if !text.is_empty() && !steps.is_empty() && !ctx.quiet {
+            text.push_str(&format!("{head}:\n"));
+        }
+        text.extend(steps.iter().map(line));
     }
-    text.extend(tested.mailbox.iter().map(line));
     out::print(&text)?;
     for error in tested.all().filter_map(|step| step.result.as_ref().err()) {
         out::warn(&format!("postkeep: {}", error.one_line()));
@@ -271,7 +288,7 @@ pub(super) fn tell(tested: &Tested, ctx: &Context) -> Result<()> {
 }
 
 /// A block to be shared: what the account is like and how each step went, with names and addresses taken out.
-fn full(tested: &Tested, carrier: Option<&Account>, mailbox: Option<&Imap>) -> String {
+fn full(tested: &Tested, named: &Named<'_>) -> String {
     let mut text = format!("postkeep {} on {}\n", env!("CARGO_PKG_VERSION"), std::env::consts::OS);
     let mut private: Vec<(String, &str)> = tested.to.iter().map(|to| (to.clone(), "READER")).collect();
     let mut side = |head: &str, server: Option<Server<'_>>, steps: &[Step]| {
@@ -293,7 +310,7 @@ fn full(tested: &Tested, carrier: Option<&Account>, mailbox: Option<&Imap>) -> S
             text.push_str(&format!("{:<8} {}\n", step.name, masked(&said, &private)));
         }
     };
-    if let Some(account) = carrier {
+    if let Some(account) = named.carrier {
         let server = match account {
             Account::Smtp(smtp) => Some(Server {
                 preset: smtp.preset,
@@ -307,7 +324,9 @@ fn full(tested: &Tested, carrier: Option<&Account>, mailbox: Option<&Imap>) -> S
         };
         side(&format!("kind     {}", kind(account)), server, &tested.steps);
     }
-    if let Some(mailbox) = mailbox {
+    // Without a carrier the first side has the steps before the sides part: the secret.
+    let mut parted = named.carrier.is_none().then_some(&tested.steps).filter(|steps| !steps.is_empty());
+    if let Some(mailbox) = named.mailbox {
         let server = Server {
             preset: mailbox.preset,
             host: &mailbox.host,
@@ -316,10 +335,18 @@ fn full(tested: &Tested, carrier: Option<&Account>, mailbox: Option<&Imap>) -> S
             ca_file: mailbox.ca_file.is_some(),
             login: Some(&mailbox.login),
         };
-        // Without a carrier its steps are those before the sides part: the secret.
-        let steps =
-            if carrier.is_none() && tested.mailbox.is_empty() { &tested.steps } else { &tested.mailbox };
-        side("kind     imap", Some(server), steps);
+        side("kind     imap", Some(server), parted.take().unwrap_or(&tested.mailbox));
+    }
+    if let Some(maildrop) = named.maildrop {
+        let server = Server {
+            preset: maildrop.preset,
+            host: &maildrop.host,
+            port: maildrop.port,
+            tls: maildrop.tls,
+            ca_file: maildrop.ca_file.is_some(),
+            login: Some(&maildrop.login),
+        };
+        side("kind     pop3", Some(server), parted.take().unwrap_or(&tested.maildrop));
     }
     text
 }

@@ -5,13 +5,18 @@
 //! reaches everybody, [`sendmail`] the machine's own. [`probe`] looks an account over for a person.
 
 mod certificate;
+mod fresh;
 pub mod imap;
+mod line;
 pub mod maildir;
+pub mod pop3;
 pub mod probe;
 mod roots;
+mod sasl;
 pub mod secret;
 pub mod sendmail;
 pub mod smtp;
+mod socket;
 pub mod webhook;
 
 use crate::error::Error;

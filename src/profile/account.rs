@@ -58,6 +58,23 @@ pub struct Imap {
     pub limits: Limits,
 }
 
+/// A mail server that hands messages out by POP3 (RFC 1939), as the same account's side for reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pop3 {
+    /// The provider of the account, for what to say when it refuses something.
+    pub preset: Option<Preset>,
+    /// The server's name, in ASCII, or its address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Who we are there.
+    pub login: Login,
+}
+
 /// What a provider allows of a mailbox. None: nothing is known, and what the server says for itself counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -144,6 +161,13 @@ impl Account {
 
 impl Imap {
     /// Server and port, as in messages: `imap.gmail.com:993`.
+    pub fn server(&self) -> String {
+        server(&self.host, self.port)
+    }
+}
+
+impl Pop3 {
+    /// Server and port, as in messages: `pop.example.org:995`.
     pub fn server(&self) -> String {
         server(&self.host, self.port)
     }

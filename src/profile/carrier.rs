@@ -9,7 +9,7 @@ use super::problem::{Place, Problem};
 use super::read::{KeyPath, Sheet};
 use super::server::{At, SMTP, Written};
 use super::wrong::{Wrong, quote};
-use super::{Account, Imap, Login, MAIN_FILE, Proof, SecretSource, Sendmail, Smtp, imap};
+use super::{Account, Imap, Login, MAIN_FILE, Pop3, Proof, SecretSource, Sendmail, Smtp, imap, pop3};
 
 /// Where `sendmail = true` looks: every mail system puts its command there.
 const SENDMAIL: &str = "/usr/sbin/sendmail";
@@ -18,13 +18,15 @@ const SENDMAIL: &str = "/usr/sbin/sendmail";
 const SECRETS: [&str; 6] =
     ["password-command", "password-file", "password-env", "password-credential", "keyring", "token-command"];
 
-/// What an account can do; at least one of both.
+/// What an account can do; at least one of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sides {
     /// Carries letters.
     pub carrier: Option<Account>,
     /// Keeps messages.
     pub mailbox: Option<Imap>,
+    /// Hands messages out by POP3.
+    pub maildrop: Option<Pop3>,
 }
 
 /// The accounts by name, none for one that is named but wrong; what is wrong is added to the sheet's problems.
@@ -67,17 +69,19 @@ fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Sides
         ("sendmail", file.sendmail.is_some()),
         ("smtp", file.smtp.is_some() || file.preset.is_some()),
         ("imap", file.imap.is_some()),
+        ("pop3", file.pop3.is_some()),
     ];
     let given: Vec<_> = kinds.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
     let wrong = match given.as_slice() {
         [] => Wrong::new(format!("the account {} says nothing about where letters go", quote(name))).hint(
-            "preset = \"gmail\", or smtp = { host = \"...\" }, or sendmail = true, or maildir = \"...\"; or imap = { host = \"...\" } for a mailbox alone",
+            "preset = \"gmail\", or smtp = { host = \"...\" }, or sendmail = true, or maildir = \"...\"; or imap or pop3 = { host = \"...\" } for a mailbox alone",
         ),
         [one @ ("maildir" | "sendmail")] if file.user.is_some() || !secrets(&file).is_empty() => {
             Wrong::new(format!("an account with {} has neither user nor secret", quote(one)))
                 .hint("leave them out")
         }
-        [_] | ["smtp", "imap"] => Wrong::new(String::new()),
+        [_] => Wrong::new(String::new()),
+        several if several.iter().all(|key| matches!(*key, "smtp" | "imap" | "pop3")) => Wrong::new(String::new()),
         several => Wrong::new(format!("the account {} is {} at once", quote(name), several.join(" and ")))
             .hint("make two accounts of it"),
     };
@@ -85,7 +89,7 @@ fn account(name: &str, file: AccountFile, dir: &Path, env: &Env) -> Result<Sides
         return Err(vec![(None, wrong)]);
     }
     let cannot = |key, wrong| vec![(Some(key), wrong)];
-    let carrier = |account| Sides { carrier: Some(account), mailbox: None };
+    let carrier = |account| Sides { carrier: Some(account), mailbox: None, maildrop: None };
     if let Some(path) = &file.maildir {
         let path = expand(&path.0, dir, env).map_err(|wrong| cannot("maildir", wrong))?;
         return Ok(carrier(Account::Maildir(path)));
@@ -138,7 +142,7 @@ fn servers(name: &str, file: &AccountFile, dir: &Path, env: &Env) -> Result<Side
             let wrong = Wrong::new("the account has a secret but no user").hint("user = \"me@example.org\"");
             wrongs.push((Some(*key), wrong));
         }
-        (None, None) if file.preset.is_some() || file.imap.is_some() => {
+        (None, None) if file.preset.is_some() || file.imap.is_some() || file.pop3.is_some() => {
             let who = if file.preset.is_some() { "a provider" } else { "a mailbox" };
             let wrong = Wrong::new(format!("{who} wants to know who you are"))
                 .hint("add user = \"me@example.org\" and a secret such as password-command");
@@ -154,7 +158,8 @@ fn servers(name: &str, file: &AccountFile, dir: &Path, env: &Env) -> Result<Side
     let login = login(name, file, dir, env).map_err(|at| wrongs.push(at)).ok().flatten();
     let carrier = smtp(file, login.as_ref(), dir, env, &mut wrongs).map(Account::Smtp);
     let mailbox = imap::mailbox(file, login.as_ref(), dir, env, &mut wrongs);
-    if wrongs.is_empty() { Ok(Sides { carrier, mailbox }) } else { Err(wrongs) }
+    let maildrop = pop3::maildrop(file, login.as_ref(), dir, env, &mut wrongs);
+    if wrongs.is_empty() { Ok(Sides { carrier, mailbox, maildrop }) } else { Err(wrongs) }
 }
 
 /// The side that takes letters, of an account that has one.

@@ -34,7 +34,7 @@ pub struct MainFile {
     pub defaults: Option<ProfileFile>,
 }
 
-/// An account: a mail server (`preset`, or `smtp` and `imap`), the machine's mail system (`sendmail`), or a folder
+/// An account: a mail server (`preset`, or `smtp`, `imap` and `pop3`), the machine's mail system (`sendmail`), or a folder
 /// (`maildir`).
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -59,6 +59,8 @@ pub struct AccountFile {
     pub smtp: Option<SmtpFile>,
     /// The server that keeps messages, with the same user and secret; beside a preset, what differs from it.
     pub imap: Option<ImapFile>,
+    /// The server that hands messages out by POP3, with the same user and secret.
+    pub pop3: Option<Pop3File>,
     /// The machine's own mail system: true, or the path of its command.
     pub sendmail: Option<Program>,
     /// A folder of messages (Maildir) on this machine; it is made if it is not there.
@@ -99,6 +101,20 @@ pub struct ImapFile {
     pub max_message: Option<Limit>,
     /// The most connections at once.
     pub connections: Option<SmallNumber>,
+}
+
+/// A server that hands messages out by POP3. Nothing is ever deleted there.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Pop3File {
+    /// Its name.
+    pub host: Option<Host>,
+    /// Its port; without it, the one that goes with `tls`.
+    pub port: Option<Port>,
+    /// How the connection is protected.
+    pub tls: Option<Tls>,
+    /// A file (PEM) with the certificates that are trusted instead of the system's.
+    pub ca_file: Option<PathText>,
 }
 
 /// What the agent does for all profiles.

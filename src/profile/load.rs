@@ -238,6 +238,8 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let sides: Vec<_> = accounts.into_iter().filter_map(|(name, sides)| Some((name, sides?))).collect();
     let mailboxes = sides.iter().filter_map(|(name, sides)| Some((name.clone(), sides.mailbox.clone()?)));
     let mailboxes: BTreeMap<_, _> = mailboxes.collect();
+    let maildrops = sides.iter().filter_map(|(name, sides)| Some((name.clone(), sides.maildrop.clone()?)));
+    let maildrops: BTreeMap<_, _> = maildrops.collect();
     let accounts = sides.into_iter().filter_map(|(name, sides)| Some((name, sides.carrier?)));
     let accounts: BTreeMap<_, _> = accounts.collect();
     let mut report = meant::main_report(&defaults);
@@ -246,7 +248,7 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
         .map(|profile| &mut profile.report)
         .chain([&mut report])
         .for_each(|rules| own_reader(rules, &accounts));
-    let config = Config { dir, accounts, mailboxes, profiles, report, agent, groups };
+    let config = Config { dir, accounts, mailboxes, maildrops, profiles, report, agent, groups };
     Loaded { config, problems, names, origins }
 }
 
@@ -324,10 +326,15 @@ fn check_fallback(sheet: &mut Sheet, file: &Path, accounts: &Accounts) {
 /// Why no letter can go by this account. One that is wrong in itself was told of already.
 fn no_carrier(name: &str, accounts: &Accounts) -> Option<Wrong> {
     match accounts.get(name) {
-        Some(Some(sides)) if sides.carrier.is_none() => Some(
-            Wrong::new(format!("the account {} carries no letters: it only has imap", quote(name)))
-                .hint("add the server that takes letters: smtp = { host = \"smtp.example.org\" }"),
-        ),
+        Some(Some(sides)) if sides.carrier.is_none() => {
+            let kinds = [("imap", sides.mailbox.is_some()), ("pop3", sides.maildrop.is_some())];
+            let kinds: Vec<_> = kinds.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind).collect();
+            let (name, kinds) = (quote(name), kinds.join(" and "));
+            Some(
+                Wrong::new(format!("the account {name} carries no letters: it only has {kinds}"))
+                    .hint("add the server that takes letters: smtp = { host = \"smtp.example.org\" }"),
+            )
+        }
         Some(_) => None,
         None => Some(no_account(name, accounts)),
     }

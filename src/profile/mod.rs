@@ -23,6 +23,7 @@ mod load;
 mod meant;
 mod net;
 mod paths;
+mod pop3;
 mod preset;
 mod problem;
 mod read;
@@ -37,7 +38,7 @@ mod value;
 mod vault;
 mod wrong;
 
-pub use account::{Account, Imap, Limits, Login, Proof, SecretSource, Sendmail, Smtp, Tls};
+pub use account::{Account, Imap, Limits, Login, Pop3, Proof, SecretSource, Sendmail, Smtp, Tls};
 pub use address::mailbox;
 pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
@@ -82,6 +83,8 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
     /// Accounts whose server keeps messages, by name; one account may be among both.
     pub mailboxes: BTreeMap<String, Imap>,
+    /// Accounts whose server hands messages out by POP3, by name, likewise.
+    pub maildrops: BTreeMap<String, Pop3>,
     /// Profiles, sorted by name.
     pub profiles: Vec<Profile>,
     /// How runs are told where a profile says nothing else.

@@ -41,6 +41,15 @@ pub(super) const IMAP: Side = Side {
     hint: "tls = \"implicit\" (port 993) or \"starttls\" (port 143); for a server of your own, name its authority with ca-file",
 };
 
+/// Hands messages out.
+pub(super) const POP3: Side = Side {
+    ports: [995, 110, 110],
+    tls_key: "pop3.tls",
+    ca_key: "pop3.ca-file",
+    example: "pop3 = { host = \"pop.example.org\" }",
+    hint: "tls = \"implicit\" (port 995) or \"starttls\" (port 110); for a server of your own, name its authority with ca-file",
+};
+
 /// A server as written.
 #[derive(Default)]
 pub(super) struct Written {

@@ -4,7 +4,7 @@
 //! A command's tag is a capital letter, which stands for whatever tag the client uses. Besides there are:
 //!
 //! ```text
-//! S- words            without a line end; \r\n stands for one
+//! S- words            without a line end; \r and \n stand for their bytes
 //! xs 5                five times the letter x
 //! cut                 hangs up
 //! next                hangs up, and goes on with the next connection
@@ -140,7 +140,7 @@ impl Player {
             match word {
                 "C:" => self.hear(rest)?,
                 "S:" => self.say(&format!("{}\r\n", self.tagged(rest)))?,
-                "S-" => self.say(&self.tagged(rest).replace("\\r\\n", "\r\n"))?,
+                "S-" => self.say(&self.tagged(rest).replace("\\r", "\r").replace("\\n", "\n"))?,
                 "xs" => {
                     // So much may be more than the client wants to hear.
                     if self.say(&"x".repeat(rest.parse().unwrap())).is_err() {

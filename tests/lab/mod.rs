@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use postkeep::profile::{Imap, Limits, Login, Proof, SecretSource, Tls};
+use postkeep::profile::{Imap, Limits, Login, Pop3, Proof, SecretSource, Tls};
 
 pub use certificates::{Authority, Identity};
 
@@ -32,6 +32,8 @@ pub struct Lab {
     pub relay: u16,
     imap: u16,
     imaps: u16,
+    pop3: u16,
+    pop3s: u16,
     /// Ends with this process, and the servers with it.
     _watch: Child,
 }
@@ -74,6 +76,8 @@ impl Lab {
             relay: ports.relay,
             imap: ports.imap,
             imaps: ports.imaps,
+            pop3: ports.pop3,
+            pop3s: ports.pop3s,
             _watch: watch,
         }
     }
@@ -118,6 +122,17 @@ impl Lab {
             },
             limits: Limits::default(),
         }
+    }
+
+    /// The same mailbox by POP3; None where Dovecot has none.
+    pub fn maildrop(&self, user: &str, tls: Tls) -> Option<Pop3> {
+        if !servers::has_pop3() {
+            left_out("mailboxes by POP3: /usr/lib/dovecot/pop3 is missing");
+            return None;
+        }
+        let Imap { host, ca_file, login, .. } = self.mailbox(user, tls);
+        let port = if tls == Tls::Implicit { self.pop3s } else { self.pop3 };
+        Some(Pop3 { preset: None, host, port, tls, ca_file, login })
     }
 
     /// All letters of a user, in the order in which they came.

@@ -15,16 +15,24 @@ pub struct Ports {
     pub relay: u16,
     pub imap: u16,
     pub imaps: u16,
+    pub pop3: u16,
+    pub pop3s: u16,
+}
+
+/// Whether Dovecot has POP3.
+pub fn has_pop3() -> bool {
+    Path::new("/usr/lib/dovecot/pop3").exists()
 }
 
 pub fn start(dir: &Path) -> Ports {
-    let [implicit, starttls, relay, imap, imaps, lmtp, auth] = free_ports();
-    dovecot(dir, imap, imaps, lmtp, auth);
+    let [implicit, starttls, relay, imap, imaps, pop3, pop3s, lmtp, auth] = free_ports();
+    dovecot(dir, [imap, imaps], [pop3, pop3s], lmtp, auth);
     postfix(dir, implicit, starttls, relay, lmtp, auth);
-    for port in [implicit, starttls, relay, imap, imaps, lmtp] {
+    let all = [implicit, starttls, relay, imap, imaps, lmtp].into_iter();
+    for port in all.chain([pop3, pop3s].into_iter().filter(|_| has_pop3())) {
         await_port(port, || logs(dir));
     }
-    Ports { implicit, starttls, relay, imap, imaps }
+    Ports { implicit, starttls, relay, imap, imaps, pop3, pop3s }
 }
 
 /// Waits until somebody listens on a port.
@@ -62,7 +70,7 @@ fn id_of(user: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn dovecot(dir: &Path, imap: u16, imaps: u16, lmtp: u16, auth: u16) {
+fn dovecot(dir: &Path, [imap, imaps]: [u16; 2], pop3: [u16; 2], lmtp: u16, auth: u16) {
     let home = dir.join("dovecot");
     fs::create_dir_all(home.join("mail")).unwrap();
     // No process that handles mail may be root's.
@@ -71,9 +79,10 @@ fn dovecot(dir: &Path, imap: u16, imaps: u16, lmtp: u16, auth: u16) {
     let password = PASSWORD.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
     fs::write(home.join("users"), "").unwrap();
     let dir = dir.display();
+    let (protocol, pop3) = if has_pop3() { ("pop3", pop3_login(pop3)) } else { ("", String::new()) };
     let text = format!(
         r#"
-protocols = imap lmtp
+protocols = imap lmtp {protocol}
 listen = 127.0.0.1
 base_dir = {dir}/dovecot/run
 state_dir = {dir}/dovecot/state
@@ -118,6 +127,7 @@ service imap-login {{
     ssl = yes
   }}
 }}
+{pop3}
 service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
@@ -162,6 +172,23 @@ namespace inbox {{
     fs::write(home.join("passwd"), lines).unwrap();
     fs::write(home.join("dovecot.conf"), text).unwrap();
     run(Command::new("/usr/sbin/dovecot").arg("-c").arg(home.join("dovecot.conf")));
+}
+
+fn pop3_login([pop3, pop3s]: [u16; 2]) -> String {
+    format!(
+        r"
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+"
+    )
 }
 
 fn postfix(dir: &Path, implicit: u16, starttls: u16, relay: u16, lmtp: u16, auth: u16) {

@@ -42,6 +42,9 @@ impl Needs {
         for mailbox in config.mailboxes.values() {
             needs.secret(Some(&mailbox.login.secret));
         }
+        for maildrop in config.maildrops.values() {
+            needs.secret(Some(&maildrop.login.secret));
+        }
         for profile in &config.profiles {
             needs.programs |= !profile.hooks.is_empty();
             if let Job::Backup(job) = &profile.job {

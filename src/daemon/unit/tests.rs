@@ -64,6 +64,8 @@ fn what_a_configuration_needs() {
         assert_eq!(found.words(), words, "{backup}");
         assert_eq!(found.credentials.iter().collect::<Vec<_>>(), credentials, "{backup}");
     }
+    let found = needs(&mailbox.replace("imap =", "pop3 ="), HOME);
+    assert_eq!(found.credentials.iter().collect::<Vec<_>>(), ["box"]);
     let root = "kind = 'backup'\nsource = ['/home/ann', '/']\nvault = '/mnt/v'\nvault-keyring = true\n";
     assert_eq!(needs_of("", root).words(), "system-folders");
 

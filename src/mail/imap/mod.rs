@@ -22,7 +22,6 @@ mod names;
 mod offers;
 mod quota;
 mod session;
-mod socket;
 mod uids;
 mod utf7;
 mod wire;
@@ -39,28 +38,13 @@ pub use self::folders::{Folder, Selected, Special, Status};
 pub use self::offers::Offers;
 pub use self::quota::Quota;
 pub use self::session::Session;
-pub use self::socket::{Cutter, Meter, Traffic};
+pub use super::socket::{Cutter, Meter, Patience, Traffic};
 
 use super::probe::Step;
 use super::secret::{self, Secret};
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, socket};
 use crate::mutex::lock;
 use crate::profile::{Imap, Proof};
-
-/// How long is waited for a server.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// For one address to answer, and for TLS and login to go on.
-    pub connect: Duration,
-    /// For the next byte, when there is a session: some servers think long before they take a large message.
-    pub silence: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(20), silence: Duration::from_secs(120) }
-    }
-}
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);

@@ -11,6 +11,21 @@ use std::time::{Duration, Instant};
 const STRETCH: u32 = 5;
 const LEAST: u64 = 16 << 10;
 
+/// How long is waited for a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For one address to answer, and for TLS and login to go on.
+    pub connect: Duration,
+    /// For the next byte, when there is a session: some servers think long before they take a large message.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(20), silence: Duration::from_secs(120) }
+    }
+}
+
 /// Bytes on the wire of one connection, TLS included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {

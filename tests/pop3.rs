@@ -1,0 +1,6 @@
+//! The client of POP3: against a real Dovecot, and against servers that play a part nobody real plays on request.
+
+mod dovecot;
+mod login;
+mod script;
+mod session;
