@@ -87,7 +87,7 @@ fire, a thief or a broken disk does not take it along with this machine.
 
 {next}",
         place = chosen.place,
-        next = next(&chosen, &words),
+        next = next(chosen, &words),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
