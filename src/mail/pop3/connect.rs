@@ -72,7 +72,7 @@ pub(super) fn offers(wire: &mut Wire) -> std::result::Result<Option<Offers>, Fai
     }
     let mut offers = Offers::some();
     wire.lines(MOST_OFFERS, &mut |line| {
-        offers.hear(line);
+        offers.hear(&String::from_utf8_lossy(line));
         Ok(())
     })?;
     Ok(Some(offers))

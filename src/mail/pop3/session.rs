@@ -183,7 +183,8 @@ impl Session {
             wire.ask(command)?;
             let mut all = Vec::new();
             wire.lines(MOST_MESSAGES as usize, &mut |line| {
-                all.push(numbered(line, read).ok_or_else(|| Failed::odd(line.as_bytes()))?);
+                let one = std::str::from_utf8(line).ok().and_then(|line| numbered(line, read));
+                all.push(one.ok_or_else(|| Failed::odd(line))?);
                 Ok(())
             })?;
             all.sort_unstable_by_key(|(number, _)| *number);

@@ -122,7 +122,7 @@ impl Wire {
     pub(super) fn lines(
         &mut self,
         most: usize,
-        hear: &mut dyn FnMut(&str) -> Result<(), Failed>,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
         let (mut line, mut heard) = (Vec::new(), 0);
         for _ in 0..=most {
@@ -137,7 +137,7 @@ impl Wire {
             if heard > LONGEST_LIST {
                 return Err(Failed::endless());
             }
-            hear(std::str::from_utf8(text).map_err(|_| Failed::odd(text))?)?;
+            hear(text)?;
         }
         Err(Failed::endless())
     }
