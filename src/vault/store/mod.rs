@@ -247,6 +247,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
 }
 
+/// Fails with an error that says nothing of the vault, only that its provider gives no more today.
+pub(super) fn unless_paused(error: Error) -> Result<Error> {
+    if error.kind() == crate::error::Kind::Paused { Err(error) } else { Ok(error) }
+}
+
 /// Says that there is a vault where one was to be made.
 pub(crate) fn taken(place: &str) -> Error {
     Error::other(format!("there is a vault in {place} already"))
