@@ -38,10 +38,21 @@ pub(super) struct Adapter {
     last_snapshot: Mutex<Option<Id>>,
     /// Why the first key that cannot be used cannot.
     bad_key: Mutex<Option<Error>>,
+    /// The key and the config of a vault that is being made here; None: of one that is there.
+    founded: Option<Mutex<Founded>>,
     /// The config: each handle on the repository would ask for it three times.
     config: Mutex<Option<(Found, Bytes)>>,
     /// When the store was looked at last, and which kinds were listed from that.
     looked: Mutex<Option<(Instant, Vec<Kind>)>>,
+}
+
+/// What makes a vault.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Founded {
+    /// The key's name.
+    pub key: Option<Id>,
+    /// The config.
+    pub config: Option<Bytes>,
 }
 
 impl Adapter {
@@ -54,6 +65,7 @@ impl Adapter {
             withheld: AtomicBool::default(),
             last_snapshot: Mutex::default(),
             bad_key: Mutex::default(),
+            founded: None,
             config: Mutex::default(),
             looked: Mutex::default(),
         }
@@ -75,6 +87,16 @@ impl Adapter {
         };
         let listed = if again { self.store.list_again(kind) } else { self.store.list(kind) };
         listed.map_err(|error| self.keep(error))
+    }
+
+    /// For a vault that is being made: nobody's config is replaced.
+    pub fn founding(store: Arc<dyn Store>) -> Self {
+        Self { founded: Some(Mutex::default()), ..Self::new(store) }
+    }
+
+    /// What was written of the vault that is being made.
+    pub fn founded(&self) -> Founded {
+        self.founded.as_ref().map(|founded| lock(founded).clone()).unwrap_or_default()
     }
 
     /// Forgets the errors of what was done before.
@@ -139,6 +161,19 @@ impl Adapter {
             lock(&self.bad_key).get_or_insert(error);
             RusticError::new(ErrorKind::Credentials, text).attach_error_code(NOT_THIS_KEY)
         })
+    }
+
+    fn store(&self, kind: Kind, id: Id, object: Bytes) -> Result<(), Error> {
+        let Some(founded) = &self.founded else { return self.store.write(kind, &id, object) };
+        match kind {
+            Kind::Key => lock(founded).key = Some(id),
+            Kind::Config => {
+                lock(founded).config = Some(object.clone());
+                return self.store.write_first(object);
+            }
+            _ => {}
+        }
+        self.store.write(kind, &id, object)
     }
 
     fn config(&self) -> RusticResult<Option<(Found, Bytes)>> {
@@ -248,7 +283,7 @@ impl WriteBackend for Adapter {
             }
             *lock(&self.last_snapshot) = Some(ours(id));
         }
-        self.store.write(kind(tpe), &ours(id), object).map_err(|error| {
+        self.store(kind(tpe), ours(id), object).map_err(|error| {
             self.write_failed.store(true, SeqCst);
             self.keep(error)
         })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use bytesize::ByteSize;
 use rustic_core::{
     ConfigOptions, Credentials, KeyOptions, Repository, RepositoryBackends, RepositoryOptions,
@@ -9,7 +10,7 @@ use rustic_core::{
 
 use super::adapter::Adapter;
 use super::guard;
-use super::store::{Kind, Store};
+use super::store::{Id, Kind, Store, taken};
 use crate::error::{Error, Result};
 
 /// Bytes of a pack of data. Smaller ones cost more calls, larger ones more memory: some eight are in the making or on their
@@ -34,18 +35,17 @@ pub struct Options {
 pub(super) fn create(store: Arc<dyn Store>, password: &str, options: &Options) -> Result<()> {
     let place = store.place();
     if !store.list(Kind::Config)?.is_empty() {
-        return Err(Error::other(format!("there is a vault in {place} already"))
-            .hint("choose another place, or use this one as it is"));
+        return Err(taken(&place));
     }
     // A config that got lost: what is there could not be opened with a new one.
     if !store.list(Kind::Pack)?.is_empty() || !store.list(Kind::Key)?.is_empty() {
         return Err(Error::other(format!("there is something of a vault in {place}, but not its config"))
             .hint("restore the config from a copy, or choose an empty place"));
     }
-    let backend = Arc::new(Adapter::new(Arc::clone(&store)));
+    let backend = Arc::new(Adapter::founding(Arc::clone(&store)));
     let keys = KeyOptions::default().hostname(options.host.clone()).username(options.user.clone());
     let keys = keys.with_created(true);
-    guard::call(
+    let made = guard::call(
         &backend,
         || format!("cannot make a vault in {place}"),
         || {
@@ -59,8 +59,17 @@ pub(super) fn create(store: Arc<dyn Store>, password: &str, options: &Options) -
                 &config(store.largest_pack(), options.compression),
             )
         },
-    )?;
-    store.flush()
+    );
+    let made = made.and_then(|_| store.flush());
+    let founded = backend.founded();
+    // Somebody else may have made a vault here at the same time, and of two configs everybody takes the same.
+    let theirs = |ours: &Bytes| store.read(Kind::Config, &Id::NONE).is_ok_and(|kept| kept != *ours);
+    if founded.config.as_ref().is_some_and(theirs) {
+        // Our key opens nothing; where it cannot be removed it is in nobody's way.
+        let _ = store.remove(Kind::Key, founded.key.as_slice());
+        return Err(taken(&place));
+    }
+    made
 }
 
 /// The sizes of packs never grow with the vault, which is rustic_core's habit.

@@ -2,13 +2,12 @@
 
 use std::panic::AssertUnwindSafe;
 
-use rustic_core::repofile::{BlobType, SnapshotFile, Tree};
+use rustic_core::repofile::{BlobType, Tree};
 use rustic_core::{BlobId, DataId, IndexedFullStatus, Repository, TreeId};
 use sha2::{Digest, Sha256};
 
 use super::adapter::ours;
 use super::blob::{Location, Opener};
-use super::snapshot::Readable;
 use super::store::Id;
 use super::{Vault, guard};
 use crate::error::{Error, Result};
@@ -35,34 +34,6 @@ impl Vault {
             .indexed()
             .map_err(|error| error.hint("what is damaged is told by: postkeep verify PROFILE"))?;
         Ok(Indexed { vault: self, repo })
-    }
-
-    /// All snapshots, oldest first.
-    ///
-    /// # Errors
-    /// One of them cannot be read.
-    pub fn snapshots(&self) -> Result<Vec<SnapshotFile>> {
-        let repo = self.repository()?;
-        let mut all = self.call("cannot read the snapshots", || repo.get_all_snapshots())?;
-        all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
-        Ok(all)
-    }
-}
-
-impl Vault {
-    /// The snapshots that can be read, and those that cannot: one that is damaged must not hide the others.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn readable_snapshots(&self) -> Result<Readable> {
-        let error = match self.snapshots() {
-            Ok(all) => return Ok(Readable { all, lost: Vec::new() }),
-            Err(error) => error,
-        };
-        let readable = self.single_snapshots()?;
-        // A store that gives nothing just now has lost nothing.
-        let told = !readable.all.is_empty() || readable.lost.iter().all(|lost| lost.damaged);
-        if told && !readable.lost.is_empty() { Ok(readable) } else { Err(error) }
     }
 }
 

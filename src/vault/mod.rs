@@ -27,9 +27,11 @@ pub mod restore;
 mod save;
 mod seal;
 pub mod snapshot;
+mod snapshots;
 mod source;
 pub mod store;
 pub mod tree;
+mod unpacked;
 pub mod verify;
 mod warnings;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use bytes::Bytes;
 use postkeep::vault::store::{Found, Id, Kind, Store};
+use postkeep::vault::{Options, Vault};
 
 /// Ends what `open_broken` began.
 pub type Mend = Box<dyn FnOnce()>;
@@ -24,12 +25,13 @@ pub trait Place: Sync {
 
 /// Runs all of it, each part in a new place.
 pub fn check(new: &dyn Fn() -> Box<dyn Place>) {
-    let parts: [fn(&dyn Place); 10] = [
+    let parts: [fn(&dyn Place); 11] = [
         an_empty_place_has_nothing,
         what_was_written_is_there_for_everybody,
         ranges_are_exact,
         written_twice_is_there_once,
         a_config_takes_the_place_of_the_one_before,
+        a_first_config_takes_nobodys_place,
         what_is_removed_is_gone_and_the_rest_stays,
         objects_may_be_huge,
         packs_are_stored_before_anything_else,
@@ -172,6 +174,47 @@ fn a_config_takes_the_place_of_the_one_before(place: &dyn Place) {
     }
     store.remove(Kind::Config, &[Id::NONE]).unwrap();
     assert_eq!(listed(&*place.open(), Kind::Config), BTreeSet::new());
+}
+
+fn a_first_config_takes_nobodys_place(place: &dyn Place) {
+    let (one, two) = (place.open(), place.open());
+    one.create().unwrap();
+    two.create().unwrap();
+    let (first, second) = (content(200, 1), content(155, 2));
+    one.write_first(first.clone()).unwrap();
+    for store in [&one, &two, &place.open()] {
+        let error = store.write_first(second.clone()).unwrap_err();
+        assert!(error.to_string().contains("already"), "{error:?}");
+        assert_eq!(store.read(Kind::Config, &Id::NONE).unwrap(), first);
+    }
+    put(&*two, Kind::Config, &second);
+    assert_eq!(place.open().read(Kind::Config, &Id::NONE).unwrap(), second);
+}
+
+/// Several processes make a vault here at once.
+pub fn of_many_who_make_a_vault_one_does(place: &dyn Place) {
+    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    let password = |n: usize| format!("password {n}");
+    let start = Barrier::new(4);
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let make = |n: usize| {
+            let (start, options) = (&start, &options);
+            scope.spawn(move || {
+                start.wait();
+                Vault::create(place.open(), &password(n), options)
+            })
+        };
+        let threads: Vec<_> = (0..4).map(make).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let temp = tempfile::tempdir().unwrap();
+    for (n, made) in made.iter().enumerate() {
+        let opened = Vault::open(place.open(), &password(n), &temp.path().join("keys"), temp.path());
+        assert_eq!(made.is_ok(), opened.is_ok(), "{made:?} {opened:?}");
+        assert!(made.as_ref().err().is_none_or(|error| error.to_string().contains("already")), "{made:?}");
+    }
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
+    assert_eq!(place.open().list(Kind::Key).unwrap().len(), 1);
 }
 
 fn what_is_removed_is_gone_and_the_rest_stays(place: &dyn Place) {

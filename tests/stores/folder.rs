@@ -73,6 +73,11 @@ impl Place for InFolder {
 }
 
 #[test]
+fn of_many_who_make_a_vault_one_does() {
+    contract::of_many_who_make_a_vault_one_does(&InFolder::new());
+}
+
+#[test]
 fn a_folder_keeps_the_contract() {
     contract::check(&|| Box::new(InFolder::new()));
 }

@@ -66,6 +66,11 @@ impl Place for InMaildir {
 }
 
 #[test]
+fn of_many_who_make_a_vault_one_does() {
+    contract::of_many_who_make_a_vault_one_does(&InMaildir::new());
+}
+
+#[test]
 fn a_maildir_keeps_the_contract() {
     contract::check(&|| Box::new(InMaildir::new()));
 }

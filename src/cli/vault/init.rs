@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::cli::which::{BARE, Chosen, Which, host, too_many, user};
 use crate::cli::{Context, out, password};
 use crate::entry::show;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::profile::SecretSource;
-use crate::vault::store::Kind;
+use crate::vault::store::{Kind, taken};
 use crate::vault::{Options, Vault};
 
 /// How much a vault without a profile is compressed.
@@ -47,8 +47,7 @@ fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     let store = chosen.store()?;
     // Before a password is asked for in vain.
     if !store.list(Kind::Config)?.is_empty() {
-        return Err(Error::other(format!("there is a vault in {} already", chosen.place))
-            .hint("choose another place, or use this one as it is"));
+        return Err(taken(&store.place()));
     }
     let (password, written) = password::new_or_known(&chosen.password)?;
     let compression = chosen.profile.as_ref().map_or(COMPRESSION, |(_, job)| job.compression);

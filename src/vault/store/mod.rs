@@ -215,6 +215,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// It, or one given earlier, cannot be stored.
     fn write(&self, kind: Kind, id: &Id, object: Bytes) -> Result<()>;
 
+    /// Keeps the config of a new vault. Of two who make one here at the same time one fails, where the place has a way
+    /// to make a name that is not there in one step; else where it is seen in time.
+    ///
+    /// # Errors
+    /// There is a config by now; and those of [`write`](Self::write).
+    fn write_first(&self, config: Bytes) -> Result<()> {
+        match self.list(Kind::Config)?.is_empty() {
+            true => self.write(Kind::Config, &Id::NONE, config),
+            false => Err(taken(&self.place())),
+        }
+    }
+
     /// Waits until everything is stored.
     ///
     /// # Errors
@@ -250,6 +262,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn letters(&self) -> Option<letter::VaultId> {
         None
     }
+}
+
+/// Fails with an error that says nothing of the vault, only that its provider gives no more today.
+pub(super) fn unless_paused(error: Error) -> Result<Error> {
+    if error.kind() == crate::error::Kind::Paused { Err(error) } else { Ok(error) }
+}
+
+/// Says that there is a vault where one was to be made.
+pub(crate) fn taken(place: &str) -> Error {
+    Error::other(format!("there is a vault in {place} already"))
+        .hint("choose another place, or use this one as it is, with its own password")
 }
 
 /// Says that an object is not there.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{BENT, Bad, Problems, short, unless_paused};
+use super::{BENT, Bad, Problems, short};
 use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::progress::Meter;
 use crate::vault::Vault;
 use crate::vault::blob::{Damage, Location, Opener};
-use crate::vault::store::{Id, Kind};
+use crate::vault::store::{Id, Kind, unless_paused};
 
 /// Threads that read. Each holds a whole pack.
 const THREADS: usize = 4;

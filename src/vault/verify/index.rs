@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rustic_core::repofile::IndexFile;
 
-use super::{Bad, LOST, Problems, Weight, short, unless_paused};
+use super::{Bad, LOST, Problems, Weight, short};
 use crate::error::{Error, Result};
 use crate::figures::{of, size};
 use crate::vault::Vault;
 use crate::vault::adapter::ours;
 use crate::vault::blob::Location;
-use crate::vault::store::{Id, Kind};
+use crate::vault::store::{Id, Kind, unless_paused};
 
 /// What is known of the packs.
 pub(super) struct Known {

@@ -11,12 +11,11 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 use rustic_core::repofile::SnapshotFile;
-use sha2::{Digest, Sha256};
 
 use self::index::Known;
 use super::blob::Opener;
 use super::snapshot::{Lost, Readable};
-use super::store::{Found, Id, Kind};
+use super::store::{Id, Kind, unless_paused};
 use super::{Access, Vault};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::mutex::lock;
@@ -79,11 +78,6 @@ pub struct Verified {
     pub paused: Option<Error>,
     /// Whether it was asked to stop.
     pub cancelled: bool,
-}
-
-/// Fails with an error that says nothing of the vault, only that its provider gives no more today.
-fn unless_paused(error: Error) -> Result<Error> {
-    if error.kind() == ErrorKind::Paused { Err(error) } else { Ok(error) }
 }
 
 /// Problems as they are found.
@@ -211,66 +205,10 @@ impl Vault {
         Ok(all)
     }
 
-    /// The snapshots one by one, past the library and its cache.
-    pub(super) fn single_snapshots(&self) -> Result<Readable> {
-        let mut readable = Readable::default();
-        for Found { id, .. } in self.store().list(Kind::Snapshot)? {
-            let lose = |why, damaged| Lost { id, why, damaged };
-            let read = match self.store().read(Kind::Snapshot, &id) {
-                Err(error) => Err(lose(unless_paused(error)?.one_line(), false)),
-                Ok(raw) => Ok(raw),
-            };
-            let parsed = read.and_then(|raw| {
-                let json = self.opened(&id, &raw).map_err(|why| lose(why, true))?;
-                serde_json::from_slice::<SnapshotFile>(&json)
-                    .map_err(|error| lose(format!("it is none: {error}"), true))
-            });
-            match parsed {
-                Ok(mut snapshot) => {
-                    snapshot.id = rustic_core::repofile::SnapshotId::from(super::adapter::theirs(&id));
-                    readable.all.push(snapshot);
-                }
-                Err(lost) => readable.lost.push(lost),
-            }
-        }
-        readable.all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
-        Ok(readable)
-    }
-
-    /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
-    fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>> {
-        let raw = self.store().read(kind, &found.id)?;
-        self.opened(&found.id, &raw).map_err(Error::other)
-    }
-
-    /// The same, of what was read.
-    pub(super) fn opened(&self, id: &Id, raw: &[u8]) -> Result<Vec<u8>, String> {
-        if <[u8; 32]>::from(Sha256::digest(raw)) != id.0 {
-            return Err("its content is not what was stored".into());
-        }
-        let plain = self.key.decrypt(raw).ok_or("it was not encrypted with this vault's key")?;
-        // restic's design document, "Unpacked Data Format": a first byte of 2 says zstd, JSON begins with a bracket.
-        match plain.split_first() {
-            Some((2, packed)) => zstd::stream::Decoder::new(packed)
-                .and_then(|decoder| {
-                    let mut json = Vec::new();
-                    std::io::Read::take(decoder, LARGEST).read_to_end(&mut json).map(|_| json)
-                })
-                .map_err(|error| format!("it cannot be decompressed: {error}")),
-            Some((b'{' | b'[', _)) => Ok(plain.to_vec()),
-            _ => Err("it is neither JSON nor compressed".into()),
-        }
-    }
-
     fn opener(&self) -> Opener {
         Opener::new(&self.key)
     }
 }
-
-/// The largest index or snapshot that is believed, in bytes.
-const LARGEST: u64 = 1 << 30;
-
-use std::io::Read as _;
 
 /// The beginning of an id, as it is shown.
 fn short(id: &Id) -> String {

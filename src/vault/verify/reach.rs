@@ -7,7 +7,7 @@ use rustic_core::repofile::{SnapshotFile, Tree};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{LOST, Problems, unless_paused};
+use super::{LOST, Problems};
 use crate::entry::RelPath;
 use crate::error::{Error, Result};
 use crate::figures::of;
@@ -15,7 +15,7 @@ use crate::progress::Meter;
 use crate::vault::Vault;
 use crate::vault::adapter::ours;
 use crate::vault::blob::Opener;
-use crate::vault::store::{Id, Kind};
+use crate::vault::store::{Id, Kind, unless_paused};
 use crate::vault::{node, snapshot};
 
 /// How many snapshots are named where several hold the same damage.

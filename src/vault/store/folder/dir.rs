@@ -85,6 +85,32 @@ impl Dir {
 
     /// Writes a file of this name, instead of the one that is there. It is on disk, name and all, or not there.
     pub(super) fn put(&self, name: &str, content: &[u8], mode: u32) -> io::Result<()> {
+        let rename = |draft: &str| Ok(rustix::fs::renameat(&self.0, draft, &self.0, name)?);
+        self.write(name, content, mode, rename)
+    }
+
+    /// The same, if none is there: of two who write it at the same time one fails.
+    pub(super) fn put_new(&self, name: &str, content: &[u8], mode: u32) -> io::Result<()> {
+        self.write(name, content, mode, |draft| {
+            match rustix::fs::linkat(&self.0, draft, &self.0, name, AtFlags::empty()) {
+                Ok(()) => self.remove(draft),
+                Err(Errno::EXIST) => Err(Errno::EXIST.into()),
+                // Where there are no hard links.
+                Err(_) => match self.look(name)? {
+                    Some(_) => Err(Errno::EXIST.into()),
+                    None => Ok(rustix::fs::renameat(&self.0, draft, &self.0, name)?),
+                },
+            }
+        })
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        content: &[u8],
+        mode: u32,
+        place: impl FnOnce(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
         let unfinished = format!("{name}{UNFINISHED}{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file =
@@ -94,7 +120,7 @@ impl Dir {
             // As restic does: an object is never written again.
             .and_then(|()| Ok(rustix::fs::fchmod(file.as_fd(), Mode::from_raw_mode(mode & !0o222))?))
             .and_then(|()| file.sync_all())
-            .and_then(|()| Ok(rustix::fs::renameat(&self.0, &*unfinished, &self.0, name)?));
+            .and_then(|()| place(&unfinished));
         if put.is_err() {
             // What cannot be removed now is swept later.
             let _ = rustix::fs::unlinkat(&self.0, &*unfinished, AtFlags::empty());

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::dir::{self, Dir};
 use crate::entry::show;
 use crate::error::{Context, Error, Result};
-use crate::vault::store::{Counter, Found, Id, Kind, fits_memory, not_there, within};
+use crate::vault::store::{Counter, Found, Id, Kind, fits_memory, not_there, taken, within};
 
 /// How old an unfinished file is when nobody can be at work on it any more.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(36);
@@ -80,19 +80,36 @@ impl Files {
     /// # Errors
     /// It cannot be written, with a hint where the cause has one.
     pub(super) fn write(&self, kind: Kind, id: &Id, object: &[u8]) -> Result<()> {
-        self.put(kind, id, object).map_err(|cause| {
-            let hint = match cause.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on that disk"),
-                io::ErrorKind::NotFound => Some("is the disk mounted that holds the vault?"),
-                io::ErrorKind::ReadOnlyFilesystem => Some("mount it writable"),
-                io::ErrorKind::NotADirectory => {
-                    Some("something else has the name of the vault's folder there: move it away")
-                }
-                _ => None,
-            };
-            let error = Error::other(self.cannot("write", kind, id)).caused_by(cause);
-            hint.into_iter().fold(error, Error::hint)
-        })
+        self.put(kind, id, object).map_err(|cause| self.unwritten(kind, id, cause))
+    }
+
+    /// Writes the config, if there is none at that moment.
+    ///
+    /// # Errors
+    /// There is one, or it cannot be written.
+    pub(super) fn write_first(&self, config: &[u8]) -> Result<()> {
+        let root = Dir::root(&self.path);
+        let put = root.and_then(|root| root.put_new("config", config, modes(&root).file));
+        put.map_err(|cause| match cause.kind() {
+            io::ErrorKind::AlreadyExists => taken(&self.place()),
+            _ => self.unwritten(Kind::Config, &Id::NONE, cause),
+        })?;
+        self.counter.up(config.len() as u64);
+        Ok(())
+    }
+
+    fn unwritten(&self, kind: Kind, id: &Id, cause: io::Error) -> Error {
+        let hint = match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on that disk"),
+            io::ErrorKind::NotFound => Some("is the disk mounted that holds the vault?"),
+            io::ErrorKind::ReadOnlyFilesystem => Some("mount it writable"),
+            io::ErrorKind::NotADirectory => {
+                Some("something else has the name of the vault's folder there: move it away")
+            }
+            _ => None,
+        };
+        let error = Error::other(self.cannot("write", kind, id)).caused_by(cause);
+        hint.into_iter().fold(error, Error::hint)
     }
 
     pub(super) fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()> {

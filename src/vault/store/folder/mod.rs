@@ -73,6 +73,11 @@ impl Store for Folder {
         }
     }
 
+    fn write_first(&self, config: Bytes) -> Result<()> {
+        self.behind.flush()?;
+        self.files.write_first(&config)
+    }
+
     fn flush(&self) -> Result<()> {
         self.behind.flush()
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::vault::store::letter::{self, Head, LARGEST_HEAD, LineEnd};
+use crate::vault::store::letter::{self, Head, LARGEST_HEAD, LineEnd, VaultId};
 
 /// How old an unfinished file is when nobody can be at work on it any more.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(36);
@@ -163,12 +163,29 @@ pub(super) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// Puts a message into the Maildir as one that was seen: no mail program counts it as new.
-pub(super) fn deliver(root: &Path, message: &[u8], now: Timestamp) -> io::Result<(String, PathBuf)> {
+/// The name of a new vault's first letter: of two who make one at the same time one finds it taken.
+pub(super) fn first_letter() -> String {
+    format!("0.read-me.{MARK}")
+}
+
+/// The name of a vault's first config, likewise.
+pub(super) fn first_config(vault: VaultId) -> String {
+    format!("0.config-{vault}.{MARK}")
+}
+
+/// Puts a message into the Maildir as one that was seen: no mail program counts it as new. `name` is its name, where it
+/// may be there once only.
+pub(super) fn deliver(
+    root: &Path,
+    message: &[u8],
+    name: Option<&str>,
+    now: Timestamp,
+) -> io::Result<(String, PathBuf)> {
     let micros = now.subsec_nanosecond().unsigned_abs() / 1_000;
     let number = NEXT.fetch_add(1, Relaxed);
-    let key = format!("{}.M{micros}P{}Q{number}.{MARK}", now.as_second(), std::process::id());
-    let (draft, place) = (root.join("tmp").join(&key), root.join("cur").join(format!("{key}:2,S")));
+    let own = format!("{}.M{micros}P{}Q{number}.{MARK}", now.as_second(), std::process::id());
+    let key = name.unwrap_or(&own).to_owned();
+    let (draft, place) = (root.join("tmp").join(own), root.join("cur").join(format!("{key}:2,S")));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = file
         .write_all(message)

@@ -20,7 +20,7 @@ use super::letter::body::Cut;
 use super::letter::{self, Head, LARGEST_HEAD, Label, LineEnd, VaultId};
 use super::sticky::Sticky;
 use super::which::Which;
-use super::{Counter, Found, Id, Kind, Room, Store, Traffic, fits_memory, not_there, within};
+use super::{Counter, Found, Id, Kind, Room, Store, Traffic, fits_memory, not_there, taken, within};
 use crate::clock::Clock;
 use crate::entry::show;
 use crate::error::{Context, Error, Result};
@@ -37,6 +37,8 @@ const PACK: u64 = 8 << 20;
 pub struct Maildir {
     path: PathBuf,
     clock: Arc<dyn Clock>,
+    /// Whether somebody said which vault is meant.
+    told: bool,
     which: Which,
     seen: Mutex<Seen>,
     sticky: Sticky,
@@ -65,6 +67,7 @@ impl Maildir {
         Self {
             path: path.to_owned(),
             clock,
+            told: vault.is_some(),
             which: Which::new(vault),
             seen: Mutex::new(Seen::new()),
             sticky: Sticky::default(),
@@ -184,13 +187,16 @@ impl Maildir {
         Ok(bytes.into())
     }
 
-    fn put(&self, kind: Kind, hash: Id, object: &[u8]) -> Result<()> {
+    fn put(&self, kind: Kind, hash: Id, object: &[u8], first: bool) -> Result<()> {
         let mut seen = if kind == Kind::Config { self.scan()? } else { self.scanned()? };
         let vault = self.which.get_or_new();
         let mut whole = Label { vault, kind, hash, size: object.len() as u64, part: 1, parts: 1, serial: 0 };
         if kind == Kind::Config {
             if seen.catalogue.find(kind, &Id::NONE).is_some_and(|config| config.label.hash == hash) {
                 return Ok(());
+            }
+            if first && seen.catalogue.find(kind, &Id::NONE).is_some() {
+                return Err(taken(&self.place()));
             }
             whole.serial = seen.catalogue.serial() + 1;
         } else if seen.catalogue.find(kind, &hash).is_some_and(|there| there.label.size == whole.size) {
@@ -203,8 +209,9 @@ impl Maildir {
             }
             // Others may look meanwhile, and write too.
             drop(seen);
+            let message = letter::compose(&label, object, self.clock.now(), LineEnd::Lf);
             let (key, letter) =
-                self.deliver(&letter::compose(&label, object, self.clock.now(), LineEnd::Lf))?;
+                self.deliver(&message, first.then(|| files::first_config(vault)).as_deref())?;
             seen = self.seen();
             seen.files.insert(key.clone(), letter);
             seen.catalogue.insert(key, label);
@@ -224,8 +231,11 @@ impl Maildir {
         }
     }
 
-    fn deliver(&self, message: &[u8]) -> Result<(String, Letter)> {
-        let delivered = files::deliver(&self.path, message, self.clock.now()).map_err(|cause| {
+    fn deliver(&self, message: &[u8], name: Option<&str>) -> Result<(String, Letter)> {
+        let delivered = files::deliver(&self.path, message, name, self.clock.now()).map_err(|cause| {
+            if name.is_some() && cause.kind() == io::ErrorKind::AlreadyExists {
+                return taken(&self.place());
+            }
             let hint = match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on that disk"),
                 io::ErrorKind::NotFound => Some("is the disk mounted that holds the Maildir?"),
@@ -280,7 +290,9 @@ impl Store for Maildir {
         if !seen.read_me {
             drop(seen);
             let vault = self.which.get_or_new();
-            self.deliver(&letter::read_me(vault, self.clock.now(), LineEnd::Lf))?;
+            // Where it was told which vault is meant, others may lie beside it.
+            let name = (!self.told).then(files::first_letter);
+            self.deliver(&letter::read_me(vault, self.clock.now(), LineEnd::Lf), name.as_deref())?;
         }
         Ok(())
     }
@@ -300,7 +312,12 @@ impl Store for Maildir {
     fn write(&self, kind: Kind, id: &Id, object: Bytes) -> Result<()> {
         self.sticky.check()?;
         let hash = if kind == Kind::Config { Id::of(&object) } else { *id };
-        self.sticky.keep(self.put(kind, hash, &object))
+        self.sticky.keep(self.put(kind, hash, &object, false))
+    }
+
+    fn write_first(&self, config: Bytes) -> Result<()> {
+        self.sticky.check()?;
+        self.put(Kind::Config, Id::of(&config), &config, true)
     }
 
     fn flush(&self) -> Result<()> {

@@ -1,0 +1,63 @@
+//! The snapshots of a vault: all of them, or those that can be read.
+
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
+
+use super::Vault;
+use super::adapter::theirs;
+use super::snapshot::{Lost, Readable};
+use super::store::{Found, Kind, unless_paused};
+use crate::error::Result;
+
+impl Vault {
+    /// All snapshots, oldest first.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotFile>> {
+        let repo = self.repository()?;
+        let mut all = self.call("cannot read the snapshots", || repo.get_all_snapshots())?;
+        all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(all)
+    }
+
+    /// The snapshots that can be read, and those that cannot: one that is damaged must not hide the others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn readable_snapshots(&self) -> Result<Readable> {
+        let error = match self.snapshots() {
+            Ok(all) => return Ok(Readable { all, lost: Vec::new() }),
+            Err(error) => error,
+        };
+        let readable = self.single_snapshots()?;
+        // A store that gives nothing just now has lost nothing.
+        let told = !readable.all.is_empty() || readable.lost.iter().all(|lost| lost.damaged);
+        if told && !readable.lost.is_empty() { Ok(readable) } else { Err(error) }
+    }
+
+    /// The snapshots one by one, past the library and its cache.
+    pub(super) fn single_snapshots(&self) -> Result<Readable> {
+        let mut readable = Readable::default();
+        for Found { id, .. } in self.store().list(Kind::Snapshot)? {
+            let lose = |why, damaged| Lost { id, why, damaged };
+            let read = match self.store().read(Kind::Snapshot, &id) {
+                Err(error) => Err(lose(unless_paused(error)?.one_line(), false)),
+                Ok(raw) => Ok(raw),
+            };
+            let parsed = read.and_then(|raw| {
+                let json = self.opened(&id, &raw).map_err(|why| lose(why, true))?;
+                serde_json::from_slice::<SnapshotFile>(&json)
+                    .map_err(|error| lose(format!("it is none: {error}"), true))
+            });
+            match parsed {
+                Ok(mut snapshot) => {
+                    snapshot.id = SnapshotId::from(theirs(&id));
+                    readable.all.push(snapshot);
+                }
+                Err(lost) => readable.lost.push(lost),
+            }
+        }
+        readable.all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(readable)
+    }
+}
