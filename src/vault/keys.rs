@@ -56,7 +56,7 @@ impl Vault {
     /// It is damaged, or cannot be read.
     pub(super) fn sound_key(&self, id: &Id) -> Result<bytes::Bytes> {
         let read = self.store().read(Kind::Key, id)?;
-        super::adapter::sound_key(&read, id, &self.store().place())?;
+        super::sound::sound_key(&read, id, &self.store().place())?;
         Ok(read)
     }
 

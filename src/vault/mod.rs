@@ -28,6 +28,7 @@ mod save;
 mod seal;
 pub mod snapshot;
 mod snapshots;
+mod sound;
 mod source;
 pub mod store;
 pub mod tree;
