@@ -1,11 +1,15 @@
 //! Questions on a terminal, or through a pipe.
 
 use std::io::{BufRead, Read, Write};
+use std::sync::{Mutex, Once};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::cli::usage;
 use crate::error::{Context as _, Result};
+use crate::mutex::lock;
 
 /// The longest answer, in bytes: longer than any path.
 const LONGEST: u64 = 16 * 1024;
@@ -107,25 +111,50 @@ impl<R: BufRead, W: Write> Asker<R, W> {
 }
 
 /// What is typed is not shown while this lives.
-struct Unseen(Option<Termios>);
+struct Unseen;
+
+/// How the terminal was before.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 impl Unseen {
     fn new() -> Self {
+        restore_when_killed();
         let before = tcgetattr(std::io::stdin()).ok();
-        if let Some(mut now) = before.clone() {
+        lock(&BEFORE).clone_from(&before);
+        if let Some(mut now) = before {
             now.local_modes.remove(LocalModes::ECHO);
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &now);
         }
-        Self(before)
+        Self
     }
 }
 
 impl Drop for Unseen {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
-        }
+        restore();
     }
+}
+
+fn restore() {
+    if let Some(before) = lock(&BEFORE).take() {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
+    }
+}
+
+/// A terminal that stays silent after a Ctrl-C would be a bad thing to leave behind. The process ends by these signals
+/// as before, for as long as it lives.
+fn restore_when_killed() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else { return };
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                // Nothing is printed: whoever asks holds the terminal's locks.
+                restore();
+                std::process::exit(130);
+            }
+        });
+    });
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ Examples:
   postkeep init --source ~/Documents --target /mnt/nas/Documents --yes
   postkeep init --mail me@gmail.com --password-command 'pass show postkeep'
 
-A relative path counts from the current folder.")]
+A relative path counts from the current folder.
+
+It makes profiles that copy or mirror. One that backs up into a vault you write yourself: six lines, as in README.md \
+and docs/backup.md; then `postkeep vault init NAME` makes the vault.")]
 pub(crate) struct InitArgs {
     /// The folder to copy from [default: ~/Documents, if it is there]
     #[arg(long, value_name = "DIR")]

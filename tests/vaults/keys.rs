@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::Vaulted;
 use crate::common::{Ran, Sandbox};
@@ -29,6 +29,33 @@ fn profile(sandbox: &Sandbox) {
     );
     sandbox.write("config/profiles/docs.toml", &text);
     fs::create_dir_all(sandbox.path("source")).unwrap();
+}
+
+/// Presses Ctrl-C on a terminal at the first question, and says the exit code and whether the terminal shows again what
+/// is typed.
+const INTERRUPTED: &str = r#"
+import os, pty, sys, termios
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+shows = lambda: bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+seen = b""
+while not seen.endswith(b"> ") or shows():
+    seen += os.read(terminal, 1000) if not seen.endswith(b"> ") else b""
+os.write(terminal, b"\x03")
+print(os.WEXITSTATUS(os.waitpid(child, 0)[1]), shows())
+"#;
+
+#[test]
+fn a_ctrl_c_at_a_password_leaves_no_silent_terminal() {
+    let sandbox = Sandbox::new();
+    profile(&sandbox);
+    let command = sandbox.command(&["vault", "init", "docs"]);
+    let mut python = Command::new("timeout");
+    python.args(["60", "python3", "-c", INTERRUPTED]).arg(command.get_program()).args(command.get_args());
+    python.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert_eq!(Ran::from(python.output().unwrap()).expect(0).stdout, "130 True\n");
+    assert!(!sandbox.path("secrets/vault").exists());
 }
 
 #[test]
