@@ -11,8 +11,8 @@
 //! no two machines share; restic's locks have none, and are judged by the name only by `unlock`, as restic does.
 
 mod keeper;
-mod mark;
 mod object;
+mod own;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use self::keeper::Keeper;
-use self::object::{Here, Object};
+use self::object::Object;
+use self::own::{here, own, withstand_restic};
 use super::Vault;
 use super::adapter::Adapter;
 use super::crypt::Key;
-use super::names::host;
 use super::store::{Id, Kind, Store};
 use crate::clock::{Clock, System};
 use crate::error::{self, Error, Result};
@@ -248,162 +248,5 @@ impl Found {
     }
 }
 
-/// A lock of this process.
-fn own(access: Access) -> Object {
-    let uid = rustix::process::geteuid();
-    Object {
-        time: System.now(),
-        exclusive: access == Access::Exclusive,
-        hostname: host(),
-        username: super::names::user(uid.as_raw()).unwrap_or_default(),
-        pid: rustix::process::getpid().as_raw_nonzero().get(),
-        uid: uid.as_raw(),
-        gid: rustix::process::getegid().as_raw(),
-        mark: mark::mark(),
-    }
-}
-
-/// What a lock is judged by.
-fn here<T>(judge: impl FnOnce(&Here<'_>) -> T) -> T {
-    let (host, mark) = (host(), mark::mark());
-    judge(&Here { host: &host, mark: mark.as_deref(), alive: is_alive })
-}
-
-/// restic asks whether the holder of a lock lives by sending it SIGHUP, which ends a process that does not listen. So from
-/// the first lock on this one listens, to no effect, beside whoever else does; as restic itself. A backup also goes on
-/// when its terminal is closed.
-fn withstand_restic() {
-    static LISTEN: std::sync::Once = std::sync::Once::new();
-    LISTEN.call_once(|| {
-        let heard = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        // Where that fails, `restic unlock` on this machine ends this process, no more.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGHUP, heard);
-    });
-}
-
-/// Whether a process of this machine lives, be it another user's.
-fn is_alive(pid: i32) -> bool {
-    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vault::Options;
-    use crate::vault::store::memory::Memory;
-
-    fn vault(heap: &Arc<Memory>, temp: &tempfile::TempDir) -> Vault {
-        let store = Arc::clone(heap) as Arc<dyn Store>;
-        if count(heap, Kind::Config) == 0 {
-            let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
-            Vault::create(Arc::clone(&store), "secret", &options).unwrap();
-        }
-        Vault::open(store, "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap()
-    }
-
-    fn count(heap: &Memory, kind: Kind) -> usize {
-        heap.list(kind).unwrap().len()
-    }
-
-    fn put(vault: &Vault, change: impl Fn(&mut Object)) -> Id {
-        let mut object = own(Access::Shared);
-        change(&mut object);
-        let (id, sealed) = object.sealed(&vault.key).unwrap();
-        vault.store.write(Kind::Lock, &id, sealed).unwrap();
-        id
-    }
-
-    #[test]
-    fn shared_locks_go_together_and_an_exclusive_one_with_none() {
-        use Access::{Exclusive, Shared};
-        let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
-        let (one, two) = (vault(&heap, &temp), vault(&heap, &temp));
-        for (first, second, together) in [
-            (Shared, Shared, true),
-            (Shared, Exclusive, false),
-            (Exclusive, Shared, false),
-            (Exclusive, Exclusive, false),
-        ] {
-            let held = one.lock(first).unwrap();
-            let tried = two.lock(second);
-            assert_eq!(tried.is_ok(), together, "{first:?} {second:?}");
-            if let Err(error) = &tried {
-                assert_eq!(error.kind(), error::Kind::Locked, "{error:?}");
-                assert!(error.to_string().contains("process"), "{error}");
-            }
-            drop(tried);
-            assert_eq!(count(&heap, Kind::Lock), 1, "a refused lock is left");
-            drop(held);
-            assert_eq!(count(&heap, Kind::Lock), 0, "a lock is left");
-        }
-    }
-
-    #[test]
-    fn stale_locks_do_not_hold_anybody_up_and_unlock_removes_them() {
-        let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
-        let vault = vault(&heap, &temp);
-        // No process has this number: it is above what the kernel gives.
-        let dead = |object: &mut Object| object.pid = i32::MAX;
-        let elsewhere = |object: &mut Object| (object.hostname, object.exclusive) = ("other".into(), true);
-        put(&vault, dead);
-        drop(vault.lock(Access::Exclusive).unwrap());
-        assert_eq!(count(&heap, Kind::Lock), 0, "the stale lock is left");
-
-        put(&vault, dead);
-        put(&vault, elsewhere);
-        let unlocked = vault.unlock(false).unwrap();
-        assert_eq!((unlocked.removed, unlocked.left.len()), (1, 1), "{unlocked:?}");
-        assert!(unlocked.left[0].contains("other") && unlocked.left[0].contains("alone"), "{unlocked:?}");
-        vault.lock(Access::Shared).unwrap_err();
-        vault.store.write(Kind::Lock, &Id([9; 32]), b"no lock".as_slice().into()).unwrap();
-        assert_eq!(vault.unlock(true).unwrap(), Unlocked { removed: 2, left: Vec::new() });
-        vault.lock(Access::Shared).unwrap();
-    }
-
-    #[test]
-    fn another_machine_of_our_name_is_not_taken_for_dead() {
-        let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
-        let vault = vault(&heap, &temp);
-        let ours = own(Access::Shared).mark;
-        assert!(ours.is_some() && ours == own(Access::Shared).mark, "{ours:?}");
-        put(&vault, |object| (object.pid, object.mark) = (i32::MAX, Some("another boot".into())));
-        let error = vault.lock(Access::Exclusive).unwrap_err();
-        assert_eq!(error.kind(), error::Kind::Locked, "{error:?}");
-        assert_eq!(vault.unlock(false).unwrap().left.len(), 1);
-        vault.unlock(true).unwrap();
-        // restic's says no more than a name: only who asks for it has it removed.
-        put(&vault, |object| (object.pid, object.mark) = (i32::MAX, None));
-        vault.lock(Access::Exclusive).unwrap_err();
-        assert_eq!(vault.unlock(false).unwrap().removed, 1);
-        vault.lock(Access::Exclusive).unwrap();
-    }
-
-    #[test]
-    fn who_was_taken_for_dead_writes_nothing_more() {
-        let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
-        let vault = vault(&heap, &temp);
-        let lock = vault.lock(Access::Shared).unwrap();
-        lock.check().unwrap();
-        let id = lock.keeper.id();
-        lock.keeper.renew_now();
-        assert_ne!(lock.keeper.id(), id, "it was not renewed");
-        assert_eq!(count(&heap, Kind::Lock), 1);
-        lock.check().unwrap();
-
-        vault.unlock(true).unwrap();
-        lock.keeper.renew_now();
-        assert_eq!(lock.check().unwrap_err().kind(), error::Kind::Locked);
-        let write = || {
-            let keys = rustic_core::KeyOptions::default();
-            vault
-                .repository()?
-                .add_key("more", &keys)
-                .map_err(|error| super::super::guard::translated(&error, "no"))
-        };
-        assert!(write().unwrap_err().one_line().contains("nothing is written any more"));
-        assert_eq!(count(&heap, Kind::Key), 1);
-        drop(lock);
-        assert_eq!(count(&heap, Kind::Lock), 0);
-    }
-}
+mod tests;

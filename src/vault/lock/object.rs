@@ -51,7 +51,7 @@ pub(super) struct Object {
     /// His group's.
     #[serde(default)]
     pub gid: u32,
-    /// Where the process's number means something: [`mark`](super::mark::mark). restic's locks have none.
+    /// Where the process's number means something: [`own`](mod@super::own). restic's locks have none.
     #[serde(default, rename = "postkeep-mark", skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
