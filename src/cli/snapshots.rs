@@ -56,7 +56,8 @@ pub(crate) fn run(args: &SnapshotsArgs, ctx: &Context) -> Result<ExitCode> {
     if !listed.is_empty() {
         out::print(&rows(&listed))?;
     }
-    let others = all.len() - listed.len();
+    // Of those that fit the tag: only they would come with --all.
+    let others = all.iter().filter(tagged).count() - listed.len();
     let mut line = of(listed.len() as u64, "snapshot", "snapshots");
     if others > 0 {
         line.push_str(&format!("; {} more of other machines or profiles (--all)", others));
