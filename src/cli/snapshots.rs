@@ -65,7 +65,8 @@ fn listed(args: &SnapshotsArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     if !listed.is_empty() {
         out::print(&rows(&listed))?;
     }
-    let others = all.len() - listed.len();
+    // Of those that fit the tag: only they would come with --all.
+    let others = all.iter().filter(tagged).count() - listed.len();
     let mut line = of(listed.len() as u64, "snapshot", "snapshots");
     if others > 0 {
         line.push_str(&format!("; {} more of other machines or profiles (--all)", others));

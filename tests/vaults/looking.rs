@@ -30,6 +30,8 @@ fn snapshots_are_listed_and_compared() {
     let ran = vaulted.run(&["snapshots"]).expect(0);
     assert_eq!(ran.stdout.matches("nas").count(), 2, "{}", ran.stdout);
     assert!(ran.stdout.ends_with("2 snapshots\n"), "{}", ran.stdout);
+    let ran = vaulted.run(&["snapshots", "--tag", "none"]).expect(0);
+    assert_eq!(ran.stdout, "0 snapshots\n");
     let ran = vaulted.run(&["snapshots", "--json"]).expect(0);
     let list: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((list.as_array().unwrap().len(), &list[0]["host"]), (2, &"nas".into()));

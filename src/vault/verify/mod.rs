@@ -101,12 +101,13 @@ impl Problems {
 /// What to do where a pack is gone.
 const LOST: &str = "if there is a copy of the pack (a backup of the disk, a trash folder), bring it back; else \
                     `postkeep vault repair PROFILE`, then `postkeep run PROFILE`: what the sources still have is stored \
-                    anew, and what stays named after that is lost";
+                    anew. What stays named after that is lost: `postkeep forget PROFILE ID` forgets the snapshots that \
+                    are of no use any more";
 
 /// What to do where a pack is there, but not what was stored.
 const BENT: &str = "if there is a sound copy of the pack, bring it back; else move the pack away (its file, or its \
                     messages), then `postkeep vault repair PROFILE` and `postkeep run PROFILE`: what the sources still \
-                    have is stored anew, and what stays named after that is lost";
+                    have is stored anew, and what stays named after that is lost: `postkeep forget PROFILE ID`";
 
 /// What to do where the key is damaged that our password opens.
 const OWN_KEY: &str =
