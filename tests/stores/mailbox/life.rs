@@ -343,7 +343,10 @@ fn a_mailbox_is_turned_back_into_a_repository_without_postkeep() {
     place.litter();
     let first = place.session().fetch_one(1, Item::Message, 1 << 20).unwrap().unwrap();
     let target = temp.path().join("from-mailbox");
-    let vault = place.store().vault_id().unwrap().unwrap();
+    let store = place.store();
+    let vault = store.vault_id().unwrap().unwrap();
+    // It stands on the recovery sheet.
+    assert_eq!(store.letters(), Some(vault));
     let source = format!("imap://user20@127.0.0.1:{}/Recovered", place.account.port);
     let (_, said) = recovery::recover(&first, &target, &source, lab::PASSWORD);
     // Among the litter are letters of another vault.

@@ -226,6 +226,10 @@ impl Store for Mailbox {
         self.0.remove(kind, ids)
     }
 
+    fn letters(&self) -> Option<VaultId> {
+        self.0.which.get()
+    }
+
     fn readers(&self) -> usize {
         2 * self.0.pool.connections()
     }
