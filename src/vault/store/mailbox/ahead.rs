@@ -224,8 +224,8 @@ mod tests {
         tell(1, true, Section::Message(0), b"whole");
         tell(1, true, Section::Text(0), b"one");
         tell(1, true, Section::Text(0), b"again");
-        // The UID comes last: taken for the second's, and found to be the third's.
-        tell(3, false, Section::Text(0), b"x");
+        // The UID comes last: taken for somebody's, and found to be nobody's.
+        tell(9, false, Section::Text(0), b"x");
         tell(2, false, Section::Text(0), b"two");
         tell(3, true, Section::Text(0), b"too many");
         drop(batch);
