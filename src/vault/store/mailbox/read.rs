@@ -93,7 +93,7 @@ impl Inner {
                         id.short(),
                         self.place
                     ))
-                    .hint("run `postkeep verify`"));
+                    .hint("run `postkeep verify PROFILE`: it tells what else is damaged"));
                 }
                 None => return Ok(None),
             }
