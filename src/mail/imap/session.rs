@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Meaning};
 use super::engine::Engine;
 use super::failed::Failed;
 use super::names::{NamespaceEar, Naming};
@@ -68,6 +68,8 @@ impl Session {
         work: impl FnOnce(&mut Engine<'_>) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
         self.sound()?;
+        // Should it panic, the connection is out of step.
+        self.broken = true;
         let result = work(&mut Engine::new(&mut self.wire.lock(), &mut self.tag));
         self.broken = !matches!(result, Ok(_) | Err(Failed::No(_)));
         result
@@ -124,8 +126,13 @@ impl Session {
         if self.offers.has("NAMESPACE") {
             let mut ear = NamespaceEar::default();
             let answer = self.work(|engine| engine.run("NAMESPACE", &mut ear))?;
-            if let (Ok(_), Some(naming)) = (answer.yes(), ear.0) {
-                return Ok(naming);
+            match (answer.yes(), ear.0) {
+                (Ok(_), Some(naming)) => return Ok(naming),
+                // What is asked now counts for all sessions.
+                (Err(no), _) if matches!(no.meaning(), Meaning::Later | Meaning::Throttled) => {
+                    return Err(Failed::No(no));
+                }
+                _ => {}
             }
         }
         let names = self.slow(|session| session.list(Some(""), Some("\"\"")))?;

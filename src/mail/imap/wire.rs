@@ -15,6 +15,9 @@ use crate::mutex::lock;
 /// How much is read at once.
 const BUFFER: usize = 128 << 10;
 
+/// What stands before what a server offers.
+const CAPABILITY: &[u8] = b"CAPABILITY ";
+
 /// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
 const LONGEST_LINE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
@@ -143,7 +146,7 @@ impl Wire {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.last.clear();
             self.last.extend_from_slice(line);
-            if memchr::memmem::find(line, b"CAPABILITY ").is_some() {
+            if line.windows(CAPABILITY.len()).any(|word| word.eq_ignore_ascii_case(CAPABILITY)) {
                 self.offers.clear();
                 self.offers.extend_from_slice(line);
             }
