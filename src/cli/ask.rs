@@ -135,23 +135,30 @@ impl Drop for Unseen {
     }
 }
 
-fn restore() {
-    if let Some(before) = lock(&BEFORE).take() {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
+/// Puts the terminal back; false: it is as it was.
+fn restore() -> bool {
+    let before = lock(&BEFORE).take();
+    if let Some(before) = &before {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
     }
+    before.is_some()
 }
 
-/// A terminal that stays silent after a Ctrl-C would be a bad thing to leave behind. The process ends by these signals
-/// as before, for as long as it lives.
+/// A terminal that stays silent after a Ctrl-C would be a bad thing to leave behind.
 fn restore_when_killed() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else { return };
         std::thread::spawn(move || {
-            if signals.forever().next().is_some() {
+            for signal in signals.forever() {
                 // Nothing is printed: whoever asks holds the terminal's locks.
-                restore();
-                std::process::exit(130);
+                if restore() {
+                    std::process::exit(130);
+                }
+                // Whoever works goes on without its terminal.
+                if signal != SIGHUP {
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
             }
         });
     });

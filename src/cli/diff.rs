@@ -41,7 +41,8 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs, ctx: &Context) -> Result<ExitCode> {
-    args.which.with(&args.words, ctx, |chosen, words| differs(args, ctx, chosen, words))
+    let done = args.which.with(&args.words, ctx, |chosen, words| differs(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
 fn differs(args: &DiffArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {

@@ -52,7 +52,8 @@ pub(crate) struct FindArgs {
 type Hits = BTreeMap<RelPath, Vec<(Node, Vec<usize>)>>;
 
 pub(crate) fn run(args: &FindArgs, ctx: &Context) -> Result<ExitCode> {
-    args.which.with(&args.words, ctx, |chosen, words| found(args, ctx, chosen, words))
+    let done = args.which.with(&args.words, ctx, |chosen, words| found(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
 fn found(args: &FindArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {

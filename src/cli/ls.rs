@@ -41,7 +41,8 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
-    args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words))
+    let done = args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
 }
 
 fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
