@@ -70,8 +70,8 @@ impl Door {
         }
     }
 
-    /// A session that is logged in. `others`: there are connections already.
-    pub(super) fn log_in(&self, others: bool) -> Result<Session, Trouble> {
+    /// A session that is logged in. `others` says whether there are connections.
+    pub(super) fn log_in(&self, others: &dyn Fn() -> bool) -> Result<Session, Trouble> {
         let dialer = self.dialer()?;
         match dialer.open() {
             Ok(session) => {
@@ -81,7 +81,7 @@ impl Door {
                 Ok(session)
             }
             // Over another connection the same secret is good: the server wants no more of them, and says so badly.
-            Err(Fault { kind: FaultKind::Login, error }) if others => Err(Trouble::Again(error)),
+            Err(Fault { kind: FaultKind::Login, error }) if others() => Err(Trouble::Again(error)),
             Err(Fault { kind: FaultKind::Login, error }) => {
                 self.worked.store(false, Ordering::Relaxed);
                 (self.heard)(&dialer.secret(), Some(&error));

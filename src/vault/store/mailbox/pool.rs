@@ -1,6 +1,7 @@
 //! The connections to the server, lent to one thread at a time.
 
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -100,8 +101,10 @@ impl Pool {
         done: &dyn Fn() -> bool,
     ) -> Result<Option<Lease<'_>>, Trouble> {
         let mut state = self.state();
-        if !much && state.idle.is_empty() && state.open > 0 && !done() {
-            state = self.freed.wait_timeout(state, SOON).unwrap_or_else(PoisonError::into_inner).0;
+        if !much {
+            let busy = |state: &mut State| state.idle.is_empty() && state.open > 0 && !done();
+            let waited = self.freed.wait_timeout_while(state, SOON, busy);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         loop {
             if done() {
@@ -113,9 +116,14 @@ impl Pool {
             if state.open + state.opening < state.most {
                 state.opening += 1;
                 drop(state);
-                let opened = self.open(false);
+                let opened = catch_unwind(AssertUnwindSafe(|| self.open(false)));
                 state = self.state();
                 state.opening -= 1;
+                let opened = opened.unwrap_or_else(|panic| {
+                    // Others may wait for this one.
+                    self.freed.notify_all();
+                    resume_unwind(panic)
+                });
                 match opened {
                     Ok(mut link) => {
                         let alone = state.open + state.opening == 0;
@@ -152,7 +160,7 @@ impl Pool {
     }
 
     fn open(&self, make: bool) -> Result<Link, Trouble> {
-        let session = self.door.log_in(self.state().open > 0)?;
+        let session = self.door.log_in(&|| self.state().open > 0)?;
         let mut link = Link { session, validity: 0, astray: false, fresh: None, counted: Wire::default() };
         let opened = self.door.open_folder(&mut link.session, make);
         self.count(&mut link);
