@@ -14,6 +14,8 @@ pub(super) struct Map {
     known: BTreeSet<u32>,
     pub(super) catalogue: Catalogue<u32>,
     pub(super) read_me: Option<u32>,
+    /// The first message of another vault among those that were looked at since the map was made.
+    pub(super) stranger: Option<u32>,
     /// Whether it differs from what was put down last.
     pub(super) dirty: bool,
 }
@@ -34,6 +36,7 @@ impl Map {
             known: BTreeSet::new(),
             catalogue: Catalogue::new(),
             read_me: None,
+            stranger: None,
             dirty: false,
         }
     }
@@ -72,7 +75,8 @@ impl Map {
                     self.catalogue.insert(*uid, *label);
                 }
                 Some(Head::ReadMe(other)) if Some(*other) == vault => self.read_me = Some(*uid),
-                _ => {}
+                Some(_) => self.stranger = Some(self.stranger.map_or(*uid, |first| first.min(*uid))),
+                None => {}
             }
             if all {
                 self.next = self.next.max(uid.saturating_add(1));

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Failed, Fetched, Item, Selected};
 use crate::mutex::lock;
 use crate::vault::store::letter::{self, Head, VaultId};
+use crate::vault::store::taken;
 
 /// The fields that say whose a message is.
 pub(super) const WHOSE: Item = Item::Fields(&["MESSAGE-ID", "X-POSTKEEP-OBJECT"]);
@@ -80,6 +81,7 @@ impl Inner {
             if !same {
                 // All UIDs mean something else now.
                 *map = Some(Map::new(selected.uid_validity));
+                *lock(&self.looked) = None;
             }
             map.as_ref().map_or((1, 0), |map| (map.next(), map.count()))
         };
@@ -167,6 +169,14 @@ impl Inner {
             Some(()) => Err(Error::other(format!("{} does not keep what it takes", self.place))),
             None => Err(self.no_folder()),
         }
+    }
+
+    /// Takes the first message of a new vault away again, if another vault was begun here a moment earlier.
+    pub(super) fn give_way(&self) -> Result<()> {
+        let first = || self.map().as_ref().and_then(|map| Some((map.read_me?, map.stranger?)));
+        let Some((ours, _)) = first().filter(|(ours, theirs)| theirs < ours) else { return Ok(()) };
+        self.attempt("remove messages from", |lease| lease.session.expunge(&[ours]))?;
+        Err(taken(&self.place))
     }
 
     /// Makes the folder, if it is not there, on a server that can do what is needed.

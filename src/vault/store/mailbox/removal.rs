@@ -7,6 +7,7 @@ use super::refresh::WHOSE;
 use super::{Inner, Lease};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Failed, Special};
+use crate::mutex::lock;
 use crate::vault::store::letter::{self, Head, Label};
 use crate::vault::store::{Id, Kind};
 
@@ -93,6 +94,7 @@ impl Inner {
             letters.iter().for_each(|(uid, _)| map.forget(*uid));
             if others {
                 *map = Map::new(map.validity);
+                *lock(&self.looked) = None;
             }
         }
         Ok(!others)

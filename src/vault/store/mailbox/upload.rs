@@ -8,15 +8,39 @@ use bytes::Bytes;
 use super::Inner;
 use crate::error::{Context, Error, Result};
 use crate::vault::store::letter::Label;
-use crate::vault::store::{Id, Kind, catalogue};
+use crate::vault::store::{Id, Kind, catalogue, taken};
 
 /// Keeps an object; a pack may wait in the queue when this returns.
 pub(super) fn write(inner: &Arc<Inner>, kind: Kind, id: &Id, object: Bytes) -> Result<()> {
     inner.queue.check()?;
-    put(inner, kind, id, object).inspect_err(|error| inner.queue.fail(error.again()))
+    put(inner, kind, id, object, false).inspect_err(|error| inner.queue.fail(error.again()))
 }
 
-fn put(inner: &Arc<Inner>, kind: Kind, id: &Id, object: Bytes) -> Result<()> {
+/// Keeps the config of a new vault. No server makes a message only if there is none, so whoever comes second sees to
+/// it that his own goes again: of two configs with the same number the lowest UID counts for everybody.
+pub(super) fn write_first(inner: &Arc<Inner>, config: Bytes) -> Result<()> {
+    inner.queue.check()?;
+    let hash = Id::of(&config);
+    put(inner, Kind::Config, &Id::NONE, config, true)?;
+    inner.refresh()?;
+    let (first, ours) = match &*inner.map() {
+        Some(map) => {
+            let all = map.catalogue.all(Kind::Config, &Id::NONE);
+            let is_ours = |uid: &u32| map.catalogue.label(uid).is_some_and(|label| label.hash == hash);
+            let first = all.iter().min().is_some_and(is_ours);
+            (first, all.into_iter().filter(is_ours).collect())
+        }
+        None => (false, Vec::new()),
+    };
+    if first {
+        return Ok(());
+    }
+    inner.expunge(&ours)?;
+    Err(taken(&inner.place))
+}
+
+/// `first`: there must be no other config.
+fn put(inner: &Arc<Inner>, kind: Kind, id: &Id, object: Bytes, first: bool) -> Result<()> {
     if kind != Kind::Pack {
         inner.queue.flush()?;
     }
@@ -37,6 +61,9 @@ fn put(inner: &Arc<Inner>, kind: Kind, id: &Id, object: Bytes) -> Result<()> {
         && let Some(map) = &*inner.map()
     {
         (serial, before) = (map.catalogue.serial() + 1, map.catalogue.all(kind, &Id::NONE));
+    }
+    if first && !before.is_empty() {
+        return Err(taken(&inner.place));
     }
     whole.serial = serial;
     let mut numbers = Vec::new();
