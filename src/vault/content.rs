@@ -12,9 +12,6 @@ use super::node;
 use super::store::{Id, Kind};
 use crate::error::{Error, Kind as ErrorKind};
 
-/// The most bytes that are read at once, unless one blob has more.
-const READ: u64 = 4 << 20;
-
 /// An error of the store as one of a stream, in one sentence after `at`; [`kind_of`] finds its kind again.
 pub(super) fn carried(at: &str, error: &Error) -> io::Error {
     io::Error::other(Error::new(error.kind(), format!("{at}{}", error.one_line())))
@@ -79,9 +76,10 @@ impl<'a> Content<'a> {
             raw.0 == pack && raw.1 <= start && at.end() <= raw.1 + raw.2.len() as u64
         };
         if !self.raw.as_ref().is_some_and(held) {
+            let stretch = self.vault.vault().store().stretch();
             let mut end = at.end();
             for (_, next) in self.pieces.iter().take_while(|(of, _)| *of == pack) {
-                if u64::from(next.offset) != end || next.end() - start > READ {
+                if u64::from(next.offset) != end || next.end() - start > stretch {
                     break;
                 }
                 end = next.end();

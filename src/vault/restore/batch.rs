@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use crate::vault::blob::Location;
 use crate::vault::store::Id;
 
-/// The most bytes that are read at once, unless a single blob has more.
-const READ: u64 = 4 << 20;
-
 /// Bytes between two blobs that are read along, because asking twice takes longer.
 const GAP: u64 = 128 << 10;
 
@@ -28,8 +25,9 @@ pub(super) struct Read<T> {
     pub blobs: Vec<(Location, Vec<T>)>,
 }
 
-/// The reads for all wants. A blob that several want is in one of them, once.
-pub(super) fn coalesce<T>(wants: Vec<Want<T>>) -> Vec<Read<T>> {
+/// The reads for all wants, of at most `stretch` bytes unless a single blob has more. A blob that several want is in one
+/// of them, once.
+pub(super) fn coalesce<T>(wants: Vec<Want<T>>, stretch: u64) -> Vec<Read<T>> {
     let mut sorted = BTreeMap::new();
     for Want { pack, at, to } in wants {
         let place = (pack, at.offset, at.length, at.id);
@@ -39,7 +37,7 @@ pub(super) fn coalesce<T>(wants: Vec<Want<T>>) -> Vec<Read<T>> {
     for ((pack, ..), (at, to)) in sorted {
         let (start, end) = (u64::from(at.offset), at.end());
         match reads.last_mut() {
-            Some(read) if read.pack == pack && fits(read.start, read.end, start, end) => {
+            Some(read) if read.pack == pack && fits(read.start, read.end, start, end, stretch) => {
                 read.end = end;
                 read.blobs.push((at, to));
             }
@@ -50,8 +48,8 @@ pub(super) fn coalesce<T>(wants: Vec<Want<T>>) -> Vec<Read<T>> {
 }
 
 /// Whether a blob joins the read before it. An index may say anything: what overlaps is read apart.
-fn fits(from: u64, to: u64, start: u64, end: u64) -> bool {
-    start >= to && start - to <= GAP && end - from <= READ
+fn fits(from: u64, to: u64, start: u64, end: u64, stretch: u64) -> bool {
+    start >= to && start - to <= GAP && end - from <= stretch
 }
 
 #[cfg(test)]
@@ -88,7 +86,7 @@ mod tests {
                 let to: Vec<_> = read.blobs.iter().map(|(_, to)| format!("{to:?}")).collect();
                 format!("{} {}..{} {}", read.pack.0[0], read.start, read.end, to.join(" "))
             };
-            let reads: Vec<_> = coalesce(wants).iter().map(show).collect();
+            let reads: Vec<_> = coalesce(wants, 4 << 20).iter().map(show).collect();
             assert_eq!(reads.join("; "), expected);
         }
     }

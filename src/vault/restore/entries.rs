@@ -194,7 +194,7 @@ impl<'a> Walker<'a, '_> {
     /// Sends everything that was put together so far.
     pub(super) fn flush(&mut self) {
         (self.bytes, self.files, self.large, self.folders) = (0, 0, 0, 0);
-        for read in coalesce(std::mem::take(&mut self.wants)) {
+        for read in coalesce(std::mem::take(&mut self.wants), self.vault.vault().store().stretch()) {
             self.send(Task::Read(read));
         }
     }

@@ -31,8 +31,9 @@ use sha2::Digest as _;
 
 use crate::error::{Error, Result};
 
-/// How many threads read at once from what answers quickly.
+/// How many threads read at once from what answers quickly, and how many bytes.
 const READERS: usize = 4;
+const STRETCH: u64 = 4 << 20;
 
 /// restic's kinds of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -238,6 +239,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// One of them is still there.
     fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()>;
+
+    /// How many bytes of a pack are best read at once, where they are needed.
+    fn stretch(&self) -> u64 {
+        STRETCH
+    }
 
     /// How many threads should read at once, so that it is always busy.
     fn readers(&self) -> usize {

@@ -20,7 +20,7 @@ use super::uids;
 use crate::error::Result as Outcome;
 
 /// How many bytes of answers may be under way.
-const IN_FLIGHT: u64 = 16 << 20;
+const IN_FLIGHT: u64 = 32 << 20;
 
 /// How many bytes of commands the server may have to read before we read it: less than any socket holds, or both
 /// sides would wait for each other.

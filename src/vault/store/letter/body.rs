@@ -49,7 +49,7 @@ impl LineEnd {
     }
 
     /// Bytes from the start of a full line to the start of the next.
-    fn stride(self) -> usize {
+    pub(super) fn stride(self) -> usize {
         COLUMNS + self.bytes().len()
     }
 
@@ -120,7 +120,7 @@ impl Cut {
 }
 
 /// Decodes lines of exactly 76 characters, of which the first begins in `column` and the last may end early.
-fn decode_lines(mut body: &[u8], column: usize, end: LineEnd, raw: &mut Vec<u8>) -> Option<()> {
+pub(super) fn decode_lines(mut body: &[u8], column: usize, end: LineEnd, raw: &mut Vec<u8>) -> Option<()> {
     let mut block = [0; BLOCK * COLUMNS];
     let mut line = COLUMNS - column;
     while !body.is_empty() {

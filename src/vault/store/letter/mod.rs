@@ -3,11 +3,13 @@
 //! A letter's head says what it carries ([`Label`]); its body is base64 in lines of 76 characters ([`body`]), so that
 //! bytes in the middle of an object are found by arithmetic. `docs/` tells the format to those who read it by hand.
 
+mod arriving;
 pub mod body;
 mod head;
 mod label;
 mod read_me;
 
+pub use self::arriving::Arriving;
 pub use self::body::LineEnd;
 pub use self::head::{HEADER, Head, MOST as LARGEST_HEAD, parse, read_me_id};
 pub use self::label::{Label, VaultId, parts};

@@ -12,9 +12,10 @@ use super::pool::Lease;
 use crate::error::Result;
 use crate::mail::imap::{Fetched, Item, Request, Section, Sink};
 use crate::mutex::lock;
+use crate::vault::store::letter::{self, Arriving, Label};
 
-/// The most bytes that are asked for in one go, unless one piece has more. Twice as much is held.
-const BATCH: u64 = 12 << 20;
+/// The most bytes that are asked for in one go, unless one piece has more.
+const BATCH: u64 = 24 << 20;
 
 /// A piece up to so many bytes is not worth another connection, as long as one will soon be free.
 const SMALL: u64 = 256 << 10;
@@ -23,13 +24,46 @@ const SMALL: u64 = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Wants(Mutex<VecDeque<Arc<Want>>>);
 
-/// A piece of a message.
+/// What is wanted of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// The bytes of a section, of which there are at most so many.
+    Section(Item, u64),
+    /// The part of an object that this letter carries, decoded.
+    Letter(Label),
+}
+
+impl Piece {
+    fn item(&self) -> Item {
+        match self {
+            Self::Section(item, _) => *item,
+            // All of it: many servers know where a message ends, and have to look where its head does.
+            Self::Letter(_) => Item::Message,
+        }
+    }
+
+    /// About how many bytes come.
+    fn expected(&self) -> u64 {
+        match self {
+            Self::Section(_, most) => *most,
+            Self::Letter(label) => letter::size(label),
+        }
+    }
+
+    fn most(&self) -> u64 {
+        match self {
+            Self::Section(_, most) => *most,
+            Self::Letter(label) => 2 * letter::size(label) + 4096,
+        }
+    }
+}
+
+/// A piece that somebody waits for.
 #[derive(Debug)]
 struct Want {
     validity: u32,
     uid: u32,
-    item: Item,
-    most: u64,
+    piece: Piece,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -41,7 +75,18 @@ enum State {
     /// Somebody asks for it.
     Taken,
     /// What came of it.
-    Done(Option<Vec<u8>>),
+    Done(Got),
+}
+
+/// What came of a piece.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Got {
+    Bytes(Vec<u8>),
+    /// It came, and is not what was written, or not in the same lines.
+    Odd,
+    /// It did not come.
+    #[default]
+    Nothing,
 }
 
 impl Want {
@@ -49,17 +94,17 @@ impl Want {
         matches!(*lock(&self.state), State::Waiting)
     }
 
-    fn finish(&self, got: Option<Vec<u8>>) {
+    fn finish(&self, got: Got) {
         *lock(&self.state) = State::Done(got);
         self.changed.notify_all();
     }
 
     /// What came of it, once somebody has taken it.
-    fn wait(&self) -> Option<Vec<u8>> {
+    fn wait(&self) -> Got {
         let mut state = lock(&self.state);
         loop {
             if let State::Done(got) = &mut *state {
-                return got.take();
+                return std::mem::take(got);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -72,15 +117,15 @@ impl Wants {
         let mut waiting = lock(&self.0);
         let (mut taken, mut bytes) = (Vec::<Arc<Want>>::new(), 0);
         while let Some(next) = waiting.front() {
-            let same = |other: &Arc<Want>| (other.uid, other.item) == (next.uid, next.item);
-            bytes += next.most;
+            let same = |other: &Arc<Want>| (other.uid, other.piece.item()) == (next.uid, next.piece.item());
+            bytes += next.piece.expected();
             if !taken.is_empty() && (bytes > BATCH || taken.iter().any(same)) {
                 break;
             }
             *lock(&next.state) = State::Taken;
             taken.extend(waiting.pop_front());
         }
-        Batch { wants: taken, at: None, bytes: Vec::new() }
+        Batch { wants: taken, coming: None }
     }
 
     /// Takes this one back; false: somebody asks for it already.
@@ -95,9 +140,22 @@ impl Wants {
 /// What is asked for in one go. Dropped, it leaves nobody waiting.
 struct Batch {
     wants: Vec<Arc<Want>>,
-    /// The one whose bytes come just now.
-    at: Option<usize>,
-    bytes: Vec<u8>,
+    /// The one whose bytes come just now, and those that came.
+    coming: Option<(usize, Coming)>,
+}
+
+enum Coming {
+    Section(Vec<u8>),
+    Letter(Arriving),
+}
+
+impl Coming {
+    fn got(self) -> Got {
+        match self {
+            Self::Section(bytes) => Got::Bytes(bytes),
+            Self::Letter(arriving) => arriving.finish().map_or(Got::Odd, Got::Bytes),
+        }
+    }
 }
 
 impl Batch {
@@ -106,14 +164,18 @@ impl Batch {
         self.wants.retain(|want| {
             let same = want.validity == lease.validity;
             if !same {
-                want.finish(None);
+                want.finish(Got::Nothing);
             }
             same
         });
         let requests: Vec<Request> = self
             .wants
             .iter()
-            .map(|want| Request { uids: vec![want.uid], items: vec![want.item], expected: want.most })
+            .map(|want| Request {
+                uids: vec![want.uid],
+                items: vec![want.piece.item()],
+                expected: want.piece.expected(),
+            })
             .collect();
         // Who got nothing asks again, and hears why.
         let _ = lease.session.fetch(requests, self);
@@ -122,44 +184,55 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.wants.iter().for_each(|want| want.finish(None));
+        self.wants.iter().for_each(|want| want.finish(Got::Nothing));
     }
 }
 
 impl Sink for Batch {
     fn begin(&mut self, message: &Fetched, section: Section, size: u64) -> Result<()> {
-        self.at = self.wants.iter().position(|want| {
+        let at = self.wants.iter().position(|want| {
             message.uid.is_none_or(|uid| uid == want.uid)
-                && want.item.section() == Some(section)
-                && size <= want.most
+                && want.piece.item().section() == Some(section)
+                && size <= want.piece.most()
         });
-        self.bytes = Vec::with_capacity(self.at.map_or(0, |_| usize::try_from(size).unwrap_or(0)));
+        self.coming = at.map(|at| {
+            let coming = match self.wants[at].piece {
+                Piece::Section(..) => Coming::Section(Vec::with_capacity(usize::try_from(size).unwrap_or(0))),
+                Piece::Letter(label) => Coming::Letter(Arriving::new(label, size)),
+            };
+            (at, coming)
+        });
         Ok(())
     }
 
     fn bytes(&mut self, part: &[u8]) -> Result<()> {
-        if self.at.is_some() {
-            self.bytes.extend_from_slice(part);
+        match &mut self.coming {
+            Some((_, Coming::Section(bytes))) => bytes.extend_from_slice(part),
+            Some((_, Coming::Letter(arriving))) => arriving.take(part),
+            None => {}
         }
         Ok(())
     }
 
     fn end(&mut self, message: Fetched) -> Result<()> {
-        if let Some(at) = self.at.take().filter(|at| message.uid == Some(self.wants[*at].uid)) {
-            self.wants.swap_remove(at).finish(Some(std::mem::take(&mut self.bytes)));
+        if let Some((at, coming)) = self.coming.take()
+            && message.uid == Some(self.wants[at].uid)
+        {
+            self.wants.swap_remove(at).finish(coming.got());
         }
         Ok(())
     }
 }
 
 impl Inner {
-    /// A section of a message, of at most so many bytes, if it can be had without further ado.
-    pub(super) fn fetch_ahead(&self, validity: u32, uid: u32, item: Item, most: u64) -> Option<Vec<u8>> {
+    /// A piece of a message, if it can be had without further ado.
+    pub(super) fn fetch_ahead(&self, validity: u32, uid: u32, piece: Piece) -> Got {
+        let much = piece.expected() > SMALL;
         let (state, changed) = (Mutex::default(), Condvar::new());
-        let want = Arc::new(Want { validity, uid, item, most, state, changed });
+        let want = Arc::new(Want { validity, uid, piece, state, changed });
         lock(&self.wants.0).push_back(Arc::clone(&want));
         while want.is_waiting() {
-            match self.pool.lease_unless(most > SMALL, &|| !want.is_waiting()) {
+            match self.pool.lease_unless(much, &|| !want.is_waiting()) {
                 Ok(Some(mut lease)) => {
                     let mut batch = self.wants.take();
                     // Whose piece is asked for needs no connection of its own.
@@ -169,7 +242,7 @@ impl Inner {
                 Ok(None) => break,
                 Err(_) => {
                     if self.wants.withdraw(&want) {
-                        return None;
+                        return Got::Nothing;
                     }
                 }
             }
@@ -184,7 +257,8 @@ mod tests {
 
     fn want(uid: u32, most: u64) -> Arc<Want> {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Want { validity: 1, uid, item: Item::Text, most, state, changed })
+        let piece = Piece::Section(Item::Text, most);
+        Arc::new(Want { validity: 1, uid, piece, state, changed })
     }
 
     #[test]
@@ -203,7 +277,7 @@ mod tests {
             lock(&wants.0).extend(all.iter().cloned());
             let taken: Vec<usize> = batches.iter().map(|_| wants.take().wants.len()).collect();
             assert_eq!(taken, batches, "{sizes:?}");
-            assert!(all.iter().all(|want| want.wait().is_none()), "{sizes:?}");
+            assert!(all.iter().all(|want| want.wait() == Got::Nothing), "{sizes:?}");
         }
     }
 
@@ -230,6 +304,6 @@ mod tests {
         tell(3, true, Section::Text(0), b"too many");
         drop(batch);
         let got = all.map(|want| want.wait());
-        assert_eq!(got, [Some(b"one".to_vec()), Some(b"two".to_vec()), None]);
+        assert_eq!(got, [Got::Bytes(b"one".to_vec()), Got::Bytes(b"two".to_vec()), Got::Nothing]);
     }
 }

@@ -54,6 +54,9 @@ use crate::mutex::lock;
 /// The largest pack that it likes: with what the last blob may add it is one message of most servers.
 const PACK: u64 = 8 << 20;
 
+/// How long somebody who makes a vault may take to see that another one was first.
+const GIVE_WAY: Duration = Duration::from_secs(1);
+
 /// The largest message if nobody says what the server takes.
 const MESSAGE: u64 = 24 << 20;
 
@@ -71,6 +74,8 @@ struct Inner {
     /// When the folder was looked at last.
     looked: Mutex<Option<Instant>>,
     wants: Wants,
+    /// Whether the server has given a letter in other lines than it was written in.
+    breaks_lines: AtomicBool,
     queue: Queue,
     room: Mutex<Watch>,
     cache: Option<PathBuf>,
@@ -109,6 +114,7 @@ impl Mailbox {
             asking: Mutex::new(()),
             looked: Mutex::default(),
             wants: Wants::default(),
+            breaks_lines: AtomicBool::new(false),
             queue: Queue::default(),
             room: Mutex::default(),
             cache,
@@ -189,9 +195,19 @@ impl Store for Mailbox {
 
     fn create(&self) -> Result<()> {
         self.0.make_folder()?;
-        self.0.refresh()?;
+        // Two others may have begun here at the same time, of whom one will give way.
+        self.0.refresh().or_else(|_| {
+            self.0.rest(GIVE_WAY);
+            self.0.refresh()
+        })?;
+        let new = self.0.which.get().is_none();
         let vault = self.0.which.get_or_new();
-        self.0.append_read_me(letter::read_me(vault, self.0.clock.now(), LineEnd::CrLf))
+        self.0.append_read_me(letter::read_me(vault, self.0.clock.now(), LineEnd::CrLf))?;
+        if new { self.0.give_way() } else { Ok(()) }
+    }
+
+    fn write_first(&self, config: Bytes) -> Result<()> {
+        upload::write_first(&self.0, config)
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Found>> {
@@ -224,6 +240,11 @@ impl Store for Mailbox {
 
     fn remove(&self, kind: Kind, ids: &[Id]) -> Result<()> {
         self.0.remove(kind, ids)
+    }
+
+    fn stretch(&self) -> u64 {
+        // A whole pack: to find the middle of a message is work for a server.
+        2 * PACK
     }
 
     fn letters(&self) -> Option<VaultId> {

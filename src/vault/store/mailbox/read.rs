@@ -1,9 +1,11 @@
 //! Reading objects: bytes of an object are bytes of a body by arithmetic.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 
+use super::ahead::{self, Got};
 use super::{Inner, Lease};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Failed, Item};
@@ -64,17 +66,20 @@ impl Inner {
             let wire = Cut::new(piece.clone(), LineEnd::CrLf).wire;
             let allowed = self.budget.may_fetch(wire.end - wire.start);
             allowed.map_err(|spent| spent.error(&self.place))?;
-            let ask = Ask::new(&label, piece.clone());
-            let ahead = self.fetch_ahead(validity, *uid, ask.item, ask.most);
-            let read = match ahead.and_then(|wire| ask.decode(&wire)) {
-                Some(bytes) => Some(Piece::Bytes(bytes)),
-                None => {
+            let read = match self.read_ahead(validity, *uid, &label, &piece) {
+                Got::Bytes(bytes) => Some(Piece::Bytes(bytes)),
+                got => {
                     let what = format!("read the {} {} from", kind.word(), id.short());
-                    self.attempt(&what, |lease| match lease.validity == validity {
+                    let read = self.attempt(&what, |lease| match lease.validity == validity {
                         true => read(lease, *uid, &label, piece.clone()),
                         // This UID is another message's now.
                         false => Ok(Piece::Gone),
-                    })?
+                    })?;
+                    // A letter that is well, but in other lines: the others are asked for in this way at once, so that
+                    // nothing comes twice.
+                    let other_lines = got == Got::Odd && matches!(read, Some(Piece::Bytes(_)));
+                    self.breaks_lines.fetch_or(other_lines, Relaxed);
+                    read
                 }
             };
             match read {
@@ -100,6 +105,34 @@ impl Inner {
         }
         Ok(Some(bytes.into()))
     }
+}
+
+impl Inner {
+    /// Bytes of one letter's part, if they can be had without further ado.
+    fn read_ahead(&self, validity: u32, uid: u32, label: &Label, range: &Range<u64>) -> Got {
+        let part = label.range();
+        let size = part.end - part.start;
+        if self.breaks_lines.load(Relaxed) {
+            return Got::Nothing;
+        }
+        if (range.end - range.start) * 8 >= size * 7 {
+            return match self.fetch_ahead(validity, uid, ahead::Piece::Letter(*label)) {
+                Got::Bytes(part) => Got::Bytes(cut_out(part, range)),
+                got => got,
+            };
+        }
+        let ask = Ask::new(label, range.clone());
+        match self.fetch_ahead(validity, uid, ahead::Piece::Section(ask.item, ask.most)) {
+            Got::Bytes(wire) => ask.decode(&wire).map_or(Got::Odd, Got::Bytes),
+            got => got,
+        }
+    }
+}
+
+/// Bytes of a part.
+fn cut_out(mut part: Vec<u8>, range: &Range<u64>) -> Vec<u8> {
+    part.truncate(range.end as usize);
+    if range.start == 0 { part } else { part.split_off(range.start as usize) }
 }
 
 /// What has to be asked for to have bytes of one letter's part.
@@ -137,9 +170,7 @@ impl Ask {
         if let Some(cut) = &self.cut {
             return cut.decode(wire);
         }
-        let mut bytes = body::decode(wire, self.size, LineEnd::CrLf)?;
-        bytes.truncate(self.range.end as usize);
-        Some(bytes.split_off(self.range.start as usize))
+        Some(cut_out(body::decode(wire, self.size, LineEnd::CrLf)?, &self.range))
     }
 }
 
