@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Agent, until};
-use crate::common::{Sandbox, left_out, tree};
+use crate::common::{Sandbox, left_out, tree_at_work};
 
 fn live(more: &str) -> Sandbox {
     let sandbox = Sandbox::with_mirror();
@@ -19,7 +19,11 @@ fn live(more: &str) -> Sandbox {
 
 fn equal(sandbox: &Sandbox) -> bool {
     let (source, target) = (sandbox.path("source"), sandbox.path("target"));
-    source.exists() && target.exists() && tree(&source) == tree(&target)
+    match (tree_at_work(&source), tree_at_work(&target)) {
+        (Ok(source), Ok(target)) => source == target,
+        // The agent is at work.
+        _ => false,
+    }
 }
 
 #[test]

@@ -205,21 +205,26 @@ pub fn judge(tool: &str) -> Option<PathBuf> {
 
 /// Everything below a folder: path, kind, content or target, mode, time; without what is ours.
 pub fn tree(root: &Path) -> Vec<String> {
+    tree_at_work(root).unwrap()
+}
+
+/// The same of a tree in which somebody is at work: what was listed may be gone.
+pub fn tree_at_work(root: &Path) -> std::io::Result<Vec<String>> {
     use std::os::unix::fs::MetadataExt;
     let ours = |entry: &walkdir::DirEntry| !entry.file_name().to_string_lossy().starts_with(".postkeep-");
     let walk = walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name().into_iter().filter_entry(ours);
     walk.map(|entry| {
-        let entry = entry.unwrap();
-        let meta = entry.path().symlink_metadata().unwrap();
+        let entry = entry?;
+        let meta = entry.path().symlink_metadata()?;
         let what = if meta.is_symlink() {
-            format!("-> {}", fs::read_link(entry.path()).unwrap().display())
+            format!("-> {}", fs::read_link(entry.path())?.display())
         } else if meta.is_file() {
-            format!("{:o} {:?}", meta.mode(), String::from_utf8_lossy(&fs::read(entry.path()).unwrap()))
+            format!("{:o} {:?}", meta.mode(), String::from_utf8_lossy(&fs::read(entry.path())?))
         } else {
             format!("{:o}", meta.mode())
         };
         let path = entry.path().strip_prefix(root).unwrap().display().to_string();
-        format!("{path} {what} {}.{}", meta.mtime(), meta.mtime_nsec())
+        Ok(format!("{path} {what} {}.{}", meta.mtime(), meta.mtime_nsec()))
     })
     .collect()
 }
