@@ -41,10 +41,10 @@ pub use self::session::Session;
 pub use super::socket::{Cutter, Meter, Patience, Traffic};
 
 use super::probe::Step;
-use super::secret::{self, Secret};
-use super::{Fault, FaultKind, socket};
+use super::secret::Secret;
+use super::{Fault, FaultKind, fresh, socket};
 use crate::mutex::lock;
-use crate::profile::{Imap, Proof};
+use crate::profile::Imap;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -89,28 +89,11 @@ impl Dialer {
     /// # Errors
     /// The server refuses the login, cannot be reached, or is not who it should be.
     pub fn open(&self) -> Result<Session, Fault> {
-        let mut session = self.log_in()?;
+        let mut session = fresh::opened(&self.account.login, &self.secret, |secret| {
+            open(&self.account, secret, self.patience, &mut Vec::new())
+        })?;
         session.naming = Arc::clone(&self.naming);
         Ok(session)
-    }
-
-    fn log_in(&self) -> Result<Session, Fault> {
-        let login = &self.account.login;
-        let kept = || lock(&self.secret);
-        let secret = kept().clone();
-        let opened = open(&self.account, &secret, self.patience, &mut Vec::new());
-        let refused = matches!(&opened, Err(fault) if fault.kind == FaultKind::Login);
-        if !refused || login.proof != Proof::Token {
-            return opened;
-        }
-        match secret::fetch(&login.secret) {
-            Ok(fresh) if fresh != secret => {
-                let opened = open(&self.account, &fresh, self.patience, &mut Vec::new());
-                *kept() = fresh;
-                opened
-            }
-            _ => opened,
-        }
     }
 }
 
