@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -80,17 +80,21 @@ fn timed_out(cause: io::Error) -> io::Error {
     }
 }
 
-/// The first address that answers.
+/// The first address that answers, and how long it took to.
 ///
 /// # Errors
 /// What the last one said.
-pub(super) fn dial(addresses: &[SocketAddr], patience: Patience) -> io::Result<(TcpStream, SocketAddr)> {
+pub(super) fn dial(
+    addresses: &[SocketAddr],
+    patience: Patience,
+) -> io::Result<(TcpStream, SocketAddr, Duration)> {
     let mut last = None;
     for address in addresses {
+        let begun = Instant::now();
         match TcpStream::connect_timeout(address, patience.connect) {
             Ok(stream) => {
                 let _ = stream.set_nodelay(true);
-                return Ok((stream, *address));
+                return Ok((stream, *address, begun.elapsed()));
             }
             Err(cause) => last = Some(cause),
         }

@@ -1,12 +1,11 @@
 //! From a name to a line on which a login may be said: addresses, TCP, TLS, greeting.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Instant;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::answer::{No, Status};
 use super::engine::{Deaf, Engine, Listen};
@@ -14,11 +13,12 @@ use super::failed::Failed;
 use super::lexer::{Lex, Lexer};
 use super::offers::Offers;
 use super::socket::Counted;
-use super::wire::{Line, Shared, Wire};
+use super::wire::{Shared, Wire};
 use super::{Patience, explain};
 use crate::error::{Context, Error, Result};
+use crate::mail::line::{self, Line};
 use crate::mail::probe::Step;
-use crate::mail::{certificate, roots};
+use crate::mail::roots;
 use crate::profile::{Imap, Tls};
 
 /// Connects up to the greeting, which may tell what the server offers; `steps` hears how it goes.
@@ -27,7 +27,10 @@ pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>)
         Tls::None => None,
         Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
     };
-    let (stream, peer) = dial(account, &resolve(account, steps)?, patience, steps)?;
+    let addresses = resolve(account, steps)?;
+    let (stream, peer, took) =
+        line::dial(&addresses, patience).map_err(|cause| explain::unreachable(account, cause))?;
+    steps.push(Step::ok("connect", format!("{peer} in {} ms", took.as_millis())));
     if account.tls == Tls::None && !peer.ip().to_canonical().is_loopback() {
         return Err(Error::other(format!(
             "{} is not on this machine ({}), so nothing is said to it without TLS",
@@ -65,30 +68,6 @@ fn resolve(account: &Imap, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
     let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
     steps.push(Step::ok("resolve", format!("{}: {}", account.host, shown.join(", "))));
     Ok(addresses)
-}
-
-/// The first address that answers.
-fn dial(
-    account: &Imap,
-    addresses: &[SocketAddr],
-    patience: Patience,
-    steps: &mut Vec<Step>,
-) -> Result<(TcpStream, SocketAddr)> {
-    let mut last = None;
-    for address in addresses {
-        let begun = Instant::now();
-        match TcpStream::connect_timeout(address, patience.connect) {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                let took = begun.elapsed().as_millis();
-                steps.push(Step::ok("connect", format!("{address} in {took} ms")));
-                return Ok((stream, *address));
-            }
-            Err(cause) => last = Some(cause),
-        }
-    }
-    let cause = last.unwrap_or_else(|| io::Error::other("it has no address"));
-    Err(explain::unreachable(account, cause))
 }
 
 /// Reads the greeting, and what the server offers in it.
@@ -149,42 +128,11 @@ fn secure(
 ) -> Result<Wire> {
     let name = ServerName::try_from(account.host.clone())
         .map_err(|_| Error::other(format!("{} is no name that a certificate can have", account.host)))?;
-    let no_tls = |cause: io::Error| explain::tls(account, cause);
-    let mut client = ClientConnection::new(config, name).map_err(|e| no_tls(io::Error::other(e)))?;
-    let Some(mut socket) = wire.into_socket() else {
+    let Some(socket) = wire.into_socket() else {
         return Err(Error::other("there is TLS on the line already"));
     };
-    shake_hands(&mut client, &mut socket, patience).map_err(no_tls)?;
-    let version = match client.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
-        _ => "TLS 1.2",
-    };
-    let certificate = client.peer_certificates().and_then(|chain| chain.first());
-    let certificate = certificate.map_or_else(String::new, |der| certificate::describe(der));
-    steps.push(Step::ok("tls", format!("{version}{certificate}")));
-    let line = Line::Tls(Box::new(StreamOwned::new(client, socket)));
+    let (line, said) =
+        line::secure(socket, name, config, patience).map_err(|cause| explain::tls(account, cause))?;
+    steps.push(Step::ok("tls", said));
     Wire::new(line, patience.connect).map_err(|cause| explain::broken(account, &cause.to_string()))
-}
-
-/// The handshake, with one deadline over all of it: each byte alone would be in time.
-fn shake_hands(client: &mut ClientConnection, socket: &mut Counted, patience: Patience) -> io::Result<()> {
-    let begun = Instant::now();
-    while client.is_handshaking() || client.wants_write() {
-        if begun.elapsed() > patience.connect * 2 {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes too long over it"));
-        }
-        if client.wants_write() {
-            client.write_tls(socket)?;
-            continue;
-        }
-        if client.read_tls(socket)? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
-        }
-        if let Err(wrong) = client.process_new_packets() {
-            // The server is told what was wrong.
-            let _ = client.write_tls(socket);
-            return Err(io::Error::other(wrong));
-        }
-    }
-    Ok(())
 }

@@ -7,9 +7,8 @@ use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use rustls::{ClientConnection, StreamOwned};
-
 use super::socket::{Counted, Cutter, Meter};
+use crate::mail::line::Line;
 use crate::mutex::lock;
 
 /// How much is read at once.
@@ -21,29 +20,6 @@ const CAPABILITY: &[u8] = b"CAPABILITY ";
 /// The longest line, and the most bytes, that the crate may be told in answer to one command: it keeps them all.
 const LONGEST_LINE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
-
-/// What bytes go through.
-#[derive(Debug)]
-pub(super) enum Line {
-    Plain(Counted),
-    Tls(Box<StreamOwned<ClientConnection, Counted>>),
-}
-
-impl Line {
-    fn socket(&self) -> &Counted {
-        match self {
-            Self::Plain(counted) => counted,
-            Self::Tls(stream) => &stream.sock,
-        }
-    }
-
-    fn socket_mut(&mut self) -> &mut Counted {
-        match self {
-            Self::Plain(counted) => counted,
-            Self::Tls(stream) => &mut stream.sock,
-        }
-    }
-}
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -160,15 +136,9 @@ impl BufRead for Wire {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.end {
             let read = loop {
-                let read = match &mut self.line {
-                    Line::Plain(stream) => stream.read(&mut self.buffer),
-                    Line::Tls(stream) => stream.read(&mut self.buffer),
-                };
-                match read {
+                match self.line.read(&mut self.buffer) {
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                    // Many servers hang up without TLS's goodbye.
-                    Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => break 0,
-                    read => break read.map_err(timed_out)?,
+                    read => break read?,
                 }
             };
             (self.at, self.end) = (0, read);
@@ -193,29 +163,11 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.line {
-            Line::Plain(stream) => stream.write(buf),
-            Line::Tls(stream) => stream.write(buf),
-        }
-        .map_err(timed_out)
+        self.line.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.line {
-            Line::Plain(stream) => stream.flush(),
-            Line::Tls(stream) => stream.flush(),
-        }
-        .map_err(timed_out)
-    }
-}
-
-/// A socket's timeout reads "resource temporarily unavailable", which helps nobody.
-fn timed_out(cause: io::Error) -> io::Error {
-    match cause.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if cause.raw_os_error().is_some() => {
-            io::Error::new(io::ErrorKind::TimedOut, "the server was silent for too long")
-        }
-        _ => cause,
+        self.line.flush()
     }
 }
 

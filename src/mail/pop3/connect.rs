@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -31,10 +30,9 @@ pub(super) fn connect(account: &Pop3, patience: Patience, steps: &mut Vec<Step>)
         Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
     };
     let addresses = resolve(account, steps)?;
-    let begun = Instant::now();
-    let (stream, peer) =
+    let (stream, peer, took) =
         line::dial(&addresses, patience).map_err(|cause| explain::unreachable(account, cause))?;
-    steps.push(Step::ok("connect", format!("{peer} in {} ms", begun.elapsed().as_millis())));
+    steps.push(Step::ok("connect", format!("{peer} in {} ms", took.as_millis())));
     if account.tls == Tls::None && !peer.ip().to_canonical().is_loopback() {
         return Err(Error::other(format!(
             "{} is not on this machine ({}), so nothing is said to it without TLS",
