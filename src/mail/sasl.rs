@@ -11,20 +11,22 @@ use crate::profile::Proof;
 /// How much of the beginning of a secret gives it away.
 const TELLING: usize = 6;
 
-/// A mechanism, and what it says, in base64.
+/// A mechanism, and what it says: as it is, and in base64.
 pub(super) struct Sasl {
     pub mechanism: &'static str,
+    pub plain: Zeroizing<String>,
     pub words: Zeroizing<String>,
 }
 
 impl Sasl {
     /// PLAIN (RFC 4616) for a password, XOAUTH2 (Google's and Microsoft's, as they describe it) for a token.
     pub(super) fn new(proof: Proof, user: &str, secret: &Secret) -> Self {
-        let (mechanism, words) = match proof {
+        let (mechanism, plain) = match proof {
             Proof::Password => ("PLAIN", format!("\0{user}\0{}", secret.expose())),
             Proof::Token => ("XOAUTH2", format!("user={user}\x01auth=Bearer {}\x01\x01", secret.expose())),
         };
-        Self { mechanism, words: Zeroizing::new(STANDARD.encode(Zeroizing::new(words).as_bytes())) }
+        let words = Zeroizing::new(STANDARD.encode(&plain));
+        Self { mechanism, plain: Zeroizing::new(plain), words }
     }
 }
 
@@ -47,7 +49,12 @@ pub(super) fn hide(text: &str, secrets: &[&str]) -> String {
 /// The status in the explanation of a refused token that Google and Microsoft give: base64 of JSON such as
 /// `{"status":"401", ...}`.
 pub(super) fn status_of(challenge: &str) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_slice(&STANDARD.decode(challenge).ok()?).ok()?;
+    status_in(&STANDARD.decode(challenge).ok()?)
+}
+
+/// The same, decoded.
+pub(super) fn status_in(json: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(json).ok()?;
     let status = json.get("status")?;
     let status = status.as_str().map_or_else(|| status.to_string(), str::to_owned);
     Some(format!("(status {})", clean(&status).chars().take(20).collect::<String>()))
@@ -61,6 +68,7 @@ mod tests {
     fn secrets_that_a_server_repeats_are_hidden() {
         for (text, hidden) in [
             ("you said s3cret-token, no", "you said ***, no"),
+            ("AHVzZXIAczNjcmV0 BAD what", "*** BAD what"),
             ("cut: AHVzZXIAcz", "cut: ***"),
             ("s3cret-s3cret-", "******"),
             ("s3cre AHVz", "s3cre AHVz"),
@@ -78,6 +86,10 @@ mod tests {
         assert_eq!(reason.as_deref(), Some("(status 400)"));
         for nonsense in ["", "!!!", "bm8ganNvbg==", "e30="] {
             assert_eq!(status_of(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(status_in(br#"{"status":"400","schemes":"Bearer"}"#).as_deref(), Some("(status 400)"));
+        for nonsense in ["", "{}", "no json"] {
+            assert_eq!(status_in(nonsense.as_bytes()), None, "{nonsense}");
         }
     }
 }

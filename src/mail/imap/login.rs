@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
-use base64::Engine as _;
 use imap::{Authenticator, Client};
 
 use super::answer::{Code, Meaning, No};
@@ -14,6 +13,7 @@ use super::session::{Session, said};
 use super::wire::Shared;
 use crate::error::Error;
 use crate::mail::probe::Step;
+use crate::mail::sasl::{Sasl, hide, status_in};
 use crate::mail::secret::Secret;
 use crate::mail::{Fault, FaultKind, clean};
 use crate::profile::{Imap, Proof};
@@ -55,14 +55,15 @@ fn converse(
     }
     let has = |name: &str| offers.has(name);
     let user = &account.login.user;
-    let dialogue = Dialogue::new(account.login.proof, user, secret);
-    // RFC 4959: one round trip less.
-    let at_once = has("SASL-IR") && dialogue.coded.len() <= LONGEST;
-    let by = |mechanism: &str| if at_once { dialogue.along_with(mechanism) } else { mechanism.into() };
+    let dialogue = Dialogue::new(Sasl::new(account.login.proof, user, secret));
+    let mechanism = dialogue.sasl.mechanism;
     wire.lock().begin();
     let (result, mechanism) = match account.login.proof {
-        Proof::Token if has("AUTH=XOAUTH2") => (client.authenticate(by("XOAUTH2"), &dialogue), "XOAUTH2"),
-        Proof::Password if has("AUTH=PLAIN") => (client.authenticate(by("PLAIN"), &dialogue), "PLAIN"),
+        _ if has(&format!("AUTH={mechanism}")) => {
+            // RFC 4959: one round trip less.
+            let command = zeroize::Zeroizing::new(dialogue.command(has("SASL-IR")));
+            (client.authenticate(command.as_str(), &dialogue), mechanism)
+        }
         Proof::Password if !has("LOGINDISABLED") => (client.login(user, secret.expose()), "LOGIN"),
         proof => {
             let offered: Vec<&str> =
@@ -76,7 +77,7 @@ fn converse(
     match result {
         Ok(session) => Ok((session, mechanism)),
         Err((error, _)) => {
-            let hidden = |text: &str| hide(text, &[secret.expose(), &dialogue.coded]);
+            let hidden = |text: &str| hide(text, &[secret.expose(), &dialogue.sasl.words]);
             Err(refused(account, &hidden, said(&wire, &error), &dialogue.why.borrow()))
         }
     }
@@ -106,25 +107,6 @@ fn refused(account: &Imap, hidden: &dyn Fn(&str) -> String, failed: Failed, why:
     }
 }
 
-/// How much of the beginning of a secret gives it away.
-const TELLING: usize = 6;
-
-/// Should a server be so careless as to repeat what it was told: its words without the secrets in them, also where they
-/// were cut off.
-fn hide(text: &str, secrets: &[&str]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "***");
-        let Some(start) = secret.get(..TELLING) else { continue };
-        while let Some(at) = text.find(start) {
-            let same = text[at..].chars().zip(secret.chars()).take_while(|(one, other)| one == other);
-            let length: usize = same.map(|(one, _)| one.len_utf8()).sum();
-            text.replace_range(at..at + length, "***");
-        }
-    }
-    text
-}
-
 /// Whether a no to a login is about user and secret, and not about the moment.
 fn is_about_login(no: &No) -> bool {
     match (&no.code, no.meaning()) {
@@ -137,37 +119,25 @@ fn is_about_login(no: &No) -> bool {
 
 /// The client's side of SASL: an answer to the first question, silence to all others.
 struct Dialogue {
-    /// What is said, as it goes over the wire.
-    coded: String,
-    answer: RefCell<Option<String>>,
-    token: bool,
+    sasl: Sasl,
     asked: Cell<usize>,
     /// What the server says of a token that it refuses.
     why: RefCell<String>,
 }
 
 impl Dialogue {
-    fn new(proof: Proof, user: &str, secret: &Secret) -> Self {
-        let answer = match proof {
-            // RFC 4616
-            Proof::Password => format!("\0{user}\0{}", secret.expose()),
-            // Google's and Microsoft's, as they describe it.
-            Proof::Token => format!("user={user}\x01auth=Bearer {}\x01\x01", secret.expose()),
-        };
-        Self {
-            coded: base64::engine::general_purpose::STANDARD.encode(&answer),
-            answer: RefCell::new(Some(answer)),
-            token: proof == Proof::Token,
-            asked: Cell::new(0),
-            why: RefCell::default(),
-        }
+    fn new(sasl: Sasl) -> Self {
+        Self { sasl, asked: Cell::new(0), why: RefCell::default() }
     }
 
-    /// The mechanism with the answer to its first question, which then is not asked.
-    fn along_with(&self, mechanism: &str) -> String {
+    /// The mechanism, with the answer to its first question, which then is not asked, if that may be.
+    fn command(&self, at_once: bool) -> String {
+        let Sasl { mechanism, words, .. } = &self.sasl;
+        if !at_once || words.len() > LONGEST {
+            return (*mechanism).to_owned();
+        }
         self.asked.set(1);
-        self.answer.borrow_mut().take();
-        format!("{mechanism} {}", self.coded)
+        format!("{mechanism} {}", **words)
     }
 }
 
@@ -176,20 +146,15 @@ impl Authenticator for Dialogue {
 
     fn process(&self, challenge: &[u8]) -> String {
         self.asked.set(self.asked.get() + 1);
-        // A question after the token is the explanation of a no; an empty answer brings the no itself.
-        if self.token && self.asked.get() > 1 {
-            *self.why.borrow_mut() = status_of(challenge).unwrap_or_default();
+        if self.asked.get() == 1 {
+            return self.sasl.plain.to_string();
         }
-        self.answer.borrow_mut().take().unwrap_or_default()
+        // A question after the token is the explanation of a no; an empty answer brings the no itself.
+        if self.sasl.mechanism == "XOAUTH2" {
+            *self.why.borrow_mut() = status_in(challenge).unwrap_or_default();
+        }
+        String::new()
     }
-}
-
-/// The status in the explanation that Google and Microsoft give: JSON such as `{"status":"401", ...}`.
-fn status_of(json: &[u8]) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let status = json.get("status")?;
-    let status = status.as_str().map_or_else(|| status.to_string(), str::to_owned);
-    Some(format!("(status {})", clean(&status).chars().take(20).collect::<String>()))
 }
 
 #[cfg(test)]
@@ -213,29 +178,6 @@ mod tests {
             (Status::Bad, "Command Argument Error. 12", false),
         ] {
             assert_eq!(is_about_login(&No::read(status, text)), about_login, "{text}");
-        }
-    }
-
-    #[test]
-    fn secrets_that_a_server_repeats_are_hidden() {
-        for (text, hidden) in [
-            ("you said s3cret-token, no", "you said ***, no"),
-            ("AHVzZXIAczNjcmV0 BAD what", "*** BAD what"),
-            ("cut: AHVzZXIAcz", "cut: ***"),
-            ("s3cret-s3cret-", "******"),
-            ("s3cre AHVz", "s3cre AHVz"),
-        ] {
-            assert_eq!(hide(text, &["s3cret-token", "AHVzZXIAczNjcmV0", ""]), hidden);
-        }
-        assert_eq!(hide("a pö pönö", &["pö"]), "a *** ***nö");
-        assert_eq!(hide("a pöpöpö pöpöpä", &["pöpöpö"]), "a *** ***ä");
-    }
-
-    #[test]
-    fn the_reason_of_a_refused_token_is_read() {
-        assert_eq!(status_of(br#"{"status":"400","schemes":"Bearer"}"#).as_deref(), Some("(status 400)"));
-        for nonsense in ["", "{}", "no json"] {
-            assert_eq!(status_of(nonsense.as_bytes()), None, "{nonsense}");
         }
     }
 }
