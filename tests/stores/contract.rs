@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Barrier};
 
 use bytes::Bytes;
+use postkeep::error::Error;
 use postkeep::vault::store::{Found, Id, Kind, Store};
 use postkeep::vault::{Options, Vault};
 
@@ -211,7 +212,10 @@ pub fn of_many_who_make_a_vault_one_does(place: &dyn Place) {
     for (n, made) in made.iter().enumerate() {
         let opened = Vault::open(place.open(), &password(n), &temp.path().join("keys"), temp.path());
         assert_eq!(made.is_ok(), opened.is_ok(), "{made:?} {opened:?}");
-        assert!(made.as_ref().err().is_none_or(|error| error.to_string().contains("already")), "{made:?}");
+        // Whoever comes while several others are at it sees the beginnings of all of theirs.
+        let gave_way =
+            |error: &Error| ["already", "several vaults"].iter().any(|w| error.to_string().contains(w));
+        assert!(made.as_ref().err().is_none_or(gave_way), "{made:?}");
     }
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
     assert_eq!(place.open().list(Kind::Key).unwrap().len(), 1);

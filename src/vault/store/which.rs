@@ -63,7 +63,7 @@ impl Which {
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().map(VaultId::to_string).collect();
             return Err(Error::other(format!("{place} holds several vaults: {}", ids.join(", ")))
-                .hint("move the messages of all but one into a folder of their own"));
+                .hint("move the messages of all but one into a folder of their own; if a vault is being made there right now, wait for that first"));
         }
         if let Some(vault) = found.first() {
             *known = Known { vault: Some(*vault), remembered: false };

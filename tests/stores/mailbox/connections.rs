@@ -64,7 +64,8 @@ fn connections_that_a_server_forgot_cost_one_try() {
             // A new one works.
             own.store(false, SeqCst);
         }
-        if own.load(SeqCst) {
+        // The goodbye to a connection that nobody needs any more may come as late as now.
+        if own.load(SeqCst) && !text.starts_with("* BYE") {
             counting.fetch_add(1, SeqCst);
             return None;
         }
@@ -72,18 +73,23 @@ fn connections_that_a_server_forgot_cost_one_try() {
     };
     let proxy = Proxy::spoiling(place.account.port, Box::new(spoil));
     let store = through(&place, &proxy, LONG);
-    std::thread::scope(|scope| {
-        for seed in 0..4 {
-            let store = &store;
-            scope.spawn(move || {
-                put(store, Kind::Pack, &content(4_000_000, seed));
-                store.list(Kind::Pack).unwrap();
-            });
-        }
-    });
-    store.flush().unwrap();
-    assert!(logins.load(SeqCst) > 1, "there are several connections");
+    // A busy connection is waited for before another one is opened, so a quick server may do with one for a while.
+    let mut packs = 0;
+    while logins.load(SeqCst) < 2 {
+        assert!(packs < 80, "there are several connections");
+        std::thread::scope(|scope| {
+            for seed in packs..packs + 4 {
+                let store = &store;
+                scope.spawn(move || {
+                    put(store, Kind::Pack, &content(4_000_000, seed));
+                    store.list(Kind::Pack).unwrap();
+                });
+            }
+        });
+        store.flush().unwrap();
+        packs += 4;
+    }
     forgets.store(true, SeqCst);
-    assert_eq!(store.list(Kind::Pack).unwrap().len(), 4);
-    assert_eq!(cuts.load(SeqCst), 1);
+    assert_eq!(store.list(Kind::Pack).unwrap().len() as u64, packs);
+    assert_eq!(cuts.load(SeqCst), 1, "{logins:?}");
 }
