@@ -20,7 +20,7 @@
 //! cli
 //! daemon
 //! agent
-//! backup  sync
+//! archive  backup  sync
 //! vault
 //! failures  filter  folder  journal  report  mail  state
 //! scheduler
@@ -34,6 +34,7 @@
 //! [`profile`]'s checks read no clock.
 
 pub mod agent;
+pub mod archive;
 pub mod backup;
 pub mod child;
 pub mod cli;
