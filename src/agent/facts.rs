@@ -64,7 +64,7 @@ impl Agent<'_> {
         let target = job.map_or_else(|| NO_PROFILE.into(), Job::shown_targets);
         let mode = match job {
             Some(Job::Sync(job)) => Some(job.mode),
-            Some(Job::Backup(_)) | None => None,
+            Some(Job::Backup(_) | Job::Archive(_)) | None => None,
         };
         let facts = Facts {
             run,

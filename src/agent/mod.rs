@@ -257,6 +257,7 @@ impl<'a> Agent<'a> {
         let work = || match &profile.job {
             Job::Sync(job) => self.sync(job, profile, begun, order, meter, listener, log),
             Job::Backup(job) => self.back_up(job, profile, begun, meter, listener, log),
+            Job::Archive(_) => failed(Message { text: "archives are not run yet".into(), hints: Vec::new() }),
         };
         std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().map(String::as_str);
@@ -286,7 +287,7 @@ impl<'a> Agent<'a> {
             listener,
             journal: log,
             state: &self.state_dir,
-            vaults: &Vaults::new(&self.state_dir, self.mailboxes, &job.password),
+            vaults: &Vaults::new(&self.state_dir, self.mailboxes, &job.keeping.password),
         };
         Finished { outcome: request.run(), marks: None }
     }
@@ -326,7 +327,7 @@ impl<'a> Agent<'a> {
         // Several profiles save into one vault at a time: the locks inside it order them.
         let written = match &profile.job {
             Job::Sync(_) => Access::Write,
-            Job::Backup(_) => Access::Read,
+            Job::Backup(_) | Job::Archive(_) => Access::Read,
         };
         let root = |access| move |path: &Path| Root { path: path.to_owned(), access };
         let mut roots: Vec<_> = profile.job.sources().into_iter().map(root(Access::Read)).collect();
@@ -408,7 +409,7 @@ pub fn preview_backup(
         listener,
         journal: &Forgetful,
         state: state_dir,
-        vaults: &Vaults::new(state_dir, &config.mailboxes, &job.password),
+        vaults: &Vaults::new(state_dir, &config.mailboxes, &job.keeping.password),
     };
     request.preview()
 }

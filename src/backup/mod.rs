@@ -95,8 +95,8 @@ impl From<Error> for Unsaved {
 impl Request<'_> {
     /// Saves into each vault. Whatever goes wrong is in the outcome.
     pub fn run(&self) -> Outcome {
-        let mut sum = Sum::new(self.job.vaults.len());
-        for place in &self.job.vaults {
+        let mut sum = Sum::new(self.job.keeping.vaults.len());
+        for place in &self.job.keeping.vaults {
             if self.meter.is_cancelled() {
                 sum.cancelled();
                 break;
@@ -146,7 +146,7 @@ impl Request<'_> {
     /// A source cannot be opened.
     pub fn preview(&self) -> Result<Preview> {
         let (estimate, failures) = self.request().estimate()?;
-        let places = self.job.vaults.iter();
+        let places = self.job.keeping.vaults.iter();
         let per_day =
             places.filter_map(|place| Some((place.clone(), self.vaults.budget(place)?.1))).collect();
         Ok(Preview { estimate, failures, per_day })
@@ -160,7 +160,7 @@ impl Request<'_> {
             filter: &self.job.filter,
             one_file_system: self.job.one_file_system,
             allow_empty_source: self.job.allow_empty_source,
-            checkpoint: self.job.checkpoint,
+            checkpoint: self.job.keeping.checkpoint,
             now: self.now,
             state: Some(self.state),
             meter: self.meter,
@@ -170,7 +170,7 @@ impl Request<'_> {
     }
 
     fn save_into(&self, place: &VaultPlace, kept: &mut Kept) -> Result<Saved, Unsaved> {
-        let who = self.job.named(self.profile, place);
+        let who = self.job.keeping.named(self.profile, place);
         let named = |error: Error| error.naming(&who);
         let vault = self.vaults.open(place).map_err(named)?;
         let saved = self.patiently(|| vault.save(&self.request())).map_err(named);
@@ -201,7 +201,7 @@ impl Request<'_> {
     /// Forgets old snapshots by the profile's rules. Where something could not be read an older snapshot may hold the
     /// only good copy of it: then all stay.
     fn forget(&self, vault: &Vault, saved: &mut Saved) -> Result<u64> {
-        let Some(keep) = &self.job.keep else { return Ok(0) };
+        let Some(keep) = &self.job.keeping.keep else { return Ok(0) };
         if saved.failures.errors > 0 {
             saved.notes.push("no old snapshot was forgotten, because something could not be saved".into());
             return Ok(0);

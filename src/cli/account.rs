@@ -13,8 +13,8 @@ use crate::entry::show;
 use crate::error::Result;
 use crate::mail::probe::Step;
 use crate::profile::{
-    Account, Config, Imap, Job, Login, Pop3, Preset, Profile, Proof, ReportRules, SecretSource, Tls,
-    VaultPlace, Way,
+    Account, Config, Imap, Login, Pop3, Preset, Profile, Proof, ReportRules, SecretSource, Tls, VaultPlace,
+    Way,
 };
 use crate::state::{Health, of_mailbox};
 
@@ -193,10 +193,8 @@ fn uses(config: &Config, name: &str) -> String {
     }
     let is_here =
         |vault: &VaultPlace| matches!(vault, VaultPlace::Mailbox { account, .. } if account == name);
-    let vaults = |profile: &Profile| match &profile.job {
-        Job::Backup(job) => job.vaults.iter().any(is_here),
-        Job::Sync(_) => false,
-    };
+    let vaults =
+        |profile: &Profile| profile.job.keeping().is_some_and(|keeping| keeping.vaults.iter().any(is_here));
     if config.profiles.iter().any(vaults) {
         uses.push("vault");
     }

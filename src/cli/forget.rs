@@ -141,7 +141,7 @@ fn rules(args: &ForgetArgs, chosen: &Chosen) -> Result<Keep> {
     if given != Keep::default() {
         return Ok(given);
     }
-    let of_profile = chosen.profile.as_ref().and_then(|(_, job)| job.keep.clone());
+    let of_profile = chosen.keeping().and_then(|keeping| keeping.keep.clone());
     of_profile.ok_or_else(|| {
         usage("there is no rule that says what to keep")
             .hint("give one: --keep-daily 7, or keep-daily = 7 in the profile")

@@ -64,6 +64,7 @@ pub(super) fn show(
         worst.note(match &profile.job {
             Job::Sync(job) => show_sync(profile, job, ctx)?,
             Job::Backup(job) => backup::show(profile, job, config, ctx)?,
+            Job::Archive(_) => 0,
         });
     }
     Ok(worst.code())

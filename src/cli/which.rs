@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Context, config, usage};
 use crate::agent;
 use crate::error::{Error, Kind, Result};
-use crate::profile::{BackupJob, Imap, Job, SecretSource, VaultPlace, quote};
+use crate::profile::{Imap, Job, Keeping, SecretSource, VaultPlace, quote};
 use crate::vault::Vault;
 use crate::vault::ledger::Ledger;
 pub(super) use crate::vault::names::host;
@@ -46,7 +46,7 @@ pub(super) struct Chosen {
     /// Where its password comes from.
     pub password: SecretSource,
     /// The profile it is one of.
-    pub profile: Option<(String, BackupJob)>,
+    pub profile: Option<(String, Job)>,
     /// The accounts with a mailbox, by name.
     mailboxes: BTreeMap<String, Imap>,
     local: Local,
@@ -83,13 +83,14 @@ impl Which {
         };
         let (config, _) = config::load_some(ctx, std::slice::from_ref(name))?;
         let profile = config.profiles.into_iter().next();
-        let Some(Job::Backup(job)) = profile.map(|profile| profile.job) else {
-            return Err(usage(format!("{} is no backup, so it has no vault", quote(name)))
-                .hint("profiles with kind = \"backup\" have one"));
+        let job = profile.map(|profile| profile.job);
+        let Some(keeping) = job.as_ref().and_then(Job::keeping) else {
+            return Err(usage(format!("{} is a sync, so it has no vault", quote(name)))
+                .hint("profiles with kind = \"backup\" or \"archive\" have one"));
         };
-        let place = self.one_of(&job)?.clone();
-        let password = job.password.clone();
-        let profile = Some((name.clone(), job));
+        let place = self.one_of(keeping)?.clone();
+        let password = keeping.password.clone();
+        let profile = job.map(|job| (name.clone(), job));
         let (mailboxes, local) = (config.mailboxes, Local::new(&ctx.state_dir));
         Ok((Chosen { place, password, profile, mailboxes, local }, rest))
     }
@@ -116,19 +117,19 @@ impl Which {
     }
 
     /// The profile's vault that is meant.
-    fn one_of<'a>(&self, job: &'a BackupJob) -> Result<&'a VaultPlace> {
+    fn one_of<'a>(&self, keeping: &'a Keeping) -> Result<&'a VaultPlace> {
         let Some(text) = &self.vault else {
-            return job.vaults.first().ok_or_else(|| usage("the profile has no vault"));
+            return keeping.vaults.first().ok_or_else(|| usage("the profile has no vault"));
         };
         let found = match text.parse::<usize>() {
-            Ok(number) => number.checked_sub(1).and_then(|at| job.vaults.get(at)),
+            Ok(number) => number.checked_sub(1).and_then(|at| keeping.vaults.get(at)),
             Err(_) => {
                 let place = parse(text)?;
-                job.vaults.iter().find(|vault| **vault == place)
+                keeping.vaults.iter().find(|vault| **vault == place)
             }
         };
         found.ok_or_else(|| {
-            let vaults = job.vaults.iter().enumerate().map(|(n, vault)| format!("{} is {vault}", n + 1));
+            let vaults = keeping.vaults.iter().enumerate().map(|(n, vault)| format!("{} is {vault}", n + 1));
             usage(format!("the profile has no vault {}", quote(text)))
                 .hint(vaults.collect::<Vec<_>>().join(", "))
         })
@@ -196,10 +197,17 @@ impl Chosen {
         }
     }
 
+    /// How its profile keeps snapshots.
+    pub fn keeping(&self) -> Option<&Keeping> {
+        self.profile.as_ref().and_then(|(_, job)| job.keeping())
+    }
+
     /// What stands for it in the command lines of hints.
     pub fn words(&self) -> String {
         match &self.profile {
-            Some((name, job)) => job.named(name, &self.place),
+            Some((name, job)) => {
+                job.keeping().map_or_else(|| name.clone(), |keeping| keeping.named(name, &self.place))
+            }
             None => format!("--vault {} --vault-password-file FILE", self.place),
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::file::ProfileFile;
 use super::paths::{Env, expand};
-use super::{BackupJob, FilterRules, Keep, SecretSource, VaultPlace};
+use super::{BackupJob, FilterRules, Keep, Keeping, SecretSource, VaultPlace};
 
 /// How many bytes of new files are saved between two checkpoints unless told otherwise: a day's budget at Gmail.
 const CHECKPOINT: u64 = 500_000_000;
@@ -21,14 +21,21 @@ pub(super) fn job(
     env: &Env,
 ) -> Option<BackupJob> {
     let sources = file.source.take()?.0.into_iter().map(|text| expand(&text.0, base, env).ok());
-    let vaults = file.vault.take()?.0.into_iter().map(|text| VaultPlace::parse(&text.0, base, env).ok());
     Some(BackupJob {
         sources: sources.collect::<Option<_>>()?,
-        vaults: vaults.collect::<Option<_>>()?,
-        password: password(name, file, base, env)?,
+        keeping: keeping(name, file, base, env)?,
         filter,
         one_file_system: file.one_file_system.unwrap_or(true),
         allow_empty_source: file.allow_empty_source.unwrap_or(false),
+    })
+}
+
+/// The vaults of the profile `name`, and what stays there.
+pub(super) fn keeping(name: &str, file: &mut ProfileFile, base: &Path, env: &Env) -> Option<Keeping> {
+    let vaults = file.vault.take()?.0.into_iter().map(|text| VaultPlace::parse(&text.0, base, env).ok());
+    Some(Keeping {
+        vaults: vaults.collect::<Option<_>>()?,
+        password: password(name, file, base, env)?,
         keep: keep(file),
         checkpoint: file.checkpoint.take().map_or(CHECKPOINT, |size| size.0),
         compression: file.compression.take().map_or(COMPRESSION, |level| level.0),
@@ -83,14 +90,16 @@ mod tests {
         let profile = one(&format!("{PLAIN}vault = '~/v'\nvault-keyring = true\n"));
         let expected = BackupJob {
             sources: vec!["/home/me/a".into()],
-            vaults: vec![VaultPlace::Folder("/home/me/v".into())],
-            password: SecretSource::Keyring { account: "vault:one".into() },
+            keeping: Keeping {
+                vaults: vec![VaultPlace::Folder("/home/me/v".into())],
+                password: SecretSource::Keyring { account: "vault:one".into() },
+                keep: None,
+                checkpoint: 500_000_000,
+                compression: 3,
+            },
             filter: FilterRules::default(),
             one_file_system: true,
             allow_empty_source: false,
-            keep: None,
-            checkpoint: 500_000_000,
-            compression: 3,
         };
         assert_eq!(backup(&profile), &expected);
         assert_eq!(profile.timing.timeout, Some(SignedDuration::from_hours(24)));
@@ -109,7 +118,7 @@ keep-last = 1\nkeep-hourly = 2\nkeep-daily = 3\nkeep-weekly = 4\nkeep-monthly = 
 keep-within = '2w'\ncheckpoint = '1GiB'\ncompression = -7\nschedule = '@daily'\nrun-before = 'true'\n");
         let job = backup(&profile);
         assert_eq!(job.sources, [Path::new("/home/me/a"), Path::new("/b")]);
-        let vaults: Vec<_> = job.vaults.iter().map(VaultPlace::to_string).collect();
+        let vaults: Vec<_> = job.keeping.vaults.iter().map(VaultPlace::to_string).collect();
         assert_eq!(vaults, ["/v", "maildir:/home/me/M", "imap:m/V"]);
         assert_eq!(job.filter.exclude, ["*.tmp"]);
         assert!(!job.one_file_system && job.allow_empty_source);
@@ -122,8 +131,8 @@ keep-within = '2w'\ncheckpoint = '1GiB'\ncompression = -7\nschedule = '@daily'\n
             yearly: Some(6),
             within: Some(SignedDuration::from_hours(14 * 24)),
         };
-        assert_eq!(job.keep, Some(keep));
-        assert_eq!((job.checkpoint, job.compression), (1 << 30, -7));
+        assert_eq!(job.keeping.keep, Some(keep));
+        assert_eq!((job.keeping.checkpoint, job.keeping.compression), (1 << 30, -7));
         assert!(profile.timing.is_automatic() && profile.hooks.before == ["true"]);
     }
 
@@ -136,7 +145,11 @@ keep-within = '2w'\ncheckpoint = '1GiB'\ncompression = -7\nschedule = '@daily'\n
             ("vault-password-credential = 'v'", SecretSource::Credential("v".into())),
             ("vault-keyring = true", SecretSource::Keyring { account: "vault:one".into() }),
         ] {
-            assert_eq!(backup(&one(&format!("{PLAIN}vault = '/v'\n{key}\n"))).password, source, "{key}");
+            assert_eq!(
+                backup(&one(&format!("{PLAIN}vault = '/v'\n{key}\n"))).keeping.password,
+                source,
+                "{key}"
+            );
         }
     }
 }

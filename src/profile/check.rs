@@ -1,10 +1,12 @@
 //! Profiles against each other and against what is on the disk. The disk is asked through a closure, so that this
 //! is as pure as the rest.
 
+mod archive;
 mod backup;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +54,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
     }));
     let disk = Disk { look, own };
     let mut targets = sync::Targets::new();
-    let mut vaults = backup::Vaults::new();
+    let mut vaults = vault::Vaults::new();
     let no_origins = Origins::new();
     let origins = |profile: &Profile| loaded.origins.get(&profile.name).unwrap_or(&no_origins);
     for profile in &config.profiles {
@@ -64,10 +66,16 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
             }
             Job::Backup(job) => {
                 backup::check(job, config, &disk, &mut told);
-                vaults.extend(backup::folders(profile, job, &disk));
+                vaults.extend(vault::folders(profile, &job.keeping, &disk));
+            }
+            Job::Archive(job) => {
+                archive::check(job, config, &disk, &mut told);
+                vaults.extend(vault::folders(profile, &job.keeping, &disk));
             }
         }
-        nothing_left(profile.job.filter(), &mut told);
+        if let Some(filter) = profile.job.filter() {
+            nothing_left(filter, &mut told);
+        }
         timing(&profile.timing, &mut told);
         silent(&profile.report, &mut told);
         carried(&profile.report, config, &mut told);
@@ -77,7 +85,7 @@ pub fn check(loaded: &Loaded, state: &Path, look: &dyn Fn(&Path) -> Seen) -> Vec
         told.add(Severity::Error, key, wrong, Some(&other.name));
     };
     sync::between(&targets, &mut tell);
-    backup::between(&vaults, &targets, &mut tell);
+    vault::between(&vaults, &targets, &mut tell);
     sort(&mut problems);
     problems
 }

@@ -150,13 +150,21 @@ pub struct ProfileFile {
     pub description: Option<String>,
     /// Profile files whose values are taken where this one gives none; of several, the last one wins.
     pub inherit: Option<OneOrMany<String>>,
-    /// The folder that is copied from; in a backup several folders and files too.
+    /// The folder that is copied from; in a backup several folders and files too; in an archive `imap:ACCOUNT`, `pop3:ACCOUNT`,
+    /// `maildir:PATH` or `mbox:PATH`, or several.
     pub source: Option<OneOrMany<PathText>>,
     /// In a sync: the folder that is copied to.
     pub target: Option<PathText>,
     /// In a sync: what happens to entries that only the target has.
     pub mode: Option<Mode>,
-    /// In a backup: where to, a folder, `maildir:PATH` or `imap:ACCOUNT/FOLDER`; of several, into each.
+    /// In an archive: which folders, as patterns; `!` leaves out, and `!Spam`, `!Trash` and their like mean what a folder is
+    /// for, in any language.
+    pub folders: Option<OneOrMany<String>>,
+    /// In an archive: whether Gmail's labels are kept.
+    pub labels: Option<bool>,
+    /// In an archive: leaves out messages whose sender's address matches one of these patterns.
+    pub exclude_from: Option<OneOrMany<String>>,
+    /// In a backup or an archive: where to, a folder, `maildir:PATH` or `imap:ACCOUNT/FOLDER`; of several, into each.
     pub vault: Option<OneOrMany<PathText>>,
     /// Another name of vault.
     pub repository: Option<OneOrMany<PathText>>,
@@ -170,35 +178,35 @@ pub struct ProfileFile {
     pub vault_password_credential: Option<String>,
     /// Whether the vault's password is in the desktop's keyring.
     pub vault_keyring: Option<bool>,
-    /// In a backup: how many snapshots are kept, the newest first.
+    /// In a backup or an archive: how many snapshots are kept, the newest first.
     pub keep_last: Option<Number>,
-    /// In a backup: for how many hours the newest snapshot of each is kept.
+    /// In a backup or an archive: for how many hours the newest snapshot of each is kept.
     pub keep_hourly: Option<Number>,
-    /// In a backup: for how many days the newest snapshot of each is kept.
+    /// In a backup or an archive: for how many days the newest snapshot of each is kept.
     pub keep_daily: Option<Number>,
-    /// In a backup: for how many weeks the newest snapshot of each is kept.
+    /// In a backup or an archive: for how many weeks the newest snapshot of each is kept.
     pub keep_weekly: Option<Number>,
-    /// In a backup: for how many months the newest snapshot of each is kept.
+    /// In a backup or an archive: for how many months the newest snapshot of each is kept.
     pub keep_monthly: Option<Number>,
-    /// In a backup: for how many years the newest snapshot of each is kept.
+    /// In a backup or an archive: for how many years the newest snapshot of each is kept.
     pub keep_yearly: Option<Number>,
-    /// In a backup: how old, counted from the newest one, snapshots become that are all kept.
+    /// In a backup or an archive: how old, counted from the newest one, snapshots become that are all kept.
     pub keep_within: Option<Length>,
-    /// In a backup: after how many bytes of new files what was saved so far is secured.
+    /// In a backup or an archive: after how many new bytes what was saved so far is secured.
     pub checkpoint: Option<Size>,
-    /// In a backup: how much zstd compresses, 1 to 22; -1 to -7 are faster, 0 is not at all.
+    /// In a backup or an archive: how much zstd compresses, 1 to 22; -1 to -7 are faster, 0 is not at all.
     pub compression: Option<Compression>,
     /// What is left out, on both sides: patterns with the rules of gitignore.
     pub exclude: Option<OneOrMany<Pattern>>,
     /// Leaves out the content of folders that hold a file of this name.
     pub exclude_if_present: Option<OneOrMany<Marker>>,
-    /// Leaves out files of more bytes.
+    /// Leaves out files, or messages, of more bytes.
     pub exclude_larger_than: Option<Size>,
-    /// Leaves out files of fewer bytes.
+    /// Leaves out files, or messages, of fewer bytes.
     pub exclude_smaller_than: Option<Size>,
-    /// Leaves out files that were last changed longer ago.
+    /// Leaves out files that were last changed, or messages that came, longer ago.
     pub exclude_older_than: Option<Length>,
-    /// Leaves out files that were changed more recently.
+    /// Leaves out files that were changed, or messages that came, more recently.
     pub exclude_newer_than: Option<Length>,
     /// Leaves out what is mounted below a source.
     pub one_file_system: Option<bool>,
@@ -262,6 +270,8 @@ pub enum KindText {
     Sync,
     /// Folders and files into a vault, encrypted, every state of theirs that was saved.
     Backup,
+    /// Messages of mailboxes into a vault, encrypted, each once and byte for byte.
+    Archive,
 }
 
 /// How a run that failed is tried again.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{FilterRules, Job, VaultPlace};
+use super::{ArchiveJob, BackupJob, FilterRules, Job, Keeping, MailPlace, VaultPlace};
 use crate::entry::show;
 
 impl Job {
@@ -12,6 +12,7 @@ impl Job {
         match self {
             Self::Sync(_) => "sync",
             Self::Backup(_) => "backup",
+            Self::Archive(_) => "archive",
         }
     }
 
@@ -19,15 +20,16 @@ impl Job {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Sync(job) => job.mode.word(),
-            Self::Backup(_) => self.kind(),
+            Self::Backup(_) | Self::Archive(_) => self.kind(),
         }
     }
 
-    /// What is read: folders, and with a backup single files too; absolute.
+    /// What is read on this machine: folders, single files, Maildirs; absolute. None of an archive of a mailbox.
     pub fn sources(&self) -> Vec<&Path> {
         match self {
             Self::Sync(job) => vec![&job.source],
             Self::Backup(job) => job.sources.iter().map(|source| source.as_path()).collect(),
+            Self::Archive(job) => job.sources.iter().filter_map(MailPlace::path).collect(),
         }
     }
 
@@ -35,15 +37,28 @@ impl Job {
     pub fn written(&self) -> Vec<&Path> {
         match self {
             Self::Sync(job) => vec![&job.target],
-            Self::Backup(job) => job.vaults.iter().filter_map(VaultPlace::folder).collect(),
+            Self::Backup(BackupJob { keeping, .. }) | Self::Archive(ArchiveJob { keeping, .. }) => {
+                keeping.vaults.iter().filter_map(VaultPlace::folder).collect()
+            }
         }
     }
 
-    /// What is left out.
-    pub fn filter(&self) -> &FilterRules {
+    /// Which files are left out. None: it is not about files.
+    pub fn filter(&self) -> Option<&FilterRules> {
         match self {
-            Self::Sync(job) => &job.filter,
-            Self::Backup(job) => &job.filter,
+            Self::Sync(job) => Some(&job.filter),
+            Self::Backup(job) => Some(&job.filter),
+            Self::Archive(_) => None,
+        }
+    }
+
+    /// The vaults that it saves into, if it saves into any.
+    pub fn keeping(&self) -> Option<&Keeping> {
+        match self {
+            Self::Sync(_) => None,
+            Self::Backup(BackupJob { keeping, .. }) | Self::Archive(ArchiveJob { keeping, .. }) => {
+                Some(keeping)
+            }
         }
     }
 
@@ -51,14 +66,21 @@ impl Job {
     pub fn targets(&self) -> Vec<OsString> {
         match self {
             Self::Sync(job) => vec![job.target.clone().into()],
-            Self::Backup(job) => job.vaults.iter().map(VaultPlace::word).collect(),
+            Self::Backup(BackupJob { keeping, .. }) | Self::Archive(ArchiveJob { keeping, .. }) => {
+                keeping.vaults.iter().map(VaultPlace::word).collect()
+            }
         }
     }
 
     /// The sources for people, escaped by [`show`].
     pub fn shown_sources(&self) -> String {
-        let shown = self.sources().into_iter().map(|source| show(source.as_os_str().as_encoded_bytes()));
-        shown.collect::<Vec<_>>().join(", ")
+        let shown: Vec<_> = match self {
+            Self::Archive(job) => job.sources.iter().map(ToString::to_string).collect(),
+            _ => {
+                self.sources().into_iter().map(|source| show(source.as_os_str().as_encoded_bytes())).collect()
+            }
+        };
+        shown.join(", ")
     }
 
     /// The targets for people, escaped by [`show`].
@@ -87,7 +109,13 @@ mod tests {
             assert_eq!(job.word(), word);
             assert_eq!((job.sources(), job.written()), (paths(sources), paths(written)));
             assert_eq!((job.shown_sources(), job.shown_targets()), (from.into(), to.into()));
-            assert_eq!(job.filter().exclude.len(), usize::from(job.kind() == "backup"));
+            assert_eq!(job.filter().unwrap().exclude.len(), usize::from(job.kind() == "backup"));
         }
+        let archive =
+            "kind = 'archive'\nvault-keyring = true\nsource = ['imap:m', 'mbox:/a']\nvault = '/v'\n";
+        let job = one(archive).job;
+        assert_eq!((job.word(), job.sources()), ("archive", vec![Path::new("/a")]));
+        assert_eq!((job.shown_sources(), job.shown_targets()), ("imap:m, mbox:/a".into(), "/v".into()));
+        assert!(job.filter().is_none() && job.keeping().is_some());
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::Value;
 
+use super::MailPlace;
 use super::inherit::{How, Merged, Origin};
 use super::problem::Problem;
 use super::wrong::{Wrong, quote};
@@ -13,8 +14,14 @@ use super::wrong::{Wrong, quote};
 const OF_SYNC: [&str; 7] =
     ["target", "mode", "max-delete", "keep-versions", "flush", "create-target", "check-roots"];
 
-/// Keys that only a backup has.
-pub(super) const OF_BACKUP: [&str; 16] = [
+/// Keys that only what has files has.
+const OF_FILES: [&str; 4] = ["exclude", "exclude-if-present", "one-file-system", "allow-empty-source"];
+
+/// Keys that only an archive has.
+pub(super) const OF_ARCHIVE: [&str; 3] = ["folders", "labels", "exclude-from"];
+
+/// Keys that only what has a vault has.
+pub(super) const OF_VAULT: [&str; 16] = [
     "vault",
     "repository",
     "vault-password-command",
@@ -33,6 +40,14 @@ pub(super) const OF_BACKUP: [&str; 16] = [
     "compression",
 ];
 
+/// Which kinds have which keys; those that stand nowhere are everybody's.
+const BELONGS: [(&[&str], &[Kind]); 4] = [
+    (&OF_SYNC, &[Kind::Sync]),
+    (&OF_FILES, &[Kind::Sync, Kind::Backup]),
+    (&OF_ARCHIVE, &[Kind::Archive]),
+    (&OF_VAULT, &[Kind::Backup, Kind::Archive]),
+];
+
 /// The keys that a sync cannot do without, with an example of each.
 const SYNC_NEEDS: [(&str, &str); 3] = [
     ("source", "source = \"~/Documents\""),
@@ -40,11 +55,16 @@ const SYNC_NEEDS: [(&str, &str); 3] = [
     ("mode", "mode = \"mirror\"    # or \"copy\": it deletes nothing"),
 ];
 
-/// The keys that a backup cannot do without, beside the password.
-const BACKUP_NEEDS: [(&str, &str); 2] = [
-    ("source", "source = [\"~/Documents\", \"~/.ssh\"]"),
-    ("vault", "vault = \"/srv/vault\"    # or \"maildir:PATH\", \"imap:ACCOUNT/FOLDER\""),
-];
+/// The key that whatever has a vault cannot do without, beside the password.
+const VAULT_NEEDS: (&str, &str) =
+    ("vault", "vault = \"/srv/vault\"    # or \"maildir:PATH\", \"imap:ACCOUNT/FOLDER\"");
+
+/// The keys that a backup cannot do without.
+const BACKUP_NEEDS: [(&str, &str); 2] = [("source", "source = [\"~/Documents\", \"~/.ssh\"]"), VAULT_NEEDS];
+
+/// The keys that an archive cannot do without.
+const ARCHIVE_NEEDS: [(&str, &str); 2] =
+    [("source", "source = \"imap:ACCOUNT\"    # or pop3:ACCOUNT, maildir:PATH, mbox:PATH"), VAULT_NEEDS];
 
 /// The ways to a vault's password, of which a backup has one.
 pub(super) const PASSWORDS: [&str; 5] = [
@@ -63,6 +83,7 @@ pub(super) const ALTERNATIVES: [&[&str]; 3] = [&["schedule", "every"], &["vault"
 enum Kind {
     Sync,
     Backup,
+    Archive,
 }
 
 impl Kind {
@@ -70,18 +91,35 @@ impl Kind {
         match self {
             Self::Sync => "sync",
             Self::Backup => "backup",
+            Self::Archive => "archive",
+        }
+    }
+
+    fn with_article(self) -> &'static str {
+        match self {
+            Self::Sync => "a sync",
+            Self::Backup => "a backup",
+            Self::Archive => "an archive",
         }
     }
 }
 
 /// Leaves of the values of the profile `name`, whose file is `file`, those that its kind knows, each under one name.
-/// What is wrong with that is told; what is missing only where the values are `whole`, with none unread.
-pub(super) fn settle(name: &str, file: &Path, values: &mut Merged, whole: bool) -> Vec<Problem> {
+/// What is wrong with that is told; what is missing only where the values are `whole`, with none unread. `place` reads a
+/// place of messages.
+pub(super) fn settle(
+    name: &str,
+    file: &Path,
+    values: &mut Merged,
+    whole: bool,
+    place: &dyn Fn(&str) -> Result<MailPlace, Wrong>,
+) -> Vec<Problem> {
     let mut told = Told { name, problems: Vec::new() };
     let written = values.get(key("kind").as_slice()).map(|(value, _)| value.as_ref().and_then(Value::as_str));
     let known = match written.flatten() {
         Some("sync") => Some(Kind::Sync),
         Some("backup") => Some(Kind::Backup),
+        Some("archive") => Some(Kind::Archive),
         _ => None,
     };
     let is_missing = written.is_none();
@@ -92,26 +130,40 @@ pub(super) fn settle(name: &str, file: &Path, values: &mut Merged, whole: bool) 
         let has_vault = ["vault", "repository"].iter().any(|name| values.contains_key(key(name).as_slice()));
         if has_vault { Kind::Backup } else { Kind::Sync }
     });
+    let files = |text: &str| {
+        let wrong =
+            || Wrong::new(format!("{} names messages, and {} has files", quote(text), kind.with_article()));
+        place(text).ok().map(|_| wrong().hint("what archives messages is kind = \"archive\""))
+    };
     let mut missing = Vec::new();
     if is_missing {
-        missing.push(("kind", "kind = \"sync\"    # folder to folder; or \"backup\": folders into a vault"));
+        missing.push(("kind", "kind = \"sync\"    # folder to folder; or \"backup\": folders into a vault; \"archive\": mail into a vault"));
     }
     match kind {
         Kind::Sync => {
             told.one_source(values);
+            told.sources(values, &files);
             missing.extend(absent(&SYNC_NEEDS, values));
         }
         Kind::Backup => {
             told.one_name(values);
-            told.some(values);
+            told.some(values, &BACKUP_NEEDS);
+            told.sources(values, &files);
             missing.extend(absent(&BACKUP_NEEDS, values));
+        }
+        Kind::Archive => {
+            told.one_name(values);
+            told.some(values, &ARCHIVE_NEEDS);
+            told.folders(values);
+            told.sources(values, &|text| place(text).err());
+            missing.extend(absent(&ARCHIVE_NEEDS, values));
         }
     }
     for (name, example) in missing.into_iter().filter(|_| whole) {
         let wrong = Wrong::new(format!("the key {} is missing", quote(name)));
         told.add(Problem::of_file(file, wrong.hint(format!("add a line: {example}"))));
     }
-    if kind == Kind::Backup {
+    if kind != Kind::Sync {
         told.password(values, file, whole);
     }
     told.problems
@@ -139,24 +191,23 @@ impl Told<'_> {
         self.add(Problem::at(origin.file.clone(), origin.place.clone(), wrong));
     }
 
-    /// Takes out what belongs to the other kind. In a default or a template it is meant for others; in the profile
-    /// itself it is a mistake.
+    /// Takes out what belongs to other kinds. In a default or a template it is meant for others; in the profile itself it
+    /// is a mistake.
     fn foreign(&mut self, kind: Kind, values: &mut Merged) {
-        let (foreign, other): (&[&str], Kind) = match kind {
-            Kind::Sync => (&OF_BACKUP, Kind::Sync.other()),
-            Kind::Backup => (&OF_SYNC, Kind::Backup.other()),
-        };
-        for name in foreign {
-            let Some((value, origin)) = values.remove(key(name).as_slice()) else { continue };
-            // A value that is wrong in itself was told of already.
-            if origin.how == How::Own && value.is_some() {
-                let wrong = Wrong::new(format!(
-                    "{} belongs to kind = \"{}\", and this is a {}",
-                    quote(name),
-                    other.word(),
-                    kind.word()
-                ));
-                self.at(&origin, wrong.hint(instead(name)));
+        for (names, kinds) in BELONGS.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
+            let kinds: Vec<_> = kinds.iter().map(|kind| quote(kind.word())).collect();
+            for name in *names {
+                let Some((value, origin)) = values.remove(key(name).as_slice()) else { continue };
+                // A value that is wrong in itself was told of already.
+                if origin.how == How::Own && value.is_some() {
+                    let wrong = Wrong::new(format!(
+                        "{} belongs to kind = {}, and this is {}",
+                        quote(name),
+                        kinds.join(" or "),
+                        kind.with_article()
+                    ));
+                    self.at(&origin, wrong.hint(instead(name, kind)));
+                }
             }
         }
     }
@@ -185,8 +236,8 @@ impl Told<'_> {
     }
 
     /// An empty list is as good as no line.
-    fn some(&mut self, values: &Merged) {
-        for (name, example) in BACKUP_NEEDS {
+    fn some(&mut self, values: &Merged, needs: &[(&str, &str)]) {
+        for (name, example) in needs.iter().copied() {
             let Some((Some(Value::Array(items)), origin)) = values.get(key(name).as_slice()) else {
                 continue;
             };
@@ -195,6 +246,29 @@ impl Told<'_> {
                 self.at(origin, wrong.hint(format!("write for example: {example}")));
             }
         }
+    }
+
+    /// No folder is no archive, and what is only left out is left out of all.
+    fn folders(&mut self, values: &Merged) {
+        let Some((Some(Value::Array(items)), origin)) = values.get(key("folders").as_slice()) else { return };
+        if items.is_empty() {
+            let wrong = Wrong::new("folders is an empty list: nothing would be archived");
+            self.at(origin, wrong.hint("leave the line out for all folders"));
+        }
+    }
+
+    /// The sources of an archive are places of messages, and all others are paths.
+    fn sources(&mut self, values: &mut Merged, wrong: &dyn Fn(&str) -> Option<Wrong>) {
+        let Some((value, origin)) = values.get_mut(key("source").as_slice()) else { return };
+        let texts = match value {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(text)) => vec![text.as_str()],
+            _ => Vec::new(),
+        };
+        let Some(wrong) = texts.into_iter().find_map(wrong) else { return };
+        *value = None;
+        let origin = origin.clone();
+        self.at(&origin, wrong);
     }
 
     fn password(&mut self, values: &Merged, file: &Path, whole: bool) {
@@ -226,22 +300,20 @@ impl Told<'_> {
     }
 }
 
-impl Kind {
-    fn other(self) -> Self {
-        match self {
-            Self::Sync => Self::Backup,
-            Self::Backup => Self::Sync,
+/// What a person may have meant who writes a key of another kind.
+fn instead(name: &str, kind: Kind) -> &'static str {
+    match (name, kind) {
+        ("target", Kind::Backup | Kind::Archive) => "it goes into a vault: vault = \"/srv/vault\"",
+        ("keep-versions", Kind::Backup | Kind::Archive) => {
+            "a vault keeps snapshots: keep-daily = 7, keep-weekly = 5 and so on"
         }
-    }
-}
-
-/// What a person may have meant who writes a key of the other kind.
-fn instead(name: &str) -> &'static str {
-    match name {
-        "target" => "a backup goes into a vault: vault = \"/srv/vault\"",
-        "keep-versions" => "a backup keeps snapshots: keep-daily = 7, keep-weekly = 5 and so on",
-        "vault" | "repository" => "a sync goes into a folder: target = \"/mnt/backup/Documents\"",
-        name if name.starts_with("keep-") => {
+        ("exclude", Kind::Archive) => {
+            "folders are left out with folders = [\"*\", \"!Spam\"], senders with exclude-from"
+        }
+        ("vault" | "repository", Kind::Sync) => {
+            "a sync goes into a folder: target = \"/mnt/backup/Documents\""
+        }
+        (name, Kind::Sync) if name.starts_with("keep-") => {
             "a sync keeps what it replaces for a time: keep-versions = \"30d\""
         }
         _ => "leave the line out",

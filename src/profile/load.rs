@@ -13,7 +13,7 @@ use super::problem::{Problem, Severity};
 use super::read::{self, Sheet};
 use super::schema::FileKind;
 use super::wrong::{Wrong, nearest, quote};
-use super::{Account, Config, ReportRules, VaultPlace, carrier, group, kind, meant};
+use super::{Account, Config, MailPlace, ReportRules, VaultPlace, carrier, group, kind, meant};
 
 /// The name of the main file.
 pub const MAIN_FILE: &str = "postkeep.toml";
@@ -143,9 +143,12 @@ fn read_file(dir: &Path, file: PathBuf) -> Option<FileText> {
 pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
     let dir = absolute(dir, env);
     let meaning = |path: &[String], text: &str| match path.last().map(String::as_str) {
+        // Which of the two it may be is known with the profile's kind.
+        Some("source") => {
+            MailPlace::parse(text, &dir, env).map(drop).or_else(|_| expand(text, &dir, env).map(drop))
+        }
         Some(
-            "source"
-            | "target"
+            "target"
             | "maildir"
             | "password-file"
             | "vault-password-file"
@@ -203,7 +206,8 @@ pub fn understand(dir: &Path, files: Vec<FileText>, env: &Env) -> Loaded {
         let Some((values, unreadable)) = family.values(name) else { continue };
         let mut values = meant::over(&defaults, values);
         let whole = !unreadable && !main.unreadable;
-        problems.extend(kind::settle(name, &sheets[name].0, &mut values, whole));
+        let place = |text: &str| MailPlace::parse(text, &dir, env);
+        problems.extend(kind::settle(name, &sheets[name].0, &mut values, whole, &place));
         complete.insert(name, values);
     }
     found.extend(sheets.values_mut().flat_map(|(_, sheet)| std::mem::take(&mut sheet.problems)));

@@ -11,7 +11,8 @@ use super::paths::{Env, expand};
 use super::value::{CronText, OneOrMany, PathText};
 use super::{
     ATTACH_LOG_MAX, AgentRules, FilterRules, Group, Hooks, Job, KEEP_VERSIONS, Level, Mode, OnlyIf,
-    OverdueAfter, Profile, ReportRules, Retry, Rhythm, Schedule, SyncJob, Timing, backup, show, timing,
+    OverdueAfter, Profile, ReportRules, Retry, Rhythm, Schedule, SyncJob, Timing, archive, backup, show,
+    timing,
 };
 
 /// The profile that sound values make. None if a value is wrong or missing; that has been told where it was found.
@@ -21,6 +22,7 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
     let job = match file.kind? {
         KindText::Sync => Job::Sync(sync(&mut file, filter, base, env)?),
         KindText::Backup => Job::Backup(backup::job(name, &mut file, filter, base, env)?),
+        KindText::Archive => Job::Archive(archive::job(name, &mut file, filter, base, env)?),
     };
     let rhythm = match (file.schedule, file.every) {
         // Both together are refused by the check; until then the lines count.

@@ -10,6 +10,7 @@
 
 mod account;
 mod address;
+mod archive;
 mod backup;
 mod carrier;
 mod check;
@@ -40,6 +41,7 @@ mod wrong;
 
 pub use account::{Account, Imap, Limits, Login, Pop3, Proof, SecretSource, Sendmail, Smtp, Tls};
 pub use address::mailbox;
+pub use archive::MailPlace;
 pub use check::{Seen, check};
 pub use inherit::{How, Origin, Origins};
 pub use load::{FileText, Loaded, MAIN_FILE, PROFILES, files, is_name, load, understand};
@@ -121,6 +123,8 @@ pub enum Job {
     Sync(SyncJob),
     /// Folders into a vault.
     Backup(BackupJob),
+    /// Messages into a vault.
+    Archive(ArchiveJob),
 }
 
 /// A sync, as meant.
@@ -155,25 +159,62 @@ pub struct SyncJob {
 pub struct BackupJob {
     /// The folders, or single files, that are saved; absolute, at least one, none inside another.
     pub sources: Vec<PathBuf>,
-    /// Where to: each vault gets a snapshot of its own. At least one.
-    pub vaults: Vec<VaultPlace>,
-    /// Where the vaults' password comes from.
-    pub password: SecretSource,
+    /// Where to.
+    pub keeping: Keeping,
     /// What is left out, of each source by its own paths.
     pub filter: FilterRules,
     /// Leave out what is mounted below a source.
     pub one_file_system: bool,
     /// Whether a source without anything in it is saved as such. Off: an empty source is an unmounted disk.
     pub allow_empty_source: bool,
+}
+
+/// An archive, as meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArchiveJob {
+    /// Where messages come from. At least one, no two with the same name.
+    pub sources: Vec<MailPlace>,
+    /// Which folders: patterns, those with `!` leave out. At least one.
+    pub folders: Vec<String>,
+    /// Which messages are left out.
+    pub only: MessageRules,
+    /// Whether labels are kept, and their changes followed (Gmail).
+    pub labels: bool,
+    /// Where to.
+    pub keeping: Keeping,
+}
+
+/// Which messages an archive leaves out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MessageRules {
+    /// Those whose sender's address matches one of these patterns.
+    pub from: Vec<String>,
+    /// Those of more bytes.
+    pub larger_than: Option<u64>,
+    /// Those of fewer bytes.
+    pub smaller_than: Option<u64>,
+    /// Those that came longer ago.
+    pub older_than: Option<SignedDuration>,
+    /// Those that came more recently.
+    pub newer_than: Option<SignedDuration>,
+}
+
+/// The vaults that something is saved into, and what stays there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keeping {
+    /// Each gets a snapshot of its own. At least one.
+    pub vaults: Vec<VaultPlace>,
+    /// Where the vaults' password comes from.
+    pub password: SecretSource,
     /// Which snapshots stay; None: all, nothing is ever forgotten.
     pub keep: Option<Keep>,
-    /// How many bytes of new files are saved before what was done so far is secured with a checkpoint.
+    /// How many new bytes are saved before what was done so far is secured.
     pub checkpoint: u64,
     /// How much zstd compresses: 1 to 22, -1 to -7 are faster, 0 is not at all.
     pub compression: i32,
 }
 
-impl BackupJob {
+impl Keeping {
     /// What stands for one of its vaults in a command line: the profile's name, and which vault where it is not the
     /// first.
     pub fn named(&self, profile: &str, place: &VaultPlace) -> String {

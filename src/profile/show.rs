@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use self::values::values;
 use super::inherit::{How, Origin, Origins};
 use super::problem::show_file;
-use super::{BackupJob, Job, Profile, SecretSource, units};
+use super::{Keeping, Profile, SecretSource, units};
 use crate::entry;
 
 /// One value of a profile, as meant.
@@ -85,7 +85,7 @@ pub(super) fn fingerprint(profile: &Profile) -> String {
     let hooks = [&profile.report.webhook, &profile.ping];
     canonical.extend(hooks.into_iter().flatten().map(|webhook| json!(["webhook", webhook.0])));
     // Of a command likewise.
-    if let Job::Backup(BackupJob { password: SecretSource::Command(command), .. }) = &profile.job {
+    if let Some(Keeping { password: SecretSource::Command(command), .. }) = profile.job.keeping() {
         canonical.push(json!(["vault-password-command", command]));
     }
     let canonical = json!(canonical);
@@ -110,7 +110,8 @@ mod tests {
         let no_values = ["inherit", "description", "run-after-fail", "repository"];
         keys.retain(|key| !no_values.contains(&key.as_str()));
         let mut shown = BTreeSet::new();
-        for text in [PLAIN, &format!("{BACKUP}vault-keyring = true\n")] {
+        let archive = "kind = 'archive'\nsource = 'imap:m'\nvault = '/v'\nvault-keyring = true\n";
+        for text in [PLAIN, &format!("{BACKUP}vault-keyring = true\n"), archive] {
             let keys: Vec<_> = show(&one(text), &Origins::new()).iter().map(|item| item.key).collect();
             let before = shown.len();
             shown.extend(keys.iter().copied());

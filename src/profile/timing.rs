@@ -30,8 +30,8 @@ const MAILBOX_TIMEOUT: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) fn timeout(job: &Job) -> SignedDuration {
     let mailbox = |place: &VaultPlace| matches!(place, VaultPlace::Mailbox { .. });
     match job {
-        Job::Backup(job) if job.vaults.iter().any(mailbox) => MAILBOX_TIMEOUT,
-        Job::Backup(_) | Job::Sync(_) => TIMEOUT,
+        job if job.keeping().is_some_and(|keeping| keeping.vaults.iter().any(mailbox)) => MAILBOX_TIMEOUT,
+        _ => TIMEOUT,
     }
 }
 

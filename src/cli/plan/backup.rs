@@ -43,7 +43,7 @@ fn print(out: &mut dyn Write, profile: &Profile, job: &BackupJob, preview: &Prev
         of(estimate.files, "file", "files"),
         of(estimate.folders, "folder", "folders")
     )?;
-    for place in &job.vaults {
+    for place in &job.keeping.vaults {
         let time = match preview.per_day.get(place) {
             Some(per_day) => format!(
                 "; all of it would take {} at this provider's {} a day, less where it compresses",
@@ -75,7 +75,7 @@ fn as_json(profile: &Profile, job: &BackupJob, preview: &Preview) -> serde_json:
         "files": estimate.files,
         "folders": estimate.folders,
         "bytes": estimate.bytes,
-        "vaults": job.vaults.iter().map(vault).collect::<Vec<_>>(),
+        "vaults": job.keeping.vaults.iter().map(vault).collect::<Vec<_>>(),
         "failures": preview.failures.list,
     })
 }

@@ -50,7 +50,7 @@ fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
         return Err(taken(&store.place()));
     }
     let (password, written) = password::new_or_known(&chosen.password)?;
-    let compression = chosen.profile.as_ref().map_or(COMPRESSION, |(_, job)| job.compression);
+    let compression = chosen.keeping().map_or(COMPRESSION, |keeping| keeping.compression);
     let options = Options { compression, host: host(), user: user() };
     Vault::create(store, &password, &options)?;
     let vault = chosen.open_with(&password)?;

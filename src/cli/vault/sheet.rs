@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, System};
 use crate::entry::show;
 use crate::error::Result;
 use crate::mail::secret;
-use crate::profile::{Imap, Proof, Tls, VaultPlace};
+use crate::profile::{Imap, Job, Proof, Tls, VaultPlace};
 
 /// Print the recovery sheet: how to get everything back without this machine
 ///
@@ -66,9 +66,11 @@ fn printed(args: &SheetArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -
 
 /// What the profile saves.
 fn sources(chosen: &Chosen) -> Vec<String> {
-    let job = chosen.profile.as_ref().map(|(_, job)| job);
-    let paths = job.into_iter().flat_map(|job| &job.sources);
-    paths.map(|path| show(path.as_os_str().as_encoded_bytes())).collect()
+    match chosen.profile.as_ref().map(|(_, job)| job) {
+        Some(Job::Archive(job)) => job.sources.iter().map(ToString::to_string).collect(),
+        Some(job) => job.sources().iter().map(|path| show(path.as_os_str().as_encoded_bytes())).collect(),
+        None => Vec::new(),
+    }
 }
 
 /// What stands on a sheet.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::profile::{Account, Config, Job, SecretSource};
+use crate::profile::{Account, Config, SecretSource};
 
 /// The variable in which a unit tells the agent what it was made for.
 pub const VARIABLE: &str = "POSTKEEP_UNIT";
@@ -47,8 +47,8 @@ impl Needs {
         }
         for profile in &config.profiles {
             needs.programs |= !profile.hooks.is_empty();
-            if let Job::Backup(job) = &profile.job {
-                needs.secret(Some(&job.password));
+            if let Some(keeping) = profile.job.keeping() {
+                needs.secret(Some(&keeping.password));
             }
             written.extend(profile.job.written());
             // A folder that is protected is a mount point of its own, and those are left out of a copy.

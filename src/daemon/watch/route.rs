@@ -52,7 +52,7 @@ impl Routes {
     pub fn add(&mut self, profile: &Profile, source: &Path, root: &Path, state: &Path) {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         // Ages do not matter to names, so neither does the time.
-        let filter = Filter::new(profile.job.filter(), Timestamp::UNIX_EPOCH).ok();
+        let filter = profile.job.filter().and_then(|rules| Filter::new(rules, Timestamp::UNIX_EPOCH).ok());
         let not = profile.job.written().into_iter().chain([state]).map(real).collect();
         let (source, root) = (source.to_owned(), root.to_owned());
         self.routes.push(Route { profile: profile.name.clone(), source, root, not, filter });

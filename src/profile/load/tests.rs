@@ -198,7 +198,7 @@ exclude-newer-than = '1d'
         "profiles/many.toml: error: the key \"target\" is missing",
         "hint: add a line: target = \"/mnt/backup/Documents\"",
         "profiles/many.toml:1:8: error: \"kind\" cannot be \"backp\"",
-        "hint: did you mean \"backup\"? (one of \"sync\", \"backup\")",
+        "hint: did you mean \"backup\"? (one of \"sync\", \"backup\", \"archive\")",
         "profiles/many.toml:2:10: error: the variable \"NOWHERE\" is not set",
         "profiles/many.toml:3:1: error: unknown key \"exlude\"",
         "hint: did you mean \"exclude\"?",

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::super::{
-    AttachLog, BackupJob, FilterRules, Job, MaxDelete, OverdueAfter, Profile, Rhythm, SecretSource, SyncJob,
-    Way, Webhook, units,
+    ArchiveJob, AttachLog, BackupJob, FilterRules, Job, Keeping, MaxDelete, OverdueAfter, Profile, Rhythm,
+    SecretSource, SyncJob, Way, Webhook, units,
 };
 use crate::entry;
 
@@ -27,6 +27,7 @@ pub(super) fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
     values.extend(match &profile.job {
         Job::Sync(job) => sync(job),
         Job::Backup(job) => backup(job),
+        Job::Archive(job) => archive(job),
     });
     values.extend([
         ("schedule", json!(lines)),
@@ -112,27 +113,54 @@ fn sync(job: &SyncJob) -> Vec<(&'static str, Value)> {
 }
 
 fn backup(job: &BackupJob) -> Vec<(&'static str, Value)> {
-    let secret = |key: &str| match &job.password {
+    let mut values = vec![("source", job.sources.iter().map(|source| path(source)).collect())];
+    values.extend(vaults(&job.keeping));
+    values.extend(filter(&job.filter));
+    values.extend([
+        ("one-file-system", json!(job.one_file_system)),
+        ("allow-empty-source", json!(job.allow_empty_source)),
+    ]);
+    values.extend(kept(&job.keeping));
+    values
+}
+
+fn archive(job: &ArchiveJob) -> Vec<(&'static str, Value)> {
+    let mut values = vec![
+        ("source", job.sources.iter().map(|source| json!(source.to_string())).collect()),
+        ("folders", json!(job.folders)),
+        ("labels", json!(job.labels)),
+        ("exclude-from", json!(job.only.from)),
+        ("exclude-larger-than", json!(job.only.larger_than)),
+        ("exclude-smaller-than", json!(job.only.smaller_than)),
+        ("exclude-older-than", json!(duration(job.only.older_than))),
+        ("exclude-newer-than", json!(duration(job.only.newer_than))),
+    ];
+    values.extend(vaults(&job.keeping));
+    values.extend(kept(&job.keeping));
+    values
+}
+
+fn vaults(keeping: &Keeping) -> [(&'static str, Value); 6] {
+    let secret = |key: &str| match &keeping.password {
         SecretSource::Command(_) if key == "command" => json!(HIDDEN),
         SecretSource::File(file) if key == "file" => path(file),
         SecretSource::Env(name) if key == "env" => json!(name),
         SecretSource::Credential(name) if key == "credential" => json!(name),
         _ => Value::Null,
     };
-    let keep = job.keep.clone().unwrap_or_default();
-    let mut values = vec![
-        ("source", job.sources.iter().map(|source| path(source)).collect()),
-        ("vault", job.vaults.iter().map(|vault| json!(vault.to_string())).collect()),
+    [
+        ("vault", keeping.vaults.iter().map(|vault| json!(vault.to_string())).collect()),
         ("vault-password-command", secret("command")),
         ("vault-password-file", secret("file")),
         ("vault-password-env", secret("env")),
         ("vault-password-credential", secret("credential")),
-        ("vault-keyring", json!(matches!(job.password, SecretSource::Keyring { .. }))),
-    ];
-    values.extend(filter(&job.filter));
-    values.extend([
-        ("one-file-system", json!(job.one_file_system)),
-        ("allow-empty-source", json!(job.allow_empty_source)),
+        ("vault-keyring", json!(matches!(keeping.password, SecretSource::Keyring { .. }))),
+    ]
+}
+
+fn kept(keeping: &Keeping) -> [(&'static str, Value); 9] {
+    let keep = keeping.keep.clone().unwrap_or_default();
+    [
         ("keep-last", json!(keep.last)),
         ("keep-hourly", json!(keep.hourly)),
         ("keep-daily", json!(keep.daily)),
@@ -140,10 +168,9 @@ fn backup(job: &BackupJob) -> Vec<(&'static str, Value)> {
         ("keep-monthly", json!(keep.monthly)),
         ("keep-yearly", json!(keep.yearly)),
         ("keep-within", json!(duration(keep.within))),
-        ("checkpoint", json!(job.checkpoint)),
-        ("compression", json!(job.compression)),
-    ]);
-    values
+        ("checkpoint", json!(keeping.checkpoint)),
+        ("compression", json!(keeping.compression)),
+    ]
 }
 
 fn way(way: &Way) -> &str {

@@ -1,0 +1,102 @@
+//! Which messages are left out by their sender, size and age; pure.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
+
+use super::source::Listed;
+use crate::error::{Context, Error, Result};
+use crate::profile::{MessageRules, quote};
+
+/// The rules of a profile, ready for matching.
+pub struct Rules {
+    from: GlobSet,
+    rules: MessageRules,
+    now: Timestamp,
+}
+
+impl Rules {
+    /// The rules at a time.
+    ///
+    /// # Errors
+    /// A pattern is none.
+    pub fn new(rules: &MessageRules, now: Timestamp) -> Result<Self> {
+        let mut from = GlobSetBuilder::new();
+        for pattern in &rules.from {
+            let glob = GlobBuilder::new(pattern).case_insensitive(true).build();
+            let glob = glob.map_err(|error| Error::other(error.to_string()));
+            from.add(glob.context(|| format!("exclude-from: {} is no pattern", quote(pattern)))?);
+        }
+        let from = from.build().map_err(|error| Error::other(format!("exclude-from: {error}")))?;
+        Ok(Self { from, rules: rules.clone(), now })
+    }
+
+    /// Whether senders count: then a source has to tell them.
+    pub fn need_senders(&self) -> bool {
+        !self.from.is_empty()
+    }
+
+    /// Whether a message is left out. What is not known of it leaves nothing out.
+    pub fn leave_out(&self, message: &Listed) -> bool {
+        let rules = &self.rules;
+        let age = message.date.map(|date| self.now.duration_since(date));
+        let sender = || message.from.as_deref().map(address).is_some_and(|from| self.from.is_match(from));
+        rules.larger_than.is_some_and(|most| message.size > most)
+            || rules.smaller_than.is_some_and(|least| message.size < least)
+            || rules.older_than.zip(age).is_some_and(|(most, age)| age > most)
+            || rules.newer_than.zip(age).is_some_and(|(least, age)| age < least)
+            || sender()
+    }
+}
+
+/// The address of a From field: between `<` and `>`, or all of it.
+fn address(from: &str) -> &str {
+    let inner = from.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map_or(from, |(address, _)| address).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn each_rule_leaves_out_what_it_says_and_nothing_that_is_not_known() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let at = |from: Option<&str>, size: u64, hours: Option<i64>| Listed {
+            from: from.map(str::to_owned),
+            size,
+            date: hours.map(|hours| now - SignedDuration::from_hours(hours)),
+            ..Listed::default()
+        };
+        let day = SignedDuration::from_hours(24);
+        let none = MessageRules::default();
+        let rules = [
+            (none.clone(), at(Some("a@b"), 9, Some(1)), false),
+            (
+                MessageRules { from: vec!["*@shop.example".into()], ..none.clone() },
+                at(Some("Shop <News@SHOP.example>"), 1, None),
+                true,
+            ),
+            (
+                MessageRules { from: vec!["*@shop.example".into()], ..none.clone() },
+                at(Some("x@myshop.example"), 1, None),
+                false,
+            ),
+            (MessageRules { from: vec!["*@shop.example".into()], ..none.clone() }, at(None, 1, None), false),
+            (MessageRules { larger_than: Some(10), ..none.clone() }, at(None, 11, None), true),
+            (MessageRules { larger_than: Some(10), ..none.clone() }, at(None, 10, None), false),
+            (MessageRules { smaller_than: Some(10), ..none.clone() }, at(None, 9, None), true),
+            (MessageRules { older_than: Some(day), ..none.clone() }, at(None, 1, Some(25)), true),
+            (MessageRules { older_than: Some(day), ..none.clone() }, at(None, 1, None), false),
+            (MessageRules { newer_than: Some(day), ..none.clone() }, at(None, 1, Some(23)), true),
+            (MessageRules { newer_than: Some(day), ..none }, at(None, 1, Some(24)), false),
+        ];
+        for (rules, message, out) in rules {
+            assert_eq!(Rules::new(&rules, now).unwrap().leave_out(&message), out, "{rules:?} {message:?}");
+        }
+        assert!(
+            Rules::new(&MessageRules { from: vec!["[".into()], ..MessageRules::default() }, now).is_err()
+        );
+    }
+}
