@@ -10,7 +10,10 @@
 //! extended attributes of that file. So any restic restores the archive as a tree of `.eml` files, and the vault alone
 //! says all that there is to know.
 
+pub mod checked;
 pub mod marks;
 pub mod path;
+pub mod read;
 pub mod rules;
 pub mod source;
+pub mod wanted;

@@ -63,6 +63,11 @@ pub fn place(path: &Path) -> Option<Place> {
     Some(Place { account: unescaped(account)?, folder, date, key: unescaped(key)? })
 }
 
+/// The account whose folder at the top of a snapshot is called so. None: no account's is.
+pub fn account(name: &str) -> Option<String> {
+    unescaped(name)
+}
+
 /// A name of a file for any text. `%` begins a byte in hexadecimal digits, as in an address on the web.
 fn escaped(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
