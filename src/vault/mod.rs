@@ -4,6 +4,7 @@
 //! [`store`]; the format itself is rustic_core's work, behind one adapter.
 
 mod adapter;
+pub mod add;
 pub mod archive;
 pub mod blob;
 pub mod choice;

@@ -4,11 +4,31 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 
 use super::Vault;
 use super::adapter::theirs;
-use super::snapshot::{Lost, Readable};
+use super::snapshot::{Lost, Readable, Scope, is_checkpoint};
 use super::store::{Found, Kind, unless_paused};
 use crate::error::Result;
 
+/// The newest whole snapshot of a profile: of this machine; where it has none, of any.
+pub(super) fn last<'a>(all: &'a [SnapshotFile], label: &str, host: Option<&str>) -> Option<&'a SnapshotFile> {
+    let of = |host: Option<&str>| {
+        let scope = Scope { label: Some(label.to_owned()), host: host.map(str::to_owned) };
+        all.iter()
+            .filter(|snapshot| scope.has(snapshot) && !is_checkpoint(snapshot))
+            .max_by_key(|snapshot| (snapshot.time.timestamp(), snapshot.id))
+    };
+    of(host).or_else(|| of(None))
+}
+
 impl Vault {
+    /// The newest snapshot of a profile: of the given machine; where it has none, or none is given, of any. Those that
+    /// cannot be read are passed over.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn last_snapshot(&self, label: &str, host: Option<&str>) -> Result<Option<SnapshotFile>> {
+        Ok(last(&self.readable_snapshots()?.all, label, host).cloned())
+    }
+
     /// All snapshots, oldest first.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Saving into a vault, with restic as the judge.
 
+mod adding;
 mod faults;
 mod locks;
 mod restic;

@@ -9,6 +9,7 @@
 //! the counts are compared and nobody asked to stop, and it is written then.
 
 mod choose;
+mod job;
 mod request;
 mod rescue;
 mod said;
@@ -20,8 +21,10 @@ use std::sync::Arc;
 
 pub(crate) use self::choose::CHECKPOINT;
 use self::choose::{Base, Earlier, choose};
+pub(in crate::vault) use self::job::Job;
 pub use self::request::{Request, Saved};
-use self::said::plain;
+pub(in crate::vault) use self::said::plain;
+pub(in crate::vault) use self::slice::watched;
 use self::slice::{Made, Slice};
 use self::unchanged::unchanged;
 use super::snapshot::{Readable, Scope, ahead};
@@ -114,7 +117,7 @@ impl Vault {
         if made.is_empty() {
             return Ok(());
         }
-        let id = self.write_snapshot(request, lock, made.snapshot, base.whole, &[CHECKPOINT])?;
+        let id = self.write_snapshot(&request.job(), lock, made.snapshot, base.whole, &[CHECKPOINT])?;
         // The one before holds nothing that this one does not.
         let before = base.checkpoint.replace(id);
         if let Some(before) = before {
@@ -176,7 +179,7 @@ impl Vault {
             summary.files_unmodified = saved.unmodified;
         }
         let tags: &[&str] = if lost > 0 { &["incomplete"] } else { &[] };
-        saved.snapshot = self.write_snapshot(request, lock, snapshot, base.whole, tags)?;
+        saved.snapshot = self.write_snapshot(&request.job(), lock, snapshot, base.whole, tags)?;
         // The backup is done: what is left of it costs a little room, no more.
         if let Err(error) = self.forget_checkpoints(&base.leftover) {
             notes.push(format!("checkpoints are left, which the next run forgets: {}", error.one_line()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Job;
 use crate::error::{self, Context, Error, Result};
 use crate::failures::Failures;
 use crate::folder::raise_open_files;
@@ -78,6 +79,18 @@ pub struct Saved {
 }
 
 impl Request<'_> {
+    /// Whose work it is.
+    pub(super) fn job(&self) -> Job<'_> {
+        Job {
+            profile: self.profile,
+            host: self.host,
+            now: self.now,
+            meter: self.meter,
+            listener: self.listener,
+            journal: self.journal,
+        }
+    }
+
     /// Counts what would be saved: for a plan, and before the first run.
     ///
     /// # Errors

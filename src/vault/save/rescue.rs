@@ -16,12 +16,12 @@ impl Vault {
     }
 
     /// Leaves the mark. Without one, a killed run sends again what it had sent: no more than that is lost.
-    pub(super) fn mark(&self, profile: &str) {
+    pub(in crate::vault) fn mark(&self, profile: &str) {
         let _ = fs::create_dir_all(&self.cache).and_then(|()| fs::write(self.marker(profile), ""));
     }
 
     /// Takes the mark away: everything that was stored is named by an index.
-    pub(super) fn unmark(&self, profile: &str) {
+    pub(in crate::vault) fn unmark(&self, profile: &str) {
         let _ = fs::remove_file(self.marker(profile));
     }
 
@@ -29,7 +29,7 @@ impl Vault {
     ///
     /// # Errors
     /// The vault cannot be read or written.
-    pub(super) fn rescue(&self, profile: &str) -> Result<Vec<String>> {
+    pub(in crate::vault) fn rescue(&self, profile: &str) -> Result<Vec<String>> {
         if !self.marker(profile).exists() {
             return Ok(Vec::new());
         }

@@ -8,7 +8,7 @@ use crate::vault::warnings::Warnings;
 const NOTED: usize = 20;
 
 /// What the library said, but for what we name ourselves.
-pub(super) fn plain(heard: Warnings) -> impl Iterator<Item = String> {
+pub(in crate::vault) fn plain(heard: Warnings) -> impl Iterator<Item = String> {
     let unnamed = heard.list.into_iter().filter(|text| !text.contains(KNOWN)).take(NOTED);
     let mut notes: Vec<_> =
         unnamed.map(|text| translated(&text.split_whitespace().collect::<Vec<_>>().join(" "))).collect();

@@ -8,9 +8,9 @@ use std::time::Duration;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, IndexedFullStatus, ParentOptions, Repository};
 
-use super::Request;
 use super::choose::Base;
 use super::said::plain;
+use super::{Job, Request};
 use crate::error::Result;
 use crate::journal::{LogLine, Op};
 use crate::progress::Event;
@@ -61,6 +61,7 @@ impl Slice<'_> {
     /// # Errors
     /// The store fails.
     pub fn save(&self, repository: &Repository<IndexedFullStatus>, warnings: &Listening) -> Result<Made> {
+        let job = self.request.job();
         let most = self.request.checkpoint.max(1);
         let source = Source::new(
             Arc::clone(&self.roots),
@@ -73,10 +74,10 @@ impl Slice<'_> {
         parents.parents = parent.map(|id| id.to_string()).collect();
         parents.force = parents.parents.is_empty();
         let options = BackupOptions::default().no_scan(true).parent_opts(parents);
-        let snapshot = self.vault.new_snapshot(self.request);
+        let snapshot = self.vault.new_snapshot(&job);
         let paths = self.roots.paths();
         self.vault.backend.withhold(true);
-        let made = watched(self.vault, self.request, self.tally, || {
+        let made = watched(self.vault, &job, self.tally, || {
             self.vault.call("cannot save the files into the vault", || {
                 repository.archive(&options, &source, snapshot, &paths)
             })
@@ -104,13 +105,13 @@ impl Slice<'_> {
 }
 
 /// Works on a thread of its own, while this one tells how far it is and hears the wish to stop.
-pub(super) fn watched<T: Send>(
+pub(in crate::vault) fn watched<T: Send>(
     vault: &Vault,
-    request: &Request<'_>,
+    job: &Job<'_>,
     tally: &Tally,
     work: impl FnOnce() -> T + Send,
 ) -> T {
-    let meter = request.meter;
+    let meter = job.meter;
     let mut told = Told::default();
     std::thread::scope(|scope| {
         let (done, ended) = std::sync::mpsc::channel::<()>();
@@ -123,9 +124,9 @@ pub(super) fn watched<T: Send>(
             let waited = ended.recv_timeout(TICK);
             told.tell(tally, meter);
             for (path, bytes) in tally.take_taken() {
-                request.journal.line(&LogLine { op: Op::Saved, bytes, path: &path, note: "" });
+                job.journal.line(&LogLine { op: Op::Saved, bytes, path: &path, note: "" });
             }
-            request.listener.event(&Event::Tick(meter.snapshot()));
+            job.listener.event(&Event::Tick(meter.snapshot()));
             if meter.is_cancelled() {
                 vault.store.hurry();
             }

@@ -45,7 +45,7 @@ pub(super) fn unchanged(
 ) -> Result<Option<(Made, Arc<Tally>)>> {
     let tally = Arc::new(Tally::default());
     let source = Source::new(Arc::clone(roots), Arc::clone(&tally), u64::MAX, None);
-    let same = watched(vault, request, &tally, || {
+    let same = watched(vault, &request.job(), &tally, || {
         vault.call("cannot compare with the snapshot before", || {
             let mut comparison = Comparison { repository, roots, levels: Vec::new() };
             if !comparison.enter(PathBuf::from("/"), before.tree)? {
@@ -66,7 +66,7 @@ pub(super) fn unchanged(
     }
     let files = tally.offered.load(Relaxed);
     let bytes = tally.bytes.load(Relaxed);
-    let mut snapshot = vault.new_snapshot(request);
+    let mut snapshot = vault.new_snapshot(&request.job());
     (snapshot.tree, snapshot.paths) = (before.tree, before.paths.clone());
     let mut summary = rustic_core::repofile::SnapshotSummary::default();
     (summary.total_files_processed, summary.total_bytes_processed) = (files, bytes);

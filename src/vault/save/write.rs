@@ -2,7 +2,7 @@
 
 use rustic_core::repofile::SnapshotFile;
 
-use super::Request;
+use super::Job;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Phase};
 use crate::vault::adapter::theirs;
@@ -10,7 +10,8 @@ use crate::vault::store::Id;
 use crate::vault::{Lock, Vault, names};
 
 impl Vault {
-    pub(super) fn forget_checkpoints(&self, ids: &[Id]) -> Result<()> {
+    /// Removes snapshots that a newer one of the same run stands for.
+    pub(in crate::vault) fn forget_checkpoints(&self, ids: &[Id]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -20,9 +21,9 @@ impl Vault {
     }
 
     /// Writes a snapshot that the library made but did not save. From here on it is found by everybody.
-    pub(super) fn write_snapshot(
+    pub(in crate::vault) fn write_snapshot(
         &self,
-        request: &Request<'_>,
+        job: &Job<'_>,
         lock: &Lock,
         mut snapshot: SnapshotFile,
         parent: Option<Id>,
@@ -31,7 +32,7 @@ impl Vault {
         snapshot.parent = parent.map(|id| theirs(&id).into());
         snapshot.parents = snapshot.parent.into_iter().collect();
         tags.iter().for_each(|tag| snapshot.tags.add((*tag).to_owned()));
-        request.listener.event(&Event::Phase(Phase::Flushing));
+        job.listener.event(&Event::Phase(Phase::Flushing));
         // Its packs and its index are stored; a lock that was lost may mean that they are gone again.
         self.store.flush()?;
         lock.check()?;
@@ -43,13 +44,13 @@ impl Vault {
     }
 
     /// A snapshot with nothing in it yet.
-    pub(super) fn new_snapshot(&self, request: &Request<'_>) -> SnapshotFile {
+    pub(in crate::vault) fn new_snapshot(&self, job: &Job<'_>) -> SnapshotFile {
         let uid = rustix::process::geteuid().as_raw();
         SnapshotFile {
-            time: request.now.to_zoned(jiff::tz::TimeZone::system()),
+            time: job.now.to_zoned(jiff::tz::TimeZone::system()),
             program_version: concat!("postkeep ", env!("CARGO_PKG_VERSION")).into(),
-            label: request.profile.to_owned(),
-            hostname: request.host.to_owned(),
+            label: job.profile.to_owned(),
+            hostname: job.host.to_owned(),
             username: names::user(uid).unwrap_or_default(),
             uid,
             gid: rustix::process::getegid().as_raw(),

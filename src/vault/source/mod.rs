@@ -19,6 +19,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use rustic_core::{ReadSource, RusticResult};
 
 pub(super) use self::file::{KNOWN, Open};
+pub(super) use self::node::{attach, writable};
 pub(super) use self::roots::Roots;
 pub(super) use self::tally::Tally;
 use self::walk::{Item, Walk};

@@ -50,23 +50,32 @@ pub(super) fn node(entry: &Entry, attributes: &Attributes, names: &mut Names, ch
         extended_attributes: Vec::new(),
     };
     let mut node = Node::new_node(OsStr::from_bytes(entry.name.as_bytes()), kind(entry), metadata);
-    if !attributes.is_empty() {
-        // The type has no public name: it is made by way of its JSON.
-        let json: serde_json::Value = attributes
-            .iter()
-            .map(|(name, value)| {
-                let name = String::from_utf8_lossy(name);
-                serde_json::json!({ "name": name, "value": STANDARD.encode(value) })
-            })
-            .collect();
-        node.meta.extended_attributes = serde_json::from_value(json).unwrap_or_default();
-    }
+    let attributes = attributes.iter().map(|(name, value)| (String::from_utf8_lossy(name), value.as_slice()));
+    attach(&mut node, attributes);
     node
+}
+
+/// Gives a node extended attributes.
+pub(in crate::vault) fn attach<'a>(
+    node: &mut Node,
+    attributes: impl Iterator<Item = (impl AsRef<str>, &'a [u8])>,
+) {
+    // The type has no public name: it is made by way of its JSON.
+    let json = attributes
+        .map(|(name, value)| serde_json::json!({ "name": name.as_ref(), "value": STANDARD.encode(value) }));
+    let json: Vec<_> = json.collect();
+    if !json.is_empty() {
+        node.meta.extended_attributes = serde_json::from_value(json.into()).unwrap_or_default();
+    }
 }
 
 /// A time of the format, which knows the years of a calendar; None beyond them.
 pub(super) fn time(time: FileTime) -> Option<Timestamp> {
-    let time = Timestamp::new(time.seconds, i32::try_from(time.nanos).ok()?).ok()?;
+    writable(Timestamp::new(time.seconds, i32::try_from(time.nanos).ok()?).ok()?)
+}
+
+/// A time, if the format has it.
+pub(in crate::vault) fn writable(time: Timestamp) -> Option<Timestamp> {
     // Go refuses to write, and read, years of more or fewer than four digits.
     (0..=9999).contains(&time.to_zoned(jiff::tz::TimeZone::UTC).year()).then_some(time)
 }

@@ -1,0 +1,348 @@
+//! What is in the vault and what is added, as one walk that the library makes trees of.
+//!
+//! The library stores the tree of what it is offered, so everything has to be offered that shall be in it. But only the
+//! folders that something is added to are walked. Each other folder is offered as one entry, its list of entries named
+//! by its id: an entry at the path of the folder that it is in, not at its own, passes through the library as it is. So one
+//! message more in an archive of a million costs the folders above it. (`check` does not rely on any of this.)
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::iter::Peekable;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+
+use rustic_core::repofile::{Node, NodeType};
+use rustic_core::{IndexedFullStatus, ReadSource, ReadSourceEntry, Repository, RusticResult, TreeId};
+
+use super::item::{Content, Item, Open, Owner};
+use crate::entry::show;
+use crate::error::{Error, Result};
+use crate::mutex::lock;
+use crate::vault::adapter::Adapter;
+use crate::vault::guard::translated;
+use crate::vault::source::Tally;
+
+/// The index and the trees of a vault.
+pub(super) type Indexed = Repository<IndexedFullStatus>;
+
+/// What is added, in the order of a tree.
+pub(super) type Items = Peekable<Box<dyn Iterator<Item = Item> + Send>>;
+
+type Entry = ReadSourceEntry<Open>;
+
+/// What a walk came to.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    /// Files that the vault does not have.
+    pub new: u64,
+    /// Files that it has otherwise.
+    pub changed: u64,
+    /// Folders that it does not have.
+    pub folders: u64,
+    /// Bytes of the files that are new, and what the others grew by.
+    pub bytes: i64,
+    /// Items that came twice.
+    pub doubled: u64,
+    /// Files whose content the vault lost in part: the library does not take them as they are.
+    pub damaged: u64,
+    /// Items whose content the vault was said to have, and has not.
+    pub unknown: Vec<PathBuf>,
+    /// Why the walk ended early.
+    pub failed: Option<Error>,
+}
+
+/// The walk as the library takes it.
+pub(super) struct Messages(Mutex<Option<Walk>>);
+
+/// A folder that is being walked through.
+struct Level {
+    path: PathBuf,
+    name: OsString,
+    rest: Peekable<std::vec::IntoIter<Node>>,
+}
+
+/// The entries of the walk.
+pub(super) struct Walk {
+    pub repository: Arc<Indexed>,
+    pub backend: Arc<Adapter>,
+    pub owner: Owner,
+    pub tally: Arc<Tally>,
+    pub joined: Arc<Mutex<Joined>>,
+    items: Items,
+    levels: Vec<Level>,
+    ready: VecDeque<Entry>,
+    before: Option<PathBuf>,
+    ended: bool,
+}
+
+impl Messages {
+    pub fn new(walk: Walk) -> Self {
+        Self(Mutex::new(Some(walk)))
+    }
+}
+
+impl ReadSource for Messages {
+    type Open = Open;
+    type Iter = std::iter::Flatten<std::option::IntoIter<Walk>>;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Self::Iter {
+        lock(&self.0).take().into_iter().flatten()
+    }
+}
+
+impl Walk {
+    /// Of what is added to a tree. None: there is nothing yet.
+    ///
+    /// # Errors
+    /// The tree cannot be read.
+    pub fn new(
+        repository: Arc<Indexed>,
+        backend: Arc<Adapter>,
+        tally: Arc<Tally>,
+        tree: Option<TreeId>,
+        items: Items,
+    ) -> Result<Self> {
+        let mut walk = Self {
+            repository,
+            backend,
+            owner: Owner::own(),
+            tally,
+            joined: Arc::default(),
+            items,
+            levels: Vec::new(),
+            ready: VecDeque::new(),
+            before: None,
+            ended: false,
+        };
+        let nodes = tree.map(|tree| walk.nodes(tree, Path::new("/"))).transpose()?.unwrap_or_default();
+        walk.push(PathBuf::from("/"), OsString::new(), nodes);
+        Ok(walk)
+    }
+
+    fn push(&mut self, path: PathBuf, name: OsString, nodes: Vec<Node>) {
+        self.levels.push(Level { path, name, rest: nodes.into_iter().peekable() });
+    }
+
+    /// The entries of a folder of the vault.
+    fn nodes(&self, tree: TreeId, path: &Path) -> Result<Vec<Node>> {
+        let what = || format!("cannot read the folder {} of the archive", shown(path));
+        let read = self.repository.get_tree(&tree);
+        let nodes = read
+            .map_err(|error| self.backend.failure().unwrap_or_else(|| translated(&error, &what())))?
+            .nodes;
+        if !nodes.is_sorted_by(|a, b| a.name() < b.name()) {
+            return Err(Error::other(what())
+                .caused_by("its entries are not sorted by name")
+                .hint("what is damaged is told by: postkeep verify PROFILE"));
+        }
+        Ok(nodes)
+    }
+
+    /// Takes an item, and what is before it in the vault.
+    fn take(&mut self, item: Item) -> Result<()> {
+        let Some((folders, name)) = parts(&item.path) else {
+            return Err(Error::other(format!("{} is no path of a message", shown(&item.path))));
+        };
+        if let Some(before) = &self.before {
+            match item.path.components().cmp(before.components()) {
+                std::cmp::Ordering::Less => {
+                    let (late, before) = (shown(&item.path), shown(before));
+                    return Err(Error::other(format!(
+                        "{late} came after {before}: messages are added in order"
+                    )));
+                }
+                std::cmp::Ordering::Equal => {
+                    lock(&self.joined).doubled += 1;
+                    return Ok(());
+                }
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        self.before = Some(item.path.clone());
+        self.tally.entries.fetch_add(1, Relaxed);
+        let inside = self.levels.iter().skip(1);
+        let shared = inside.zip(&folders).take_while(|(level, folder)| level.name == **folder).count();
+        while self.levels.len() > shared + 1 {
+            self.leave();
+        }
+        for folder in folders.get(shared..).unwrap_or_default() {
+            if !self.enter(folder, &item)? {
+                lock(&self.joined).unknown.push(item.path);
+                return Ok(());
+            }
+        }
+        self.place(&name, item)
+    }
+
+    /// Offers the entries of the folder at hand that come before a name. Returns the one that has it.
+    fn pass(&mut self, name: &OsStr) -> Option<Node> {
+        while let Some(level) = self.levels.last_mut() {
+            let node = level.rest.next_if(|node| node.name() <= *name)?;
+            if node.name() == *name {
+                return Some(node);
+            }
+            self.keep(node);
+        }
+        None
+    }
+
+    /// Goes into a folder of the one at hand. False: there is none, and for this item none is made.
+    fn enter(&mut self, folder: &OsStr, item: &Item) -> Result<bool> {
+        let there = self.pass(folder);
+        let path = self.levels.last().map(|level| level.path.join(folder)).unwrap_or_default();
+        let (node, nodes) = match there {
+            Some(node) => {
+                let subtree = node.subtree.filter(|_| node.is_dir());
+                let tree = subtree.ok_or_else(|| in_the_way(&path))?;
+                (node, self.nodes(tree, &path)?)
+            }
+            None if matches!(item.content, Content::Known(_)) => return Ok(false),
+            None => {
+                lock(&self.joined).folders += 1;
+                (self.owner.folder(folder), Vec::new())
+            }
+        };
+        self.ready.push_back(ReadSourceEntry { path: path.clone(), node, open: None });
+        self.push(path, folder.to_owned(), nodes);
+        Ok(true)
+    }
+
+    /// Leaves the folder at hand.
+    fn leave(&mut self) {
+        if let Some(level) = self.levels.pop() {
+            let path = level.path;
+            level.rest.for_each(|node| self.keep_in(&path, node));
+        }
+    }
+
+    /// Offers an item in the folder at hand, or the file that the vault has in its place.
+    fn place(&mut self, name: &OsStr, item: Item) -> Result<()> {
+        let there = self.pass(name);
+        let mut node = self.owner.file(name, &item);
+        let Some(there) = there else {
+            if matches!(item.content, Content::Known(_)) {
+                lock(&self.joined).unknown.push(item.path);
+                return Ok(());
+            }
+            let mut joined = lock(&self.joined);
+            joined.new += 1;
+            joined.bytes = joined.bytes.saturating_add_unsigned(node.meta.size);
+            drop(joined);
+            self.offer(item, node);
+            return Ok(());
+        };
+        if there.node_type != NodeType::File {
+            return Err(in_the_way(&item.path));
+        }
+        if there.meta.ctime > node.meta.ctime {
+            self.keep(there);
+            return Ok(());
+        }
+        let same = (there.meta.size, there.meta.mtime) == (node.meta.size, node.meta.mtime);
+        let has = same && self.has_content(&there);
+        if !has && matches!(item.content, Content::Known(_)) {
+            lock(&self.joined).unknown.push(item.path);
+            self.keep(there);
+            return Ok(());
+        }
+        if has {
+            node.content.clone_from(&there.content);
+        }
+        let mut joined = lock(&self.joined);
+        joined.changed += u64::from(node != there);
+        joined.bytes =
+            joined.bytes.saturating_add_unsigned(node.meta.size).saturating_sub_unsigned(there.meta.size);
+        drop(joined);
+        self.offer(item, node);
+        Ok(())
+    }
+
+    fn offer(&mut self, item: Item, node: Node) {
+        let open = Some(Open::new(item.content, &item.path, &self.tally));
+        self.tally.offered.fetch_add(1, Relaxed);
+        self.ready.push_back(ReadSourceEntry { path: item.path, node, open });
+    }
+
+    /// Offers what the vault has, as it is.
+    fn keep(&mut self, node: Node) {
+        if let Some(path) = self.levels.last().map(|level| level.path.clone()) {
+            self.keep_in(&path, node);
+        }
+    }
+
+    fn keep_in(&mut self, folder: &Path, node: Node) {
+        if node.node_type == NodeType::File && !self.has_content(&node) {
+            lock(&self.joined).damaged += 1;
+            return;
+        }
+        // A folder at the path of the one that it is in: see above.
+        let path = if node.is_dir() { folder.to_owned() } else { folder.join(node.name()) };
+        self.tally.offered.fetch_add(1, Relaxed);
+        self.ready.push_back(ReadSourceEntry { path, node, open: None });
+    }
+
+    /// Whether the vault has the content of a file.
+    fn has_content(&self, node: &Node) -> bool {
+        node.content.iter().flatten().all(|id| self.repository.get_index_entry(id).is_ok())
+    }
+}
+
+impl Iterator for Walk {
+    type Item = RusticResult<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.ready.pop_front() {
+                return Some(Ok(entry));
+            }
+            // What is offered to a store that fails is lost.
+            if self.ended || self.backend.has_failed() {
+                return None;
+            }
+            match self.items.next() {
+                Some(item) => {
+                    if let Err(error) = self.take(item) {
+                        lock(&self.joined).failed = Some(error);
+                        self.ended = true;
+                        return None;
+                    }
+                }
+                None => {
+                    while !self.levels.is_empty() {
+                        self.leave();
+                    }
+                    self.ended = true;
+                }
+            }
+        }
+    }
+}
+
+/// The folders of an absolute path, and the name in them.
+fn parts(path: &Path) -> Option<(Vec<OsString>, OsString)> {
+    let mut components = path.components();
+    (components.next() == Some(Component::RootDir)).then_some(())?;
+    let mut names = components
+        .map(|part| match part {
+            Component::Normal(name) => Some(name.to_owned()),
+            _ => None,
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let name = names.pop()?;
+    Some((names, name))
+}
+
+pub(super) fn shown(path: &Path) -> String {
+    show(path.as_os_str().as_encoded_bytes())
+}
+
+fn in_the_way(path: &Path) -> Error {
+    let path = shown(path);
+    Error::other(format!("something else is at {path} in the archive, where a message or its folder belongs"))
+        .hint("look what it is: postkeep ls PROFILE PATH; give the archive a vault or a profile name of its own")
+}

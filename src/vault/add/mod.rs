@@ -1,0 +1,351 @@
+//! Adding: messages come to those that a vault has, part by part, and what it has is not listed again.
+//!
+//! Each part ends as a snapshot of everything: what the last one had, and what was added. It is written when the trees
+//! that are stored were compared with those before, and nothing is missing; then the snapshot of the part before is
+//! forgotten. So a run that is cut short loses the part at hand, and those of earlier runs stay as they are.
+
+mod check;
+mod item;
+mod join;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use jiff::{SignedDuration, Timestamp};
+use rustic_core::repofile::{Node, SnapshotFile, SnapshotSummary};
+use rustic_core::{BackupOptions, ParentOptions, TreeId};
+
+use self::check::compare;
+pub use self::item::{Content, Item};
+use self::join::{Indexed, Items, Joined, Messages, Walk, shown};
+use super::adapter::ours;
+use super::save::{Job, plain, watched};
+use super::snapshot::Readable;
+use super::snapshots::last;
+use super::source::Tally;
+use super::store::Id;
+use super::warnings::Listening;
+use super::{Access, Lock, Vault};
+use crate::error::{Error, Result};
+use crate::journal::Journal;
+use crate::mutex::lock;
+use crate::progress::{Event, Listener, Meter, Phase};
+
+/// How much later than the one before a snapshot is at least: the newest one is told by its time.
+const LATER: SignedDuration = SignedDuration::from_millis(1);
+
+/// Everything that adding needs to know.
+pub struct Addition<'a> {
+    /// The profile's name: the label of its snapshots.
+    pub profile: &'a str,
+    /// The machine's name.
+    pub host: &'a str,
+    /// When the run started: the snapshots' time.
+    pub now: Timestamp,
+    /// What the snapshots are of, such as `/gmail`: each account's folder.
+    pub roots: Vec<PathBuf>,
+    /// Counts what is added. The wish to stop is the caller's to hear: he ends his messages.
+    pub meter: &'a Meter,
+    /// Hears how far it is.
+    pub listener: &'a dyn Listener,
+    /// Hears which messages were stored.
+    pub journal: &'a dyn Journal,
+}
+
+/// A run that adds to a vault, with its lock.
+pub struct Adding<'a> {
+    vault: &'a Vault,
+    addition: Addition<'a>,
+    lock: Lock,
+    warnings: Listening,
+    /// Knows everything that is stored.
+    repository: Option<Indexed>,
+    /// What the archive is now.
+    last: Option<SnapshotFile>,
+    /// What it was when the run began.
+    parent: Option<Id>,
+    /// The snapshot of this run, which the next part's replaces.
+    own: Option<Id>,
+    notes: Vec<String>,
+}
+
+/// What a part came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The snapshot that is the archive now; [`Id::NONE`]: there is none, and nothing came.
+    pub snapshot: Id,
+    /// Its tree.
+    pub tree: Id,
+    /// Messages that the vault did not have.
+    pub new: u64,
+    /// Messages whose attributes or content it had otherwise.
+    pub changed: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Bytes that the vault grew by.
+    pub stored: u64,
+    /// Messages of [`Content::Known`] that the vault has not, or not whole: nothing was done for them. What it had of them
+    /// it still has.
+    pub unknown: Vec<PathBuf>,
+    /// What is worth knowing and needs no action.
+    pub notes: Vec<String>,
+}
+
+impl Addition<'_> {
+    fn job(&self) -> Job<'_> {
+        Job {
+            profile: self.profile,
+            host: self.host,
+            now: self.now,
+            meter: self.meter,
+            listener: self.listener,
+            journal: self.journal,
+        }
+    }
+}
+
+impl Vault {
+    /// Begins to add messages to the archive of a profile. Its last snapshot is that of this machine; where there is none,
+    /// that of another one.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::error::Kind::Locked): somebody prunes the vault. Or it cannot be read or written.
+    pub fn add<'a>(&'a self, addition: Addition<'a>) -> Result<Adding<'a>> {
+        let warnings = Listening::begin();
+        let mut notes = self.rescue(addition.profile)?;
+        let mut lock = self.begin_lock(Access::Shared)?;
+        let Readable { all, lost } = self.readable_snapshots()?;
+        notes.extend(lost.iter().map(|lost| format!("in the vault {lost}")));
+        let last = last(&all, addition.profile, Some(addition.host)).cloned();
+        let repository = Some(self.indexed()?);
+        lock.confirm()?;
+        let parent = last.as_ref().map(|last| ours(&last.id));
+        Ok(Adding { vault: self, addition, lock, warnings, repository, last, parent, own: None, notes })
+    }
+}
+
+impl Adding<'_> {
+    /// The snapshot that is the archive now. None: it is empty.
+    pub fn last(&self) -> Option<Id> {
+        self.last.as_ref().map(|last| ours(&last.id))
+    }
+
+    /// Adds messages, sorted by the components of their paths. All that come are stored when this returns, and a snapshot
+    /// has them; that of the part before is forgotten. If nothing comes, or nothing that the vault does not have,
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// The archive is as it was. Messages are not in order, or something else is in their place; content could not be
+    /// read; or the vault cannot be read or written.
+    pub fn part(&mut self, items: impl Iterator<Item = Item> + Send + 'static) -> Result<Part> {
+        let items: Box<dyn Iterator<Item = Item> + Send> = Box::new(items);
+        let mut items: Items = items.peekable();
+        if items.peek().is_none() {
+            return Ok(self.unchanged());
+        }
+        self.addition.listener.event(&Event::Phase(Phase::Working));
+        let before = self.last.as_ref().map(|last| last.tree);
+        self.vault.mark(self.addition.profile);
+        let (mut snapshot, joined, tally) = self.store(items, before)?;
+        let mut part = Part {
+            new: joined.new,
+            changed: joined.changed,
+            bytes: tally.read_bytes.load(Relaxed),
+            stored: snapshot.summary.as_ref().map_or(0, |summary| summary.data_added_packed),
+            unknown: joined.unknown.clone(),
+            notes: plain(self.warnings.take()).collect(),
+            ..self.unchanged()
+        };
+        if joined.doubled > 0 {
+            part.notes.push(format!("{} messages came twice, and were added once", joined.doubled));
+        }
+        if joined.damaged > 0 {
+            snapshot.tree = self.with_damaged(before, snapshot.tree)?;
+        }
+        if before == Some(snapshot.tree) || before.is_none() && joined.new == 0 {
+            self.vault.unmark(self.addition.profile);
+            return Ok(part);
+        }
+        self.confirm(before, snapshot.tree, &joined)?;
+        self.count(&mut snapshot, &joined)?;
+        if let Some(last) = &self.last {
+            let last = last.time.timestamp().saturating_add(LATER).unwrap_or(Timestamp::MAX);
+            let time = self.addition.now.max(last);
+            snapshot.time = time.to_zoned(snapshot.time.time_zone().clone());
+        }
+        let job = self.addition.job();
+        let id = self.vault.write_snapshot(&job, &self.lock, snapshot.clone(), self.parent, &[])?;
+        snapshot.id = super::adapter::theirs(&id).into();
+        self.vault.unmark(self.addition.profile);
+        (part.snapshot, part.tree) = (id, ours(&snapshot.tree));
+        self.last = Some(snapshot);
+        // It holds nothing that the new one does not. Left over it costs a little room, no more.
+        if let Some(own) = self.own.replace(id)
+            && let Err(error) = self.vault.forget_checkpoints(&[own])
+        {
+            part.notes.push(format!("the snapshot {} is left over: {}", own.short(), error.one_line()));
+        }
+        Ok(part)
+    }
+
+    /// Ends the run. Returns what is worth knowing of its beginning.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn finish(self) -> Result<Vec<String>> {
+        self.vault.store.flush()?;
+        Ok(self.notes)
+    }
+
+    /// What a part is that changes nothing.
+    fn unchanged(&self) -> Part {
+        let last = self.last.as_ref();
+        Part {
+            snapshot: last.map_or(Id::NONE, |last| ours(&last.id)),
+            tree: last.map_or(Id::NONE, |last| ours(&last.tree)),
+            new: 0,
+            changed: 0,
+            bytes: 0,
+            stored: 0,
+            unknown: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Lets the library store contents and trees. The snapshot is not written.
+    fn store(&mut self, items: Items, before: Option<TreeId>) -> Result<(SnapshotFile, Joined, Arc<Tally>)> {
+        let vault = self.vault;
+        let repository = Arc::new(match self.repository.take() {
+            Some(repository) => repository,
+            None => vault.indexed()?,
+        });
+        let tally = Arc::new(Tally::default());
+        let backend = Arc::clone(&vault.backend);
+        let walk = Walk::new(Arc::clone(&repository), backend, Arc::clone(&tally), before, items)?;
+        let joined = Arc::clone(&walk.joined);
+        let source = Messages::new(walk);
+        let mut parents = ParentOptions::default().ignore_ctime(true);
+        parents.parents = self.last().map(|id| id.to_string()).into_iter().collect();
+        parents.force = parents.parents.is_empty();
+        let options = BackupOptions::default().no_scan(true).parent_opts(parents);
+        let job = self.addition.job();
+        let (snapshot, paths) = (vault.new_snapshot(&job), self.paths());
+        self.warnings.take();
+        vault.backend.withhold(true);
+        let made = watched(vault, &job, &tally, || {
+            vault.call("cannot add messages to the vault", || {
+                repository.archive(&options, &source, snapshot, &paths)
+            })
+        });
+        vault.backend.withhold(false);
+        let made = made?;
+        let joined = std::mem::take(&mut *lock(&joined));
+        if let Some(error) = joined.failed {
+            return Err(error);
+        }
+        if vault.backend.has_failed() {
+            let stopped = || Error::other(format!("nothing more can be written to {}", vault.store.place()));
+            return Err(vault.backend.failure().unwrap_or_else(stopped));
+        }
+        let offered = tally.offered.load(Relaxed);
+        let taken = made.summary.as_ref().map_or(0, |summary| summary.total_files_processed);
+        if taken != offered {
+            let failures = tally.take_failures();
+            let why = failures.list.first().map(|failure| format!("{}: {}", failure.path, failure.cause));
+            let why = why.or_else(|| plain(self.warnings.take()).next());
+            return Err(incomplete(format!("{taken} of {offered} entries were stored"))
+                .caused_by(why.unwrap_or_else(|| "the vault library did not say why".into())));
+        }
+        Ok((made, joined, tally))
+    }
+
+    /// Puts back what the library does not take: files whose content is lost in part. What is left of them may be all
+    /// that there is.
+    fn with_damaged(&self, before: Option<TreeId>, made: TreeId) -> Result<TreeId> {
+        let Some(before) = before else { return Ok(made) };
+        let repository = self.vault.indexed()?;
+        // A folder before anything else, so that what is in it is not lost; `confirm` tells what lay in its place.
+        let later = |a: &Node, b: &Node| (a.is_dir(), a.meta.ctime).cmp(&(b.is_dir(), b.meta.ctime));
+        let mut summary = SnapshotSummary::default();
+        self.vault.call("cannot keep damaged messages", || {
+            repository.merge_trees(&[before, made], &later, &mut summary)
+        })
+    }
+
+    /// Looks at what is stored, whether nothing is missing and everything new is there.
+    fn confirm(&mut self, before: Option<TreeId>, after: TreeId, joined: &Joined) -> Result<()> {
+        let repository = self.vault.indexed()?;
+        let what = "cannot look at what was added to the vault";
+        let compared = self.vault.call(what, || compare(&repository, before, after))?;
+        self.repository = Some(repository);
+        if let Some(missing) = compared.missing {
+            return Err(incomplete(format!("{} would be missing", shown(&missing))));
+        }
+        if compared.new != joined.new {
+            let (new, expected) = (compared.new, joined.new);
+            return Err(incomplete(format!("{new} messages would be new, instead of {expected}")));
+        }
+        Ok(())
+    }
+
+    /// Says how much is in the archive: the library counted what it was offered.
+    fn count(&self, snapshot: &mut SnapshotFile, joined: &Joined) -> Result<()> {
+        let (files, folders, bytes) = match &self.last {
+            None => (0, 0, 0),
+            Some(SnapshotFile { summary: Some(before), .. }) => {
+                let files = before.total_files_processed;
+                (files, before.total_dirs_processed, before.total_bytes_processed)
+            }
+            Some(last) => self.contents(last.tree)?,
+        };
+        let mut summary = snapshot.summary.take().unwrap_or_default();
+        summary.total_files_processed = files.saturating_add(joined.new);
+        summary.total_bytes_processed = bytes.saturating_add_signed(joined.bytes);
+        summary.total_dirs_processed = folders.saturating_add(joined.folders);
+        (summary.files_new, summary.files_changed) = (joined.new, joined.changed);
+        summary.files_unmodified = files.saturating_sub(joined.changed);
+        snapshot.summary = Some(summary);
+        Ok(())
+    }
+
+    /// Files, folders and bytes of a tree.
+    fn contents(&self, tree: TreeId) -> Result<(u64, u64, u64)> {
+        let repository = self.vault.indexed()?;
+        self.vault.call("cannot count what is in the archive", || {
+            let (mut files, mut folders, mut bytes) = (0_u64, 0_u64, 0_u64);
+            let mut rest = vec![tree];
+            while let Some(tree) = rest.pop() {
+                for node in repository.get_tree(&tree)?.nodes {
+                    match node.subtree {
+                        Some(tree) if node.is_dir() => {
+                            rest.push(tree);
+                            folders += 1;
+                        }
+                        _ => files += 1,
+                    }
+                    bytes = bytes.saturating_add(node.meta.size);
+                }
+            }
+            Ok((files, folders, bytes))
+        })
+    }
+
+    /// What the snapshot is of: accounts that are not archived any more are still in it.
+    fn paths(&self) -> Vec<PathBuf> {
+        let before = self.last.iter().flat_map(|last| last.paths.iter().map(PathBuf::from));
+        let mut paths: Vec<_> = before.chain(self.addition.roots.iter().cloned()).collect();
+        paths.sort();
+        paths.dedup();
+        if paths.is_empty() {
+            paths.push(Path::new("/").into());
+        }
+        paths
+    }
+}
+
+fn incomplete(why: String) -> Error {
+    Error::other(format!("a part of the archive was not written, because something is wrong with it: {why}"))
+        .hint("nothing is lost: the archive is as it was before this part")
+        .hint("what is damaged is told by: postkeep verify PROFILE; if that finds nothing, report this")
+}

@@ -1,0 +1,332 @@
+//! Messages are added to an archive, part by part, with restic as the judge.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use postkeep::error::Error;
+use postkeep::progress::Silent;
+use postkeep::vault::add::{Adding, Addition, Content, Item};
+use postkeep::vault::store::memory::{Call, Memory};
+use postkeep::vault::store::{Id, Kind, Store};
+use postkeep::vault::{Options, Vault};
+
+use super::{Lab, PASSWORD, noise, tree};
+use crate::common::judge;
+
+const SEEN: i64 = 1_700_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn item(path: impl AsRef<OsStr>, seen: i64, flags: &str, content: Content) -> Item {
+    Item {
+        path: PathBuf::from(path.as_ref()),
+        mtime: at(1_600_000_000),
+        seen: at(seen),
+        attributes: vec![("user.postkeep.flags".into(), flags.into())],
+        content,
+    }
+}
+
+fn held(path: impl AsRef<OsStr>, content: &[u8]) -> Item {
+    item(path, SEEN, "\\Seen", Content::Held(content.to_vec()))
+}
+
+fn begin<'a>(lab: &'a Lab, vault: &'a Vault, profile: &'a str, now: i64) -> Adding<'a> {
+    let addition = Addition {
+        profile,
+        host: "nas",
+        now: at(now),
+        roots: vec!["/gmail".into()],
+        meter: &lab.meter,
+        listener: &Silent,
+        journal: &postkeep::journal::Forgetful,
+    };
+    vault.add(addition).unwrap()
+}
+
+/// The files of a restored tree: their contents and flags.
+fn files(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, String)> {
+    let walk =
+        walkdir::WalkDir::new(root).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file());
+    walk.map(|entry| {
+        let mut value = vec![0; 4096];
+        let length = rustix::fs::lgetxattr(entry.path(), "user.postkeep.flags", value.as_mut_slice());
+        let flags = length.map_or_else(
+            |error| format!("none: {error}"),
+            |length| String::from_utf8_lossy(&value[..length]).into_owned(),
+        );
+        let path = Path::new("/").join(entry.path().strip_prefix(root).unwrap());
+        (path, (fs::read(entry.path()).unwrap(), flags))
+    })
+    .collect()
+}
+
+fn restored(lab: &Lab, snapshot: Id) -> BTreeMap<PathBuf, (Vec<u8>, String)> {
+    let target = lab.path("restored");
+    let _ = fs::remove_dir_all(&target);
+    lab.restic_ok(&["restore", &snapshot.to_string(), "--target", target.to_str().unwrap()]);
+    files(&target)
+}
+
+#[test]
+fn parts_come_to_what_is_there_and_restic_restores_all_of_it() {
+    let Some(lab) = Lab::with_restic() else { return };
+    lab.create();
+    let vault = lab.open();
+    let mut large = tempfile::tempfile().unwrap();
+    let bytes = noise(7, 20 << 20);
+    large.write_all(&bytes).unwrap();
+    let odd = Path::new("/gmail").join(OsStr::from_bytes(b"b \xff \\ \"q\"\n")).join("1.eml");
+
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    assert_eq!(adding.last(), None);
+    assert_eq!(adding.part(std::iter::empty()).unwrap().snapshot, Id::NONE);
+    let one = adding
+        .part(
+            vec![
+                held("/gmail/INBOX/2024/01/1.eml", b"one"),
+                held("/gmail/INBOX/2024/02/2.eml", b""),
+                held("/gmail/Work/2024/01/1.eml", b"work"),
+                held(&odd, b"odd"),
+            ]
+            .into_iter(),
+        )
+        .unwrap();
+    assert_eq!((one.new, one.changed, one.bytes, one.unknown.len()), (4, 0, 10, 0), "{one:?}");
+    assert_eq!(one.notes, <[String; 0]>::default());
+    let two = adding
+        .part(
+            vec![
+                held("/gmail/INBOX/2024/01/0.eml", b"zero"),
+                item("/gmail/INBOX/2024/01/1.eml", SEEN + 1, "\\Answered", Content::Known(3)),
+                item("/gmail/INBOX/2025/01/3.eml", SEEN, "", Content::Spooled(large, bytes.len() as u64)),
+                // A tie is the newer one's.
+                item("/gmail/Work/2024/01/1.eml", SEEN, "\\Flagged", Content::Held(b"work".to_vec())),
+                item(odd.with_file_name("2.eml"), SEEN, "", Content::Held(b"odd too".to_vec())),
+                held(odd.with_file_name("2.eml"), b"a double"),
+            ]
+            .into_iter(),
+        )
+        .unwrap();
+    assert_eq!((two.new, two.changed, two.bytes), (3, 2, 4 + 7 + (20 << 20)), "{two:?}");
+    assert_eq!(two.notes, ["1 messages came twice, and were added once"]);
+    assert_eq!(adding.last(), Some(two.snapshot));
+    assert_eq!(adding.finish().unwrap(), <[String; 0]>::default());
+    let all = vault.snapshots().unwrap();
+    assert_eq!(all.len(), 1, "the snapshot of the first part is left: {all:?}");
+
+    // The next run: older attributes, one that is there already, one that the vault does not have.
+    let mut adding = begin(&lab, &vault, "mail", 2_000);
+    assert_eq!(adding.last(), Some(two.snapshot));
+    let same = || held("/gmail/INBOX/2024/01/0.eml", b"zero");
+    let none = adding.part(vec![same()].into_iter()).unwrap();
+    assert_eq!((none.snapshot, none.tree, none.new, none.changed), (two.snapshot, two.tree, 0, 0));
+    let gone = "/gmail/INBOX/2024/01/9.eml";
+    let nowhere = "/gmail/Nowhere/2024/01/9.eml";
+    let three = adding
+        .part(
+            vec![
+                same(),
+                item("/gmail/INBOX/2024/01/1.eml", SEEN, "older", Content::Known(3)),
+                item("/gmail/INBOX/2024/01/4.eml", SEEN, "new", Content::Held(b"four".to_vec())),
+                item(gone, SEEN, "", Content::Known(5)),
+                item("/gmail/INBOX/2024/02/2.eml", SEEN + 1, "", Content::Known(99)),
+                item(nowhere, SEEN, "", Content::Known(5)),
+            ]
+            .into_iter(),
+        )
+        .unwrap();
+    assert_eq!((three.new, three.changed, three.bytes), (1, 0, 4), "{three:?}");
+    let unknown: Vec<_> = three.unknown.iter().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(unknown, [gone, "/gmail/INBOX/2024/02/2.eml", nowhere]);
+    adding.finish().unwrap();
+    let all = vault.snapshots().unwrap();
+    assert_eq!(all.len(), 2, "an older run's snapshot is gone: {all:?}");
+    let summary = all[1].summary.clone().unwrap();
+    assert_eq!((summary.total_files_processed, summary.files_new, summary.files_unmodified), (8, 1, 7));
+    assert_eq!(summary.total_bytes_processed, 3 + 4 + 3 + 4 + (20 << 20) + 4 + 7, "{summary:?}");
+    assert_eq!(all[1].paths.iter().collect::<Vec<_>>(), ["/gmail"]);
+
+    lab.restic_ok(&["check", "--read-data"]);
+    let text = |flags: &str, bytes: &[u8]| (bytes.to_vec(), flags.to_owned());
+    let expected: BTreeMap<_, _> = [
+        ("/gmail/INBOX/2024/01/0.eml", text("\\Seen", b"zero")),
+        ("/gmail/INBOX/2024/01/1.eml", text("\\Answered", b"one")),
+        ("/gmail/INBOX/2024/01/4.eml", text("new", b"four")),
+        ("/gmail/INBOX/2024/02/2.eml", text("\\Seen", b"")),
+        ("/gmail/INBOX/2025/01/3.eml", text("", &bytes)),
+        ("/gmail/Work/2024/01/1.eml", text("\\Flagged", b"work")),
+    ]
+    .into_iter()
+    .map(|(path, content)| (PathBuf::from(path), content))
+    .chain([(odd.clone(), text("\\Seen", b"odd")), (odd.with_file_name("2.eml"), text("", b"odd too"))])
+    .collect();
+    let found = restored(&lab, three.snapshot);
+    assert!(found == expected, "{:?}", found.iter().map(|(p, c)| (p, c.0.len(), &c.1)).collect::<Vec<_>>());
+    let modes = tree(&lab.path("restored/gmail/INBOX/2024/01"));
+    assert!(modes[0].contains(" 40700 ") && modes[1].contains(" 100600 "), "{modes:?}");
+    assert!(modes[1].contains("1600000000.000000000"), "{modes:?}");
+}
+
+#[test]
+fn archives_in_one_vault_do_not_touch_each_other_and_a_new_machine_goes_on() {
+    let lab = Lab::new();
+    lab.create();
+    let vault = lab.open();
+    let add = |profile: &str, now, path: &str| {
+        let mut adding = begin(&lab, &vault, profile, now);
+        let part = adding.part(vec![held(path, path.as_bytes())].into_iter()).unwrap();
+        adding.finish().unwrap();
+        part
+    };
+    let files = |profile: &str, host: &str| {
+        let last = vault.last_snapshot(profile, Some(host)).unwrap().unwrap();
+        last.summary.unwrap().total_files_processed
+    };
+    add("mail", 1_000, "/gmail/a/1.eml");
+    add("work", 1_001, "/gmail/a/2.eml");
+    add("mail", 1_002, "/gmail/b/3.eml");
+    // A clock that is behind: the newest one is that which was written last.
+    add("mail", 500, "/gmail/b/4.eml");
+    assert_eq!((files("mail", "nas"), files("work", "nas"), files("mail", "new")), (3, 1, 3));
+    assert!(vault.last_snapshot("none", None).unwrap().is_none());
+    assert_eq!(vault.snapshots().unwrap().len(), 4);
+}
+
+#[test]
+fn a_run_that_is_cut_between_parts_loses_none_of_them() {
+    let lab = Lab::new();
+    lab.create();
+    let vault = lab.open();
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    let path = |n: u32| format!("/gmail/INBOX/2024/01/{n:04}.eml");
+    let range = move |from: u32, to: u32| (from..to).map(move |n| held(path(n), &n.to_le_bytes()));
+    adding.part(range(0, 10)).unwrap();
+    let two = adding.part(range(10, 20)).unwrap();
+    // Killed: no mark is taken away, nothing is finished. The lock is released, as an exit does.
+    drop(adding);
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    assert_eq!(adding.last(), Some(two.snapshot));
+    let three = adding.part(range(15, 30)).unwrap();
+    assert_eq!((three.new, three.changed, three.bytes), (10, 0, 40), "{three:?}");
+    // A caller's mistake: nothing is written, and the run may go on.
+    let wrong = adding.part(vec![held(path(50), b"x"), held(path(40), b"y")].into_iter()).unwrap_err();
+    assert!(wrong.to_string().contains("came after"), "{wrong:?}");
+    let folder = adding.part(vec![held(path(5) + "/below", b"x")].into_iter()).unwrap_err();
+    assert!(folder.to_string().contains("something else is at /gmail/INBOX/2024/01/0005.eml"), "{folder:?}");
+    let file = adding.part(vec![held("/gmail/INBOX/2024", b"x")].into_iter()).unwrap_err();
+    assert!(file.to_string().contains("something else is at /gmail/INBOX/2024 "), "{file:?}");
+    assert_eq!(adding.last(), Some(three.snapshot));
+    assert_eq!(adding.part(range(0, 31)).unwrap().new, 1);
+    adding.finish().unwrap();
+    if judge("restic").is_some() {
+        lab.restic_ok(&["check", "--read-data"]);
+    }
+}
+
+#[test]
+fn a_store_that_fails_leaves_the_archive_as_it_was() {
+    let lab = Lab::new();
+    let heap = Arc::new(Memory::default());
+    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    Vault::create(Arc::clone(&heap) as Arc<dyn Store>, PASSWORD, &options).unwrap();
+    let vault = lab.open_on(Arc::clone(&heap) as Arc<dyn Store>);
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    let first = adding.part(vec![held("/gmail/a/1.eml", b"one")].into_iter()).unwrap();
+    adding.finish().unwrap();
+    drop(vault);
+    for kind in [Kind::Pack, Kind::Index, Kind::Snapshot] {
+        let broken = Arc::new(heap.reopened());
+        broken.faults(move |call| match call {
+            Call::Write(of, ..) if of == kind => Some(Error::other("the disk is full")),
+            _ => None,
+        });
+        let vault = lab.open_on(broken);
+        let mut adding = begin(&lab, &vault, "mail", 1_001);
+        let error = adding.part(vec![held("/gmail/a/2.eml", b"two")].into_iter()).unwrap_err();
+        assert!(error.one_line().contains("the disk is full"), "{kind:?}: {error:?}");
+        assert_eq!(adding.last(), Some(first.snapshot), "{kind:?}");
+        drop(adding);
+        let vault = lab.open_on(Arc::new(heap.reopened()));
+        let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
+        assert_eq!(last.id.to_hex().to_string(), first.snapshot.to_string(), "{kind:?}");
+    }
+    let vault = lab.open_on(Arc::new(heap.reopened()));
+    let mut adding = begin(&lab, &vault, "mail", 1_002);
+    assert_eq!(adding.part(vec![held("/gmail/a/2.eml", b"two")].into_iter()).unwrap().new, 1);
+}
+
+#[test]
+fn what_is_lost_of_the_vault_stays_named_and_comes_back_when_it_is_offered_again() {
+    let Some(lab) = Lab::with_restic() else { return };
+    lab.create();
+    let vault = lab.open();
+    let path = |n: u32| format!("/gmail/INBOX/2024/01/{n}.eml");
+    let content = |n: u32| noise(n.into(), 300_000);
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    adding.part((1..=2).map(move |n| held(path(n), &content(n)))).unwrap();
+    let packs: Vec<_> = vault.store().list(Kind::Pack).unwrap().iter().map(|found| found.id).collect();
+    adding.part((3..=3).map(move |n| held(path(n), &content(n)))).unwrap();
+    adding.finish().unwrap();
+    // The data of the first two is gone, and the index is told.
+    let large =
+        |id: &Id| vault.store().list(Kind::Pack).unwrap().iter().any(|f| f.id == *id && f.size > 100_000);
+    let lost: Vec<_> = packs.into_iter().filter(large).collect();
+    assert_eq!(lost.len(), 1);
+    vault.store().remove(Kind::Pack, &lost).unwrap();
+    vault.repair().unwrap();
+
+    let vault = lab.open();
+    let mut adding = begin(&lab, &vault, "mail", 1_001);
+    let part = adding
+        .part(
+            vec![
+                item(path(1), SEEN, "", Content::Known(300_000)),
+                held(path(2), &content(2)),
+                held(path(4), b"four"),
+            ]
+            .into_iter(),
+        )
+        .unwrap();
+    assert_eq!((part.new, part.unknown), (1, vec![PathBuf::from(path(1))]));
+    let read = vault.read().unwrap();
+    let found = |n: u32| {
+        let tree = rustic_core::TreeId::from(rustic_core::Id::new(part.tree.0));
+        postkeep::vault::tree::at(&read, tree, path(n).as_bytes()).unwrap().1
+    };
+    let whole = |n: u32| postkeep::vault::content::Content::new(&read, &found(n)).is_ok();
+    assert_eq!((whole(1), whole(2), whole(3), whole(4)), (false, true, true, true));
+    assert!(found(1).content.is_some_and(|pieces| !pieces.is_empty()), "what is left of it is forgotten");
+}
+
+#[test]
+fn many_messages_are_added_and_one_more_is_little_work() {
+    let Some(lab) = Lab::with_restic() else { return };
+    lab.create();
+    let vault = lab.open();
+    let path = |n: u32| format!("/gmail/INBOX/{}/{:02}/{n:06}.eml", 2000 + n / 1200, 1 + n / 100 % 12);
+    let message = move |n: u32| held(path(n), format!("Subject: {n}\r\n\r\n{n}").as_bytes());
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    let count = 20_000;
+    for from in (0..count).step_by(5_000) {
+        assert_eq!(adding.part((from..from + 5_000).map(message)).unwrap().new, 5_000);
+    }
+    let one = adding.part((count..=count).map(message)).unwrap();
+    assert!(one.new == 1 && one.stored < 50_000, "{one:?}");
+    adding.finish().unwrap();
+    lab.restic_ok(&["check", "--read-data"]);
+    let found = restored(&lab, one.snapshot);
+    assert_eq!(found.len(), count as usize + 1);
+    assert!(found.iter().all(|(path, (content, _))| {
+        let n: u32 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        *content == format!("Subject: {n}\r\n\r\n{n}").as_bytes()
+    }));
+}
