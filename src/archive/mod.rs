@@ -10,6 +10,7 @@
 //! extended attributes of that file. So any restic restores the archive as a tree of `.eml` files, and the vault alone
 //! says all that there is to know.
 
+pub mod folders;
 pub mod marks;
 pub mod path;
 pub mod source;
