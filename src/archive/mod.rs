@@ -11,6 +11,7 @@
 //! says all that there is to know.
 
 pub mod folders;
+pub mod imap;
 pub mod marks;
 pub mod path;
 pub mod source;
