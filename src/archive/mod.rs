@@ -11,6 +11,8 @@
 //! says all that there is to know.
 
 pub mod checked;
+pub mod folders;
+pub mod imap;
 pub mod marks;
 pub mod path;
 pub mod read;

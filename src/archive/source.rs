@@ -114,6 +114,12 @@ pub trait Source: Send {
     /// They cannot be listed. [`Paused`](crate::error::Kind::Paused): the provider wants to be left alone for a while.
     fn folders(&mut self) -> Result<Vec<Folder>>;
 
+    /// Whether all messages lie in one folder and what else looks like folders are its labels (Gmail), so that nothing
+    /// of that is listed. It is known when the folders were listed.
+    fn labels(&self) -> bool {
+        false
+    }
+
     /// What is in a folder.
     ///
     /// # Errors

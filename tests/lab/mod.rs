@@ -140,6 +140,11 @@ impl Lab {
         imap::inbox(self.imap, user, PASSWORD)
     }
 
+    /// All messages in a folder of a user's, by the server's name of it, in their order.
+    pub fn all_in(&self, user: &str, folder: &str) -> Vec<Vec<u8>> {
+        imap::messages(self.imap, user, PASSWORD, folder, "1:*")
+    }
+
     /// The first message in a folder of a user's.
     pub fn first_in(&self, user: &str, folder: &str) -> Vec<u8> {
         imap::messages(self.imap, user, PASSWORD, folder, "1").remove(0)

@@ -22,6 +22,9 @@ pub(super) trait Listen {
     /// One response: `* NUMBER WORD ...` or `* WORD ...`. What is left of the line is skipped; so is all of it, if it
     /// turns out to be [`Lex::Odd`].
     fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex>;
+
+    /// What the server tells besides, `* OK [UIDNEXT 7] ...`: from its code on.
+    fn told(&mut self, _text: &str) {}
 }
 
 /// Hears nothing.
@@ -180,6 +183,7 @@ fn untagged(line: &mut Lexer<'_>, listen: &mut dyn Listen) -> Result<(), Failed>
         line.spaces()?;
         if let Some(status) = Status::read(&word) {
             let text = line.text()?;
+            listen.told(&text);
             return Ok((status == Status::Bye).then(|| No::read(status, &text)));
         }
         match number(&word) {

@@ -1,4 +1,4 @@
-//! Folders: which there are, what is in them, which one is open.
+//! Folders: which there are, and what is in them.
 
 use std::collections::HashMap;
 
@@ -55,21 +55,6 @@ pub struct Status {
     pub uid_validity: Option<u32>,
     /// The largest modification sequence (RFC 7162).
     pub highest_mod_seq: Option<u64>,
-}
-
-/// A folder that is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Selected {
-    /// How many messages are in it.
-    pub messages: u32,
-    /// UIDs mean something only as long as this is the same.
-    pub uid_validity: u32,
-    /// The least UID that the next message may get.
-    pub uid_next: Option<u32>,
-    /// The largest modification sequence (RFC 7162).
-    pub highest_mod_seq: Option<u64>,
-    /// Whether nothing can be changed in it.
-    pub read_only: bool,
 }
 
 impl Session {
@@ -145,7 +130,7 @@ impl Session {
     }
 
     fn status_items(&self) -> &'static str {
-        match self.offers.has("CONDSTORE") || self.offers.has("QRESYNC") {
+        match self.has_mod_seq() {
             true => "(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)",
             false => "(MESSAGES UIDNEXT UIDVALIDITY)",
         }
@@ -169,38 +154,10 @@ impl Session {
         self.slow(|session| session.delete(&name))
     }
 
-    /// Opens a folder, to read and to change.
-    ///
-    /// # Errors
-    /// The server refuses (then none is open), or the connection broke.
-    pub fn select(&mut self, folder: &str) -> Result<Selected, Failed> {
-        let name = self.name(folder)?;
-        selected(self.slow(|session| session.select(&name))?)
+    /// Whether the server tells of changes of flags (CONDSTORE, RFC 7162).
+    pub fn has_mod_seq(&self) -> bool {
+        self.offers.has("CONDSTORE") || self.offers.has("QRESYNC")
     }
-
-    /// Opens a folder, to read only.
-    ///
-    /// # Errors
-    /// As of [`Session::select`].
-    pub fn examine(&mut self, folder: &str) -> Result<Selected, Failed> {
-        let name = self.name(folder)?;
-        selected(self.slow(|session| session.examine(&name))?)
-    }
-}
-
-fn selected(mailbox: imap::types::Mailbox) -> Result<Selected, Failed> {
-    let Some(uid_validity) = mailbox.uid_validity else {
-        return Err(Failed::Here(crate::error::Error::other(
-            "the server gives its messages no lasting numbers (UIDVALIDITY), so nothing can be kept there",
-        )));
-    };
-    Ok(Selected {
-        messages: mailbox.exists,
-        uid_validity,
-        uid_next: mailbox.uid_next,
-        highest_mod_seq: mailbox.highest_mod_seq,
-        read_only: mailbox.is_read_only,
-    })
 }
 
 /// A server's name as a command has it. Names in modified UTF-7 are printable ASCII.

@@ -20,6 +20,7 @@ mod lexer;
 mod login;
 mod names;
 mod offers;
+mod open;
 mod quota;
 mod session;
 mod uids;
@@ -34,8 +35,9 @@ pub use self::append::{Appended, Body, Outbox, Outgoing};
 pub use self::commands::Change;
 pub use self::failed::Failed;
 pub use self::fetch::{Fetched, Item, Refused, Request, Section, Sink};
-pub use self::folders::{Folder, Selected, Special, Status};
+pub use self::folders::{Folder, Special, Status};
 pub use self::offers::Offers;
+pub use self::open::Selected;
 pub use self::quota::Quota;
 pub use self::session::Session;
 pub use super::socket::{Cutter, Meter, Patience, Traffic};
@@ -95,6 +97,12 @@ impl Dialer {
         session.naming = Arc::clone(&self.naming);
         Ok(session)
     }
+}
+
+/// A server's name, such as a label of Gmail's, for people: names are in modified UTF-7 (RFC 3501, 5.1.3). One that is
+/// none stands as it is.
+pub fn readable(name: &str) -> String {
+    utf7::decode(name).unwrap_or_else(|| name.to_owned())
 }
 
 /// Connects and logs in, looks at what the server offers, and tells each step.

@@ -56,7 +56,54 @@ impl Session {
         items: &[Item],
         mut each: impl FnMut(Fetched),
     ) -> Result<(), Failed> {
-        struct Each<'a>(&'a mut dyn FnMut(Fetched));
+        self.fetch_each(first, items, &mut |message| {
+            each(message);
+            Ok(())
+        })
+    }
+
+    /// The same, for one who may not be able to go on.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch_from`]; or `each` cannot go on, which ends the session.
+    pub fn fetch_each(
+        &mut self,
+        first: u32,
+        items: &[Item],
+        each: &mut dyn FnMut(Fetched) -> Outcome<()>,
+    ) -> Result<(), Failed> {
+        // RFC 9051: n:* names the last message even if its UID is below n.
+        let mut fresh = |message: Fetched| match message.uid {
+            Some(uid) if uid >= first => each(message),
+            _ => Ok(()),
+        };
+        self.tell(&format!("{first}:* {}", items::write(items)), &mut fresh)
+    }
+
+    /// The messages of the selected folder before this UID that changed after a modification sequence (RFC 7162), told
+    /// one by one. Only where CONDSTORE is offered.
+    ///
+    /// # Errors
+    /// As of [`Session::fetch_each`].
+    pub fn fetch_changed(
+        &mut self,
+        before: u32,
+        since: u64,
+        items: &[Item],
+        each: &mut dyn FnMut(Fetched) -> Outcome<()>,
+    ) -> Result<(), Failed> {
+        let Some(last) = before.checked_sub(1).filter(|last| *last > 0) else { return Ok(()) };
+        // Some servers tell of the last message whatever is asked.
+        let mut old = |message: Fetched| match message.uid {
+            Some(uid) if uid <= last => each(message),
+            _ => Ok(()),
+        };
+        self.tell(&format!("1:{last} {} (CHANGEDSINCE {since})", items::write(items)), &mut old)
+    }
+
+    /// One UID FETCH, whose messages are told one by one.
+    fn tell(&mut self, what: &str, each: &mut dyn FnMut(Fetched) -> Outcome<()>) -> Result<(), Failed> {
+        struct Each<'a>(&'a mut dyn FnMut(Fetched) -> Outcome<()>);
         impl Sink for Each<'_> {
             fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
                 Ok(())
@@ -65,18 +112,11 @@ impl Session {
                 Ok(())
             }
             fn end(&mut self, message: Fetched) -> Outcome<()> {
-                (self.0)(message);
-                Ok(())
+                (self.0)(message)
             }
         }
-        // RFC 9051: n:* names the last message even if its UID is below n.
-        let mut fresh = |message: Fetched| {
-            if message.uid.is_some_and(|uid| uid >= first) {
-                each(message);
-            }
-        };
-        let command = format!("UID FETCH {first}:* {}", items::write(items));
-        let mut sink = Each(&mut fresh);
+        let command = format!("UID FETCH {what}");
+        let mut sink = Each(each);
         let answer = self.work(|engine| engine.run(&command, &mut Ear { sink: &mut sink }))?;
         answer.yes()?;
         Ok(())

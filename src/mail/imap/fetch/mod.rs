@@ -113,6 +113,14 @@ pub trait Sink {
     /// # Errors
     /// As of [`Sink::begin`].
     fn end(&mut self, message: Fetched) -> Outcome<()>;
+
+    /// The server says that it gave all that it has of a request, or why it does not; by its place among the requests.
+    ///
+    /// # Errors
+    /// As of [`Sink::begin`].
+    fn answered(&mut self, _request: usize, _no: Option<&No>) -> Outcome<()> {
+        Ok(())
+    }
 }
 
 /// A request that the server refused, by its place among the requests.
@@ -210,9 +218,9 @@ fn run(
                 let Some(done) = pending.remove(at) else { continue };
                 in_flight -= done.expected;
                 written -= done.length;
-                if let Err(no) = answer.yes() {
-                    refused.push(Refused { request: done.request, no });
-                }
+                let no = answer.yes().err();
+                ear.sink.answered(done.request, no.as_ref()).map_err(Failed::Here)?;
+                refused.extend(no.map(|no| Refused { request: done.request, no }));
             }
             Event::Continue => return Err(Failed::broken("the server waits for what nobody promised")),
         }

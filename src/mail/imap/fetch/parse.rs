@@ -66,17 +66,18 @@ fn attribute(line: &mut Lexer<'_>, word: &str, fetched: &mut Fetched) -> Result<
             let text = line.string()?.unwrap_or_default();
             fetched.internal_date = super::date::read(&String::from_utf8_lossy(&text));
         }
-        "FLAGS" => fetched.flags = Some(bounded(line.words()?)?),
+        "FLAGS" => fetched.flags = Some(bounded(line.words()?)),
         "MODSEQ" => fetched.mod_seq = number(&in_list(line)?),
         "EMAILID" => fetched.email_id = Some(in_list(line)?),
         "X-GM-MSGID" => fetched.gmail_message = Some(line.number()?),
         "X-GM-THRID" => fetched.gmail_thread = Some(line.number()?),
-        "X-GM-LABELS" => fetched.gmail_labels = Some(bounded(line.words()?)?),
+        "X-GM-LABELS" => fetched.gmail_labels = Some(bounded(line.words()?)),
         _ => line.skip_value()?,
     }
     Ok(())
 }
 
-fn bounded(words: Vec<String>) -> Result<Vec<String>, Lex> {
-    if words.len() > MOST_FLAGS { Err(Lex::Odd) } else { Ok(words) }
+fn bounded(mut words: Vec<String>) -> Vec<String> {
+    words.truncate(MOST_FLAGS);
+    words
 }

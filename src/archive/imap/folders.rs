@@ -1,0 +1,110 @@
+//! Which folders a mailbox has, by paths that are never the same for two of them.
+
+use std::collections::HashMap;
+
+use super::line::{Line, Trouble};
+use crate::archive::source::{Folder, Mark};
+use crate::entry::show;
+use crate::error::Error;
+use crate::mail::imap::{Folder as Told, Special, Status};
+
+/// What a server told of its folders.
+#[derive(Debug, Default)]
+pub(super) struct All {
+    folders: Vec<Told>,
+    /// Whether all messages lie in one of them (Gmail).
+    pub(super) labels: bool,
+}
+
+/// Asks for all folders and what is in them.
+pub(super) fn ask(line: &mut Line) -> Result<All, Trouble> {
+    let session = line.session()?;
+    let gmail = session.offers().has("X-GM-EXT-1");
+    let folders = session.folders(true);
+    let what = format!("cannot list the folders of {}", line.place());
+    let folders = folders.map_err(|failed| line.trouble(failed, &what))?;
+    let labels = gmail && folders.iter().any(|folder| folder.special == Some(Special::All));
+    Ok(All { folders, labels })
+}
+
+/// The folders that have messages of their own, and the server's names of them by their paths. At Gmail each message
+/// lies in All Mail, or in Spam or Trash: all other folders show the same ones once more.
+pub(super) fn read(all: All) -> (Vec<Folder>, HashMap<String, String>) {
+    let own = |special| matches!(special, Some(Special::All | Special::Junk | Special::Trash));
+    let (mut folders, mut names) = (Vec::new(), HashMap::new());
+    for told in all.folders {
+        if !told.selectable || (all.labels && !own(told.special)) {
+            continue;
+        }
+        // Names that differ may have one path: a part may have a slash where the parts are not parted by one.
+        let mut path = if names.contains_key(&told.path) { told.name.clone() } else { told.path };
+        while names.contains_key(&path) {
+            path.push('~');
+        }
+        names.insert(path.clone(), told.name);
+        folders.push(Folder { path, special: told.special, mark: told.status.and_then(mark) });
+    }
+    (folders, names)
+}
+
+fn mark(status: Status) -> Option<Mark> {
+    Some(Mark {
+        validity: status.uid_validity?,
+        next: status.uid_next?,
+        messages: status.messages?,
+        // RFC 7162: zero says that the folder has none.
+        mod_seq: status.highest_mod_seq.filter(|mod_seq| *mod_seq > 0),
+    })
+}
+
+/// A folder that was listed once is not there.
+pub(super) fn missing(place: &str, path: &str) -> Error {
+    Error::other(format!("there is no folder {} in {place}", show(path.as_bytes())))
+        .hint("was it renamed or deleted? What was archived of it stays")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str, name: &str, special: Option<Special>) -> Told {
+        let status =
+            Status { messages: Some(3), uid_next: Some(9), uid_validity: Some(7), highest_mod_seq: Some(0) };
+        let selectable = !path.ends_with("only");
+        Told { path: path.into(), name: name.into(), selectable, special, status: Some(status) }
+    }
+
+    #[test]
+    fn each_folder_has_a_path_of_its_own() {
+        let folders = vec![
+            told("INBOX", "INBOX", None),
+            told("names only", "names only", None),
+            told("a/b", "a.b", None),
+            told("a/b", "a/b", None),
+            told("a/b", "a/b", None),
+        ];
+        let (folders, names) = read(All { folders, labels: false });
+        let paths: Vec<_> = folders.iter().map(|folder| folder.path.as_str()).collect();
+        assert_eq!(paths, ["INBOX", "a/b", "a/b~", "a/b~~"]);
+        assert_eq!((names["a/b"].as_str(), names["a/b~"].as_str()), ("a.b", "a/b"));
+        let mark = Mark { validity: 7, next: 9, messages: 3, mod_seq: None };
+        assert!(folders.iter().all(|folder| folder.mark == Some(mark)));
+    }
+
+    #[test]
+    fn where_folders_are_labels_each_message_is_in_one() {
+        let folders = vec![
+            told("INBOX", "INBOX", None),
+            told("[Gmail]/Alle", "[Gmail]/Alle", Some(Special::All)),
+            told("[Gmail]/Spam", "[Gmail]/Spam", Some(Special::Junk)),
+            told("[Gmail]/Papierkorb", "[Gmail]/Papierkorb", Some(Special::Trash)),
+            told("[Gmail]/Gesendet", "[Gmail]/Gesendet", Some(Special::Sent)),
+        ];
+        let paths = |labels| {
+            let (folders, _) = read(All { folders: folders.clone(), labels });
+            folders.into_iter().map(|folder| folder.path).collect::<Vec<_>>()
+        };
+        assert_eq!(paths(true), ["[Gmail]/Alle", "[Gmail]/Spam", "[Gmail]/Papierkorb"]);
+        assert_eq!(paths(false).len(), 5);
+    }
+}

@@ -1,0 +1,220 @@
+//! The one connection: opened when it is needed, counted, and opened anew when it broke.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::options::Options;
+use crate::error::{Error, Kind, Result};
+use crate::mail::imap::{Dialer, Failed, Meaning, Meter, Selected, Session, Traffic as Wire};
+use crate::mail::{Fault, FaultKind};
+use crate::vault::store::Traffic;
+
+/// How often somebody who waits looks whether he shall stop.
+const STEP: Duration = Duration::from_millis(100);
+
+/// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// Why something did not work.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It may go well another time.
+    Again(Error),
+    /// It will not.
+    Final(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// The connection.
+pub(super) struct Line {
+    pub(super) options: Options,
+    dialer: Option<Dialer>,
+    session: Option<Session>,
+    /// The server's name of the folder that is open, and what it said of it then.
+    open: Option<(String, Selected)>,
+    /// What went over this connection and is on the account.
+    counted: Cell<Wire>,
+    /// Whether the server took our login.
+    worked: bool,
+}
+
+impl Line {
+    pub(super) fn new(options: Options) -> Self {
+        let counted = Cell::new(Wire::default());
+        Self { options, dialer: None, session: None, open: None, counted, worked: false }
+    }
+
+    /// Where it leads, in words.
+    pub(super) fn place(&self) -> &str {
+        &self.options.name
+    }
+
+    /// A connection that is logged in.
+    pub(super) fn session(&mut self) -> Result<&mut Session, Trouble> {
+        if self.session.as_ref().is_some_and(Session::is_broken) {
+            self.hang_up();
+        }
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => self.log_in()?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    fn log_in(&mut self) -> Result<Session, Trouble> {
+        let dialer = match &self.dialer {
+            Some(dialer) => dialer,
+            None => {
+                let secret = (self.options.secret)()?;
+                let dialer = Dialer::new(self.options.account.clone(), secret);
+                self.dialer.insert(dialer.patience(self.options.patience))
+            }
+        };
+        match dialer.open() {
+            Ok(session) => {
+                if !std::mem::replace(&mut self.worked, true) {
+                    (self.options.heard)(&dialer.secret(), None);
+                }
+                Ok(session)
+            }
+            Err(Fault { kind: FaultKind::Login, error }) => {
+                self.worked = false;
+                (self.options.heard)(&dialer.secret(), Some(&error));
+                // Whoever comes next asks for the secret anew, and hears whether it may be tried.
+                self.dialer = None;
+                Err(Trouble::Final(error))
+            }
+            Err(Fault { error, .. }) => Err(Trouble::Again(error)),
+        }
+    }
+
+    /// Sees to it that a folder, by the server's name of it, is open, to read only. What is said of it may be old.
+    pub(super) fn open(&mut self, name: &str, what: &str) -> Result<Selected, Trouble> {
+        self.session()?;
+        match &self.open {
+            Some((open, selected)) if open == name => Ok(*selected),
+            _ => self.open_anew(name, what),
+        }
+    }
+
+    /// Opens a folder, to read only, even if it is open: what is said of it is new.
+    pub(super) fn open_anew(&mut self, name: &str, what: &str) -> Result<Selected, Trouble> {
+        self.open = None;
+        let opened = self.session()?.examine_named(name);
+        self.count();
+        let selected = opened.map_err(|failed| self.trouble(failed, what))?;
+        self.open = Some((name.to_owned(), selected));
+        Ok(selected)
+    }
+
+    /// What a failure means.
+    pub(super) fn trouble(&self, failed: Failed, what: &str) -> Trouble {
+        match failed.meaning() {
+            Meaning::Throttled => Trouble::Final(self.throttled(&failed.to_string())),
+            Meaning::Later | Meaning::Unknown => Trouble::Again(failed.error(what)),
+            _ => Trouble::Final(failed.error(what)),
+        }
+    }
+
+    /// The server says that it is too much for now.
+    pub(super) fn throttled(&self, words: &str) -> Error {
+        self.options.budget.throttled().error(self.place()).caused_by(words.to_owned())
+    }
+
+    /// Whether so many bytes may come.
+    pub(super) fn may_fetch(&self, bytes: u64) -> Result<()> {
+        self.options.budget.may_fetch(bytes).map_err(|spent| spent.error(self.place()))
+    }
+
+    /// Whether it may go on.
+    pub(super) fn check(&self) -> Result<()> {
+        match (self.options.is_cancelled)() {
+            true => Err(Error::new(Kind::Cancelled, format!("stopped while {} was read", self.place()))),
+            false => Ok(()),
+        }
+    }
+
+    /// Does something over the connection, and again if that may help.
+    pub(super) fn attempt<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
+        let mut tries = 0;
+        loop {
+            self.check()?;
+            let done = work(self);
+            self.count();
+            match done {
+                Ok(done) => return Ok(done),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Again(error)) => self.wait(&mut tries, error)?,
+            }
+        }
+    }
+
+    /// Waits before one more try after so many.
+    ///
+    /// # Errors
+    /// It was tried often enough: the error. Or somebody wants it to stop.
+    pub(super) fn wait(&self, tries: &mut usize, error: Error) -> Result<()> {
+        let wait = self.options.retries.get(*tries).filter(|wait| self.worked || **wait <= FIRST_WAIT);
+        *tries += 1;
+        match wait {
+            Some(wait) => self.rest(*wait),
+            None => Err(error),
+        }
+    }
+
+    /// Waits, unless somebody wants it to stop.
+    pub(super) fn rest(&self, mut left: Duration) -> Result<()> {
+        while !left.is_zero() {
+            self.check()?;
+            let step = left.min(STEP);
+            (self.options.sleep)(step);
+            left -= step;
+        }
+        self.check()
+    }
+
+    /// Puts on the account what went over the connection since the last time.
+    pub(super) fn count(&self) {
+        if let Some(session) = &self.session {
+            self.count_by(&session.meter());
+        }
+    }
+
+    /// The same while the connection is at work, by its meter.
+    pub(super) fn count_by(&self, meter: &Meter) {
+        let (now, counted) = (meter.traffic(), self.counted.get());
+        self.counted.set(now);
+        self.options.budget.used(Traffic { up: now.up - counted.up, down: now.down - counted.down });
+    }
+
+    /// Lends the session to one who has to count and to look around while it works.
+    pub(super) fn lend<T>(&mut self, work: impl FnOnce(&Self, &mut Session) -> T) -> Result<T, Trouble> {
+        self.session()?;
+        // It is back before anybody else looks for it.
+        let Some(mut session) = self.session.take() else {
+            return Err(Trouble::Again(Error::other(format!("{} has no connection", self.place()))));
+        };
+        let done = work(self, &mut session);
+        self.session = Some(session);
+        self.count();
+        Ok(done)
+    }
+
+    fn hang_up(&mut self) {
+        self.count();
+        (self.session, self.open) = (None, None);
+        self.counted.set(Wire::default());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.count();
+        self.options.budget.settle();
+    }
+}

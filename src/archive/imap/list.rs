@@ -1,0 +1,155 @@
+//! What is in a folder: one FETCH of all that is new, and one of what changed.
+//!
+//! A message that the server cannot describe is listed all the same, without a description: else nobody would ever
+//! fetch it, and nobody would know.
+
+use std::collections::BTreeSet;
+
+use super::fields::FIELDS;
+use super::line::{Line, Trouble};
+use crate::archive::source::{Listing, Mark, Since};
+use crate::entry::show;
+use crate::error::Result as Outcome;
+use crate::mail::imap::{Failed, Fetched, Item, Meaning, No, Request, Section, Selected, Session, Sink};
+
+mod held;
+
+use self::held::Held;
+
+/// About how many bytes a server says of a message.
+const EXPECTED: u64 = 600;
+
+/// How many messages are asked for at once, where all at once were too many.
+const TOGETHER: usize = 50;
+
+/// How many are asked for alone.
+const ALONE: usize = 1000;
+
+/// What is asked of each message.
+fn items(session: &Session) -> Vec<Item> {
+    let mut items = vec![Item::Size, Item::InternalDate, Item::Flags];
+    if session.offers().has("X-GM-EXT-1") {
+        items.extend([Item::GmailMessage, Item::GmailThread, Item::GmailLabels]);
+    }
+    if session.offers().has("OBJECTID") {
+        items.push(Item::EmailId);
+    }
+    items.push(Item::Fields(FIELDS));
+    items
+}
+
+/// Lists a folder, by its path and the server's name of it.
+pub(super) fn list(line: &mut Line, path: &str, name: &str, since: Since) -> Result<Listing, Trouble> {
+    let what = format!("cannot list {} in {}", show(path.as_bytes()), line.place());
+    let selected = line.open_anew(name, &what)?;
+    let first = since.uid.max(1);
+    let mut new = Held::new(selected.uid_validity);
+    // RFC 9051 leaves open what n:* is in a folder without messages, and some servers call it wrong.
+    if selected.messages > 0 && selected.uid_next.is_none_or(|next| next > first) {
+        let many = selected.uid_next.map_or(u32::MAX, |next| next - first).min(selected.messages);
+        line.may_fetch(u64::from(many) * EXPECTED)?;
+        let listed = line.lend(|line, session| news(line, session, selected, first, &mut new))?;
+        listed.map_err(|failed| line.trouble(failed, &what))?;
+    }
+    let mut old = Held::new(selected.uid_validity);
+    let mut mod_seq = selected.highest_mod_seq;
+    if let Some(before) =
+        since.mod_seq.filter(|before| first > 1 && mod_seq.is_some_and(|now| now != *before))
+    {
+        let changed = line.lend(|line, session| {
+            let items = items(session);
+            session.fetch_changed(first, before, &items, &mut |message| take(line, &mut old, message))
+        })?;
+        match changed {
+            // It is asked again the next time.
+            Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => mod_seq = Some(before),
+            changed => changed.map_err(|failed| line.trouble(failed, &what))?,
+        }
+    }
+    let next = selected.uid_next.unwrap_or_else(|| new.last().map_or(first, |last| last.saturating_add(1)));
+    let mark = Mark { validity: selected.uid_validity, next, messages: selected.messages, mod_seq };
+    Ok(Listing { mark, messages: new.into_messages(), changed: old.into_messages() })
+}
+
+fn take(line: &Line, held: &mut Held, message: Fetched) -> Outcome<()> {
+    line.check()?;
+    held.learn(message)
+}
+
+/// What came since.
+fn news(
+    line: &Line,
+    session: &mut Session,
+    selected: Selected,
+    first: u32,
+    new: &mut Held,
+) -> Result<(), Failed> {
+    let items = items(session);
+    let listed = session.fetch_each(first, &items, &mut |message| take(line, new, message));
+    match listed {
+        Ok(()) if first > 1 || new.len() >= selected.messages as usize => return Ok(()),
+        // Some may be gone since, or it left some out.
+        Ok(()) => {}
+        Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
+        Err(failed) => return Err(failed),
+    }
+    let mut uids = BTreeSet::new();
+    session.fetch_each(first, &[], &mut |message| {
+        line.check()?;
+        held::bounded(uids.len())?;
+        uids.extend(message.uid);
+        Ok(())
+    })?;
+    uids.retain(|uid| !new.has(*uid));
+    let missing: Vec<u32> = uids.iter().copied().collect();
+    let refused = again(line, session, &missing, TOGETHER, &items, new)?;
+    again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
+    uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)
+}
+
+/// Asks for messages, so many at once. Gives those of which the server did not want to tell.
+fn again(
+    line: &Line,
+    session: &mut Session,
+    uids: &[u32],
+    together: usize,
+    items: &[Item],
+    new: &mut Held,
+) -> Result<Vec<u32>, Failed> {
+    struct Into<'a> {
+        line: &'a Line,
+        new: &'a mut Held,
+        no: Option<No>,
+    }
+    impl Sink for Into<'_> {
+        fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Outcome<()> {
+            Ok(())
+        }
+        fn bytes(&mut self, _: &[u8]) -> Outcome<()> {
+            Ok(())
+        }
+        fn end(&mut self, message: Fetched) -> Outcome<()> {
+            take(self.line, self.new, message)
+        }
+        fn answered(&mut self, _: usize, no: Option<&No>) -> Outcome<()> {
+            if let Some(no) = no.filter(|no| no.meaning() == Meaning::Throttled) {
+                self.no = Some(no.clone());
+            }
+            Ok(())
+        }
+    }
+    let mut sink = Into { line, new, no: None };
+    let chunks: Vec<&[u32]> = uids.chunks(together).collect();
+    let requests = chunks.iter().map(|uids| Request {
+        uids: uids.to_vec(),
+        items: items.to_vec(),
+        expected: uids.len() as u64 * EXPECTED,
+    });
+    let refused = session.fetch(requests, &mut sink)?;
+    if let Some(no) = sink.no {
+        return Err(Failed::No(no));
+    }
+    let of = |request: usize| chunks.get(request).copied().unwrap_or_default();
+    let refused = refused.iter().flat_map(|refused| of(refused.request)).copied();
+    Ok(refused.filter(|uid| !new.has(*uid)).collect())
+}

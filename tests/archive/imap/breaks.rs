@@ -1,0 +1,157 @@
+//! Connections that break: it goes on with what has not come, and a message that breaks them is known by itself.
+
+use postkeep::archive::source::{Since, Source};
+use postkeep::error::Kind;
+
+use super::*;
+
+#[test]
+fn after_a_bye_it_goes_on_with_what_has_not_come() {
+    // A server that ends each session after some messages, more often than it is tried in vain.
+    let mut text = String::new();
+    let many = 12;
+    for uid in 1..=many {
+        // What was to come as it hung up is asked for alone.
+        let alone = match uid {
+            1 => String::new(),
+            _ => format!(
+                "C: A NOOP
+                S: A OK done
+                C: B UID FETCH {uid} (UID FLAGS)
+                S: * {uid} FETCH (UID {uid} FLAGS ())
+                S: B OK done
+                C: C UID FETCH {uid} (UID BODY.PEEK[])
+                S: * {uid} FETCH (UID {uid} BODY[] {{1}}
+                S: x)
+                S: C OK done"
+            ),
+        };
+        text.push_str(&match uid {
+            1 => format!(
+                "{EXAMINE}
+                C: C UID FETCH 1:{many} (UID BODY.PEEK[])
+                S: * 1 FETCH (UID 1 BODY[] {{1}}
+                S: x)
+                S: * BYE Session expired, please login again.
+                cut\n"
+            ),
+            uid if uid == many => format!("next\n{EXAMINE}\n{alone}"),
+            _ => format!(
+                "next
+                {EXAMINE}
+                {alone}
+                C: D UID FETCH {} (UID BODY.PEEK[])
+                S: * BYE Session expired, please login again.
+                cut\n",
+                if uid + 1 == many { many.to_string() } else { format!("{}:{many}", uid + 1) }
+            ),
+        });
+    }
+    let (mut it, script) = scripted(&text);
+    let messages: Vec<_> = (1..=many).map(|uid| (uid, 1)).collect();
+    let (came, ended) = fetched(&mut it.imap, &listed(&messages));
+    ended.unwrap();
+    assert_eq!(came, vec!["x"; 12]);
+    // Whatever comes makes the rests begin anew: the first of them is none.
+    assert_eq!(*it.rests.lock().unwrap(), Duration::ZERO);
+    drop(it);
+    script.end();
+}
+
+#[test]
+fn a_message_that_breaks_the_connection_is_refused_and_the_others_come() {
+    let alone = format!(
+        "next
+        {EXAMINE}
+        C: A NOOP
+        S: A OK done
+        C: B UID FETCH 2 (UID FLAGS)
+        S: * 2 FETCH (UID 2 FLAGS ())
+        S: B OK done
+        C: C UID FETCH 2 (UID BODY.PEEK[])
+        S- * 2 FETCH (UID 2 BODY[] {{100}}\\r\\nxxx
+        cut"
+    );
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: C UID FETCH 1:3 (UID BODY.PEEK[])
+        S: * 1 FETCH (UID 1 BODY[] {{3}}
+        S: one)
+        S- * 2 FETCH (UID 2 BODY[] {{100}}\\r\\nxxx
+        cut
+        {alone}
+        {alone}
+        next
+        {EXAMINE}
+        C: C UID FETCH 3 (UID BODY.PEEK[])
+        S: * 3 FETCH (UID 3 BODY[] {{5}}
+        S: three)
+        S: C OK done"
+    ));
+    let (came, ended) = fetched(&mut it.imap, &listed(&[(1, 3), (2, 100), (3, 5)]));
+    ended.unwrap();
+    assert_eq!(
+        came,
+        ["one", "refused: each time that it was asked for the connection broke: the server hung up", "three"]
+    );
+    drop(it);
+    script.end();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_after_some_tries() {
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: C UID FETCH 1 (UID BODY.PEEK[])
+        cut"
+    ));
+    let port = script.account().port;
+    let (came, ended) = std::thread::scope(|scope| {
+        // It is gone when its only connection is over.
+        scope.spawn(|| script.end());
+        fetched(&mut it.imap, &listed(&[(1, 3)]))
+    });
+    let said = words(ended);
+    assert!(
+        came.is_empty() && said.contains(&format!("cannot reach the mail server 127.0.0.1:{port}")),
+        "{said}"
+    );
+    assert_eq!(*it.rests.lock().unwrap(), Duration::from_secs(81));
+}
+
+#[test]
+fn a_login_that_is_refused_is_told_and_not_tried_again() {
+    let script = Script::play(&script::login("S: B NO [AUTHENTICATIONFAILED] Invalid credentials"));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let own = Arc::clone(&heard);
+    let mut it = mailbox(script.account(), |options| {
+        options.heard = Box::new(move |_, error| own.lock().unwrap().push(error.is_some()));
+    });
+    assert_eq!(it.imap.folders().unwrap_err().kind(), Kind::Login);
+    assert_eq!(*heard.lock().unwrap(), [true]);
+    script.end();
+}
+
+#[test]
+fn a_listing_that_breaks_is_made_again() {
+    let items = "(UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM \
+                 X-POSTKEEP-OBJECT X-POSTKEEP-FILE)])";
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: A UID FETCH 8:* {items}
+        S: * 2 FETCH (UID 8 RFC822.SIZE 5)
+        S: * BYE Session invalidated - AccessTokenExpired
+        cut
+        next
+        {EXAMINE}
+        C: A UID FETCH 8:* {items}
+        S: * 2 FETCH (UID 8 RFC822.SIZE 5)
+        S: * 3 FETCH (UID 9 RFC822.SIZE 6)
+        S: A OK done"
+    ));
+    let listing = it.imap.list(&folder(), Since { uid: 8, mod_seq: None }).unwrap();
+    let uids: Vec<_> = listing.messages.iter().map(|message| (message.uid, message.size)).collect();
+    assert_eq!(uids, [(8, 5), (9, 6)]);
+    drop(it);
+    script.end();
+}
