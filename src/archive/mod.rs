@@ -10,9 +10,11 @@
 //! extended attributes of that file. So any restic restores the archive as a tree of `.eml` files, and the vault alone
 //! says all that there is to know.
 
+pub mod export;
 mod files;
 pub mod marks;
 pub mod names;
 pub mod path;
 pub mod source;
+pub mod stored;
 pub mod view;
