@@ -11,11 +11,16 @@
 //! says all that there is to know.
 
 pub mod checked;
+pub mod export;
+mod files;
 pub mod folders;
 pub mod imap;
 pub mod marks;
+pub mod names;
 pub mod path;
 pub mod read;
 pub mod rules;
 pub mod source;
+pub mod stored;
+pub mod view;
 pub mod wanted;

@@ -14,7 +14,7 @@ use super::copy::write_all;
 use super::meta::{self, Handle};
 use super::place::Temp;
 use super::{Folder, list};
-use crate::entry::{Entry, RelPath};
+use crate::entry::{Entry, Name, RelPath};
 use crate::replica::{Attributes, Place, Put};
 
 /// A file that is not whole yet. Dropped, it is gone.
@@ -43,6 +43,22 @@ impl Partial {
             at += (zeros + content) as u64;
         }
         Ok(())
+    }
+
+    /// What it is so far, under the name that it is to get: for a file that is a copy of nothing.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn entry(&self, name: Name) -> io::Result<Entry> {
+        list::stat_fd(&self.fd, name)
+    }
+
+    /// Forgets what was written from this byte on.
+    ///
+    /// # Errors
+    /// It cannot be cut.
+    pub fn cut(&self, at: u64) -> io::Result<()> {
+        Ok(rustix::fs::ftruncate(&self.fd, at)?)
     }
 }
 

@@ -66,7 +66,9 @@ pub(super) fn tag(text: &str, max: usize) -> String {
     format!("{head}-{}", &hash[..HASH])
 }
 
-fn visible(c: char) -> char {
+/// The character itself, a space for what breaks lines or tabs, U+FFFD for what cannot be seen or turns the reading
+/// direction.
+pub(crate) fn visible(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
         c if c.is_control() => '\u{fffd}',

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
-/// Compares with `golden/NAME` beside this file. With `POSTKEEP_BLESS=1` in the environment the file is rewritten
-/// instead: look at the change before it is committed.
+/// Compares with `golden/NAME` beside this file, as [`compare_in`].
 pub fn compare(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden").join(name);
+    compare_in("src/report/golden", name, actual);
+}
+
+/// Compares with the file of this name in a folder of the sources. With `POSTKEEP_BLESS=1` in the environment the file is rewritten
+/// instead: look at the change before it is committed.
+pub fn compare_in(folder: &str, name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
     if std::env::var_os("POSTKEEP_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&path, actual).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
         return;

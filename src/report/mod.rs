@@ -38,7 +38,7 @@ mod view;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +51,7 @@ use crate::run::{Counts, Run, RunId, Status};
 
 pub use adapt::{late, slim, with_note};
 pub use address::bare;
+pub(crate) use clean::visible;
 pub use digest::{Digest, Skipped, Standing};
 pub use letter::Origin;
 pub use level::{is_mailed, level};

@@ -40,6 +40,7 @@ pub use self::offers::Offers;
 pub use self::open::Selected;
 pub use self::quota::Quota;
 pub use self::session::Session;
+pub use self::utf7::encode as modified_utf7;
 pub use super::socket::{Cutter, Meter, Patience, Traffic};
 
 use super::probe::Step;

@@ -1,0 +1,356 @@
+//! Archived messages as files that other programs read: a tree of `.eml` files, mbox files, or a Maildir.
+//!
+//! A second export into the same folder writes only what is new (mbox files, which are one piece each, excepted). Each
+//! file is whole or not there. A message that cannot be read, or is not what was archived, is a failure by name.
+
+mod eml;
+mod maildir;
+mod mbox;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::files::{Dir, Draft, Files};
+use super::names;
+use super::stored::Stored;
+use crate::entry::Name;
+use crate::error::{Context, Error, Result};
+use crate::failures::{self, Failures};
+use crate::run::{RunId, Severity};
+
+/// How many bytes are read at once; the header that is looked at is in the first of them.
+const CHUNK: usize = 64 << 10;
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `FOLDER/2024-02-29 120000 SUBJECT HASH.eml`: each message a file, byte for byte.
+    Eml,
+    /// `FOLDER.mbox`: each folder a file (mboxrd). Lines end with LF; flags are not kept.
+    Mbox,
+    /// A Maildir with folders (Maildir++): each message a file, byte for byte, its flags in its name.
+    Maildir,
+}
+
+impl Format {
+    fn marker(self) -> &'static str {
+        match self {
+            Self::Eml => ".postkeep-export-eml",
+            Self::Mbox => ".postkeep-export-mbox",
+            Self::Maildir => ".postkeep-export-maildir",
+        }
+    }
+}
+
+/// What was exported.
+#[derive(Debug, Default)]
+pub struct Exported {
+    /// Messages that were written.
+    pub written: u64,
+    /// Their bytes, as archived.
+    pub bytes: u64,
+    /// Messages that an earlier export had written.
+    pub present: u64,
+    /// What could not be exported.
+    pub failures: Failures,
+}
+
+/// An export at work.
+pub struct Export {
+    files: Files,
+    root: Dir,
+    format: Format,
+    /// Whether the account is the first folder.
+    accounts: bool,
+    /// The folder that was written to last.
+    at: Option<(String, Folder)>,
+    /// The mbox files that are not whole yet, and the names that they get.
+    boxes: BTreeMap<String, (Draft, Name)>,
+    done: Exported,
+}
+
+/// A folder and what was in it: names without what changes of them, and whole names.
+struct Folder {
+    dir: Dir,
+    names: HashMap<Vec<u8>, Name>,
+}
+
+/// Why a message was not written.
+enum Fault {
+    /// It is the message's.
+    Message(String),
+    /// It is the disk's.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl Export {
+    /// Begins an export into a folder: one that is not there yet (the one that it is in is), an empty one, or one that an
+    /// earlier export in the same format made. `accounts`: the account is the first folder. `run` marks what is half done.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read, or it has something else in it.
+    pub fn open(path: &Path, format: Format, accounts: bool, run: RunId) -> Result<Self> {
+        let files = Files::open(path, run)?;
+        let cannot = || format!("cannot export into {}", path.display());
+        let root = files.root().with(cannot)?;
+        let names = files.names(&root).with(cannot)?;
+        let marked = names.iter().any(|name| name.as_bytes() == format.marker().as_bytes());
+        let others = names.iter().any(|name| !name.is_ours());
+        if !marked && !names.is_empty() {
+            return Err(Error::other(format!("{} is not empty", path.display()))
+                .hint("give a new or empty folder, or one that an export in the same format made"));
+        }
+        if format == Format::Mbox && others {
+            return Err(Error::other(format!("there are mbox files in {} already", path.display()))
+                .hint("an mbox file cannot be continued: give a new or empty folder"));
+        }
+        if !marked && let Some(name) = Name::new(format.marker().as_bytes()) {
+            let draft = files.begin(&root).with(cannot)?;
+            files.finish(draft, &name, None).with(cannot)?;
+        }
+        let (at, boxes, done) = (None, BTreeMap::new(), Exported::default());
+        Ok(Self { files, root, format, accounts, at, boxes, done })
+    }
+
+    /// Exports a message. Of `body` nothing is read if an earlier export has written it. It goes fastest if messages of
+    /// one folder come behind each other.
+    ///
+    /// # Errors
+    /// The folder can take no more. Whatever concerns this message alone is a failure by name.
+    pub fn add(&mut self, message: &Stored, body: &mut dyn Read) -> Result<()> {
+        let result = match self.format {
+            Format::Eml | Format::Maildir => self.file(message, body),
+            Format::Mbox => self.mbox(message, body),
+        };
+        match result {
+            Ok(true) => {
+                self.done.written += 1;
+                self.done.bytes += message.size;
+            }
+            Ok(false) => self.done.present += 1,
+            Err(Fault::Message(why)) => {
+                self.done.failures.add(failures::said(Severity::Error, &message.title(), &why, None));
+            }
+            Err(Fault::Disk(error)) => {
+                let fatal = failures::is_fatal(&error);
+                self.done.failures.add(failures::error(&message.title(), "cannot export", &error));
+                if fatal {
+                    let error = Err::<(), _>(error).context(|| "cannot go on exporting".into());
+                    return error.map_err(|error| {
+                        error.hint("make room, and export again: what is there is not written again")
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the export: what was written is on the disk, mbox files have their names.
+    ///
+    /// # Errors
+    /// The disk does not keep what was written.
+    pub fn finish(mut self) -> Result<Exported> {
+        for (folder, (draft, name)) in std::mem::take(&mut self.boxes) {
+            match self.files.finish(draft, &name, None) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let why = "cannot export: something has the name of its mbox file";
+                    self.done.failures.add(failures::said(Severity::Error, &folder, why, None));
+                }
+                Err(error) => self.done.failures.add(failures::error(&folder, "cannot export", &error)),
+            }
+        }
+        self.files.flush().with(|| "cannot write the export to the disk".into())?;
+        self.done.failures.finish();
+        Ok(self.done)
+    }
+
+    fn path(&self, message: &Stored) -> String {
+        let place = &message.place;
+        if self.accounts { format!("{}/{}", place.account, place.folder) } else { place.folder.clone() }
+    }
+
+    /// A message as a file of its own; false: it is there already.
+    fn file(&mut self, message: &Stored, body: &mut dyn Read) -> std::result::Result<bool, Fault> {
+        let path = self.path(message);
+        if self.at.as_ref().is_none_or(|(at, _)| *at != path) {
+            self.at = Some((path.clone(), self.folder(&path)?));
+        }
+        let Some((_, folder)) = &mut self.at else { return Ok(false) };
+        let (key, name) = match self.format {
+            Format::Maildir => {
+                let unique = maildir::unique(message);
+                let name = format!("{unique}{}", maildir::info(&message.marks.flags));
+                (unique, name)
+            }
+            _ => (eml::name(message), eml::name(message)),
+        };
+        if let Some(name) = folder.names.get(key.as_bytes()) {
+            return match self.files.size(&folder.dir, name)? {
+                Some(size) if size == message.size => Ok(false),
+                _ => Err(Fault::Message(
+                    "cannot export: a file with its name and other content is there".into(),
+                )),
+            };
+        }
+        let name = Name::new(name.as_bytes()).ok_or(io::Error::from(io::ErrorKind::InvalidFilename))?;
+        let mut draft = self.files.begin(&folder.dir)?;
+        copy(message, body, &mut |bytes| draft.write_all(bytes))?;
+        if !self.files.finish(draft, &name, Some(message.place.date))? {
+            return Err(Fault::Message("cannot export: something has the name of its file".into()));
+        }
+        folder.names.insert(key.into_bytes(), name);
+        Ok(true)
+    }
+
+    /// Opens the folder that messages lie in.
+    fn folder(&self, path: &str) -> io::Result<Folder> {
+        let enter = |dir: &Dir, text: &str| {
+            let name = Name::new(text.as_bytes()).ok_or(io::Error::from(io::ErrorKind::InvalidFilename))?;
+            self.files.enter(dir, &name)
+        };
+        let mut dir = Dir::clone(&self.root);
+        if self.format == Format::Maildir {
+            if let Some(name) = maildir::folder(path) {
+                dir = enter(&dir, &name)?;
+                // What tells a folder from a Maildir of its own.
+                if let Some(name) = Name::new(b"maildirfolder")
+                    && self.files.size(&dir, &name)?.is_none()
+                {
+                    self.files.finish(self.files.begin(&dir)?, &name, None)?;
+                }
+            }
+            enter(&dir, "tmp")?;
+            enter(&dir, "new")?;
+            dir = enter(&dir, "cur")?;
+        } else {
+            for part in path.split('/') {
+                dir = enter(&dir, &names::folder(part))?;
+            }
+        }
+        let key = |name: &Name| {
+            let bytes = name.as_bytes();
+            let end = bytes.iter().position(|byte| *byte == b':').filter(|_| self.format == Format::Maildir);
+            bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default().to_vec()
+        };
+        let names = self.files.names(&dir)?.into_iter().map(|name| (key(&name), name)).collect();
+        Ok(Folder { dir, names })
+    }
+
+    /// A message at the end of its folder's mbox file.
+    fn mbox(&mut self, message: &Stored, body: &mut dyn Read) -> std::result::Result<bool, Fault> {
+        let path = self.path(message);
+        if !self.boxes.contains_key(&path) {
+            let begun = self.begin_box(&path)?;
+            self.boxes.insert(path.clone(), begun);
+        }
+        let Some((draft, _)) = self.boxes.get_mut(&path) else { return Ok(false) };
+        let before = draft.length();
+        let written = (|| {
+            let mut first = true;
+            let mut quoting = mbox::Quoting::new(&mut *draft);
+            copy(message, body, &mut |bytes| {
+                if std::mem::take(&mut first) {
+                    quoting.plain(mbox::from_line(bytes, message.place.date).as_bytes())?;
+                }
+                quoting.write_all(bytes)
+            })?;
+            quoting.end()?;
+            Ok(())
+        })();
+        if written.is_err() {
+            draft.cut(before)?;
+        }
+        written.map(|()| true)
+    }
+
+    fn begin_box(&self, path: &str) -> io::Result<(Draft, Name)> {
+        let name =
+            |text: &str| Name::new(text.as_bytes()).ok_or(io::Error::from(io::ErrorKind::InvalidFilename));
+        let mut dir = Dir::clone(&self.root);
+        let mut parts = path.split('/').map(names::folder).peekable();
+        loop {
+            let part = parts.next().unwrap_or_default();
+            if parts.peek().is_none() {
+                return Ok((self.files.begin(&dir)?, name(&format!("{part}.mbox"))?));
+            }
+            dir = self.files.enter(&dir, &name(&part)?)?;
+        }
+    }
+}
+
+/// Eight hexadecimal digits that stand for what names a message: its key in its folder, and its content.
+fn tag(message: &Stored) -> String {
+    let sha256: String = message.marks.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    names::hash(&format!(
+        "{}\n{}\n{}\n{sha256}",
+        message.place.account, message.place.folder, message.place.key
+    ))
+}
+
+/// Hands over a message's bytes, and sees to it that they are those that were archived.
+fn copy(
+    message: &Stored,
+    body: &mut dyn Read,
+    out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> std::result::Result<(), Fault> {
+    let (mut hash, mut size) = (Sha256::new(), 0_u64);
+    let mut buffer = vec![0; CHUNK];
+    let mut first = true;
+    loop {
+        // The first piece is full, so that the header is in it.
+        let mut held = 0;
+        while held < buffer.len() {
+            match body.read(&mut buffer[held..]) {
+                Ok(0) => break,
+                Ok(length) => held += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Fault::Message(format!("cannot read it from the archive: {error}")));
+                }
+            }
+        }
+        let piece = &buffer[..held];
+        if piece.is_empty() && !first {
+            break;
+        }
+        first = false;
+        hash.update(piece);
+        size += piece.len() as u64;
+        out(piece)?;
+        if held < buffer.len() {
+            break;
+        }
+    }
+    let known = message.marks.sha256 != [0; 32];
+    if size != message.size || (known && hash.finalize().as_slice() != message.marks.sha256) {
+        return Err(Fault::Message("what is in the archive is not what was archived".into()));
+    }
+    Ok(())
+}
+
+/// Gives an error of the system its sentence and its hints.
+trait With<T> {
+    fn with(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> With<T> for io::Result<T> {
+    fn with(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| {
+            let hints = failures::hints(&error);
+            hints.into_iter().fold(Error::other(what()).caused_by(error), Error::hint)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

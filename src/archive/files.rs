@@ -1,0 +1,124 @@
+//! Files that are written for people: each whole or not there, none replaced, none outside its folder.
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::entry::{FileTime, Name, RelPath};
+use crate::error::{Context, Error, Result};
+use crate::folder::{Folder, Partial};
+use crate::replica::{Place, Put, Replica};
+use crate::run::RunId;
+
+/// A folder that files are written into.
+pub(super) struct Files {
+    folder: Folder,
+}
+
+/// A held folder in it.
+pub(super) type Dir = Arc<OwnedFd>;
+
+impl Files {
+    /// Opens a folder, and makes it if it is not there: in a folder that is. `run` marks what is half done.
+    pub(super) fn open(path: &Path, run: RunId) -> Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        match std::fs::DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(
+                    Error::other(format!("cannot make the folder {}", path.display())).caused_by(error)
+                );
+            }
+            _ => {}
+        }
+        let folder =
+            Folder::open(path, run).context(|| format!("cannot open the folder {}", path.display()))?;
+        Ok(Self { folder })
+    }
+
+    pub(super) fn root(&self) -> io::Result<Dir> {
+        self.folder.root().map(Arc::new)
+    }
+
+    /// A folder in a folder, made if it is not there.
+    pub(super) fn enter(&self, dir: &Dir, name: &Name) -> io::Result<Dir> {
+        match self.folder.make_folder(dir, name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.folder.enter(dir, name),
+            made => made,
+        }
+        .map(Arc::new)
+    }
+
+    /// Whether something has this name, and its size.
+    pub(super) fn size(&self, dir: &Dir, name: &Name) -> io::Result<Option<u64>> {
+        Ok(self.folder.stat(dir, name)?.map(|entry| entry.size))
+    }
+
+    /// All names in a folder. What an earlier run left half done is removed.
+    pub(super) fn names(&self, dir: &Dir) -> io::Result<Vec<Name>> {
+        let mut names = Vec::new();
+        for entry in self.folder.list(dir)?.entries {
+            if entry.name.is_unfinished() {
+                self.folder.sweep(dir, &entry.name)?;
+            } else {
+                names.push(entry.name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Begins a file.
+    pub(super) fn begin(&self, dir: &Dir) -> io::Result<Draft> {
+        Ok(Draft { partial: self.folder.begin_file(dir)?, at: 0 })
+    }
+
+    /// Gives a file its name and its time. False: something has that name, and the file is gone.
+    pub(super) fn finish(&self, draft: Draft, name: &Name, time: Option<Timestamp>) -> io::Result<bool> {
+        let mut entry = draft.partial.entry(name.clone())?;
+        entry.size = draft.at;
+        if let Some(time) = time {
+            entry.mtime = FileTime { seconds: time.as_second(), nanos: 0 };
+        }
+        let path = RelPath::root().join(name);
+        let put = self.folder.finish_file(draft.partial, &path, &entry, &Vec::new(), Place::Free)?;
+        Ok(matches!(put, Put::Done(_)))
+    }
+
+    /// Tells the disk to keep what was written.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.folder.flush()
+    }
+}
+
+/// A file that is not whole yet. Dropped, it is gone.
+pub(super) struct Draft {
+    partial: Partial,
+    at: u64,
+}
+
+impl Draft {
+    /// How many bytes it has.
+    pub(super) fn length(&self) -> u64 {
+        self.at
+    }
+
+    /// Forgets what was written from this byte on.
+    pub(super) fn cut(&mut self, at: u64) -> io::Result<()> {
+        self.partial.cut(at)?;
+        self.at = at;
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.partial.write(bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
