@@ -12,4 +12,5 @@
 
 pub mod marks;
 pub mod path;
+pub mod rebuild;
 pub mod source;
