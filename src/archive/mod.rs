@@ -19,6 +19,7 @@ pub mod marks;
 pub mod names;
 pub mod path;
 pub mod read;
+pub mod rebuild;
 pub mod rules;
 pub mod source;
 pub mod stored;

@@ -11,10 +11,38 @@ use crate::error::Error;
 /// How long one writer waits for another.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// What a database is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Book {
+    /// `state.db`.
+    History,
+    /// What an archive has. It can be made again.
+    Catalogue,
+}
+
+impl Book {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Catalogue => "catalogue",
+        }
+    }
+
+    /// What to do with a file that cannot be used, but is sound.
+    pub(super) fn elsewhere(self, path: &Path) -> String {
+        match self {
+            Self::History => "use another folder with --state DIR".into(),
+            Self::Catalogue => format!("move {} away: it is made again from the vault", path.display()),
+        }
+    }
+}
+
 /// A connection to the database at `path`.
 pub(super) struct Db {
     conn: Connection,
     path: PathBuf,
+    book: Book,
 }
 
 /// What goes wrong inside a transaction: SQLite's error gets its sentence from the transaction, ours has one.
@@ -38,13 +66,13 @@ impl From<Error> for Fault {
 
 impl Db {
     /// Connects to a database that is there. Nothing is read yet.
-    pub(super) fn connect(path: &Path, read_only: bool) -> Result<Self, Error> {
+    pub(super) fn connect(path: &Path, read_only: bool, book: Book) -> Result<Self, Error> {
         let access =
             if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
         let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|error| explain(error, "open the history", path))?;
-        let db = Self { conn, path: path.to_owned() };
-        db.read("open the history", |conn| {
+            .map_err(|error| explain(error, &format!("open the {}", book.name()), path, book))?;
+        let db = Self { conn, path: path.to_owned(), book };
+        db.read(&format!("open the {}", book.name()), |conn| {
             conn.busy_timeout(BUSY)?;
             Ok(conn.pragma_update(None, "foreign_keys", true)?)
         })?;
@@ -53,19 +81,26 @@ impl Db {
 
     /// A database that is gone with the process.
     pub(super) fn memory(path: &Path) -> Result<Self, Error> {
-        let conn = Connection::open_in_memory().map_err(|error| explain(error, "stand in for", path))?;
-        Ok(Self { conn, path: path.to_owned() })
+        let book = Book::History;
+        let conn =
+            Connection::open_in_memory().map_err(|error| explain(error, "stand in for", path, book))?;
+        Ok(Self { conn, path: path.to_owned(), book })
     }
 
     /// Sets up a connection for writing. It comes after the first look at the file: it may change the file.
     pub(super) fn prepare_to_write(&self) -> Result<(), Error> {
-        self.read("prepare the history", |conn| {
+        self.read(&format!("prepare the {}", self.book.name()), |conn| {
             // Where the file system cannot do it SQLite keeps its rollback journal, which is as safe.
             conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
             conn.pragma_update(None, "synchronous", "full")?;
             // A long log passes through the WAL once; the disk space is given back afterwards.
             Ok(conn.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?)
         })
+    }
+
+    /// What it is.
+    pub(super) fn book(&self) -> Book {
+        self.book
     }
 
     /// Where the database is.
@@ -97,23 +132,24 @@ impl Db {
         all().map_err(|fault| self.say(fault, doing))
     }
 
-    fn say(&self, fault: Fault, doing: &str) -> Error {
+    /// What went wrong, for people.
+    pub(super) fn say(&self, fault: Fault, doing: &str) -> Error {
         match fault {
-            Fault::Sql(error) => explain(error, doing, &self.path),
+            Fault::Sql(error) => explain(error, doing, &self.path, self.book),
             Fault::Said(error) => error,
         }
     }
 }
 
 /// A database error for people.
-fn explain(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
+fn explain(error: rusqlite::Error, doing: &str, path: &Path, book: Book) -> Error {
     let dir = path.parent().unwrap_or(path).display();
     let path = path.display();
     let code = error.sqlite_error_code();
     // Not as a cause of its own: its text says the cause below it already.
     let said = Error::other(format!("cannot {doing} in {path}: {error}"));
     match code {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(said, &path.to_string()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(said, &path.to_string(), book),
         Some(ErrorCode::DiskFull) => said.hint(format!("make room on the disk that holds {dir}")),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             said.hint("another postkeep has been writing for more than 10 seconds; try again when it is done")
@@ -126,7 +162,12 @@ fn explain(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
 }
 
 /// Says what to do about a damaged database.
-fn damaged(error: Error, path: &str) -> Error {
+fn damaged(error: Error, path: &str, book: Book) -> Error {
+    if book == Book::Catalogue {
+        return error.hint(format!(
+            "remove {path}, {path}-wal and {path}-shm and run again: postkeep reads from the vault what was in them"
+        ));
+    }
     error.hint(format!("{path} is damaged or is no history of postkeep; it was left as it is")).hint(format!(
         "move {path}, {path}-wal and {path}-shm away together and run again: postkeep starts a new history, \
              and the files of your profiles are not touched"
@@ -137,7 +178,18 @@ fn damaged(error: Error, path: &str) -> Error {
 pub(super) fn unreadable(path: &Path, what: &str, cause: impl std::fmt::Display) -> Fault {
     let error =
         Error::other(format!("cannot read {what} in {}", path.display())).caused_by(cause.to_string());
-    Fault::Said(damaged(error, &path.display().to_string()))
+    Fault::Said(damaged(error, &path.display().to_string(), Book::History))
+}
+
+/// Whether a file is no database, or one whose beginning is damaged. False where it cannot be told.
+pub(super) fn is_damaged(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let look = Connection::open_with_flags(path, flags).and_then(|conn| {
+        conn.busy_timeout(BUSY)?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    });
+    let code = look.err().and_then(|error| error.sqlite_error_code());
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// A time as it is stored: microseconds since 1970.

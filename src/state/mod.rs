@@ -6,6 +6,7 @@
 //! state.db              history and outbox (SQLite, WAL); copied to state.db.before-vN when its layout changes
 //! spool/<run>.log.zst   the log of a run at work, moved into state.db when it ends
 //! locks/                who is at work, held by the kernel and freed by a crash
+//! archive/*.db          what archives of mail have, one for each profile and vault; made again from the vault
 //! reserve               room that is given up when the disk is full
 //! ```
 //!
@@ -20,6 +21,7 @@ use crate::error::Result;
 
 mod accounts;
 mod ack;
+pub mod catalogue;
 mod db;
 mod finish;
 mod history;

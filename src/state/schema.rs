@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::db::{Db, Fault};
+use super::db::{Book, Db, Fault};
 use super::private;
 use crate::error::{Context, Error, Result};
 
@@ -111,7 +111,12 @@ pub(super) enum Found {
 
 /// Opens the file, which exists, and brings it to the newest of `migrations`.
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Db> {
-    let db = Db::connect(path, false)?;
+    open_as(path, migrations, Book::History)
+}
+
+/// The same, for a database of any kind.
+pub(super) fn open_as(path: &Path, migrations: &[&str], book: Book) -> Result<Db> {
+    let db = Db::connect(path, false, book)?;
     let version = version(&db, migrations)?;
     db.prepare_to_write()?;
     if version < migrations.len() {
@@ -129,7 +134,7 @@ pub(super) fn memory(path: &Path) -> Result<Db> {
 
 /// Opens the file, which exists, without changing it.
 pub(super) fn open_read_only(path: &Path, migrations: &[&str]) -> Result<Found> {
-    let db = Db::connect(path, true)?;
+    let db = Db::connect(path, true, Book::History)?;
     Ok(match version(&db, migrations)? {
         0 => Found::Nothing,
         old if old < migrations.len() => Found::Older,
@@ -139,14 +144,15 @@ pub(super) fn open_read_only(path: &Path, migrations: &[&str]) -> Result<Found> 
 
 /// The file's version, 0 for an empty one; refuses what is not ours or newer than we are.
 fn version(db: &Db, migrations: &[&str]) -> Result<usize> {
-    let (version, application, tables) = db.read("read the history", |conn| Ok(look(conn)?))?;
+    let (version, application, tables) =
+        db.read(&format!("read the {}", db.book().name()), |conn| Ok(look(conn)?))?;
     let path = db.path().display();
     if version == 0 && application == 0 && tables == 0 {
         return Ok(0);
     }
     if application != APPLICATION {
         return Err(Error::other(format!("{path} is a database of another program"))
-            .hint("it was left as it is; use another folder with --state DIR"));
+            .hint(format!("it was left as it is; {}", db.book().elsewhere(db.path()))));
     }
     match usize::try_from(version) {
         Ok(version @ 1..) if version <= migrations.len() => Ok(version),
@@ -154,7 +160,7 @@ fn version(db: &Db, migrations: &[&str]) -> Result<usize> {
             "{path} was written by a newer postkeep (state version {version}, this one knows {})",
             migrations.len()
         ))
-        .hint("upgrade postkeep, or use another folder with --state DIR")),
+        .hint(format!("upgrade postkeep, or {}", db.book().elsewhere(db.path())))),
     }
 }
 
@@ -169,10 +175,10 @@ fn look(conn: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
 
 /// Applies what is missing, all or nothing.
 fn migrate(db: &Db, migrations: &[&str]) -> Result<()> {
-    db.write("bring the history up to date", |tx| {
+    db.write(&format!("bring the {} up to date", db.book().name()), |tx| {
         let from: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let from = usize::try_from(from).unwrap_or(0);
-        if from > 0 {
+        if from > 0 && db.book() == Book::History {
             // The write lock is ours, so what a second connection reads is exactly what is about to be changed.
             copy_aside(db.path(), migrations.len())?;
         }
@@ -194,7 +200,7 @@ fn copy_aside(path: &Path, to: usize) -> Result<()> {
         fs::remove_file(&part).context(failed)?;
     }
     private::file(&part)?;
-    let reader = Db::connect(path, true)?;
+    let reader = Db::connect(path, true, Book::History)?;
     reader.read("copy the history before its upgrade", |conn| {
         let name = part.to_str().ok_or_else(|| {
             Error::other(format!("the path {} is not valid UTF-8", part.display()))

@@ -57,13 +57,18 @@ impl Indexed<'_> {
         Some((ours(&entry.pack), location))
     }
 
+    /// Whether the index knows a folder's list of entries.
+    pub fn has_tree(&self, id: TreeId) -> bool {
+        self.repo.get_index_entry(&id).is_ok()
+    }
+
     /// A folder's content, checked against its name. Packs of trees come from the cache where there is one.
     ///
     /// # Errors
     /// It is missing or damaged; or the store gives nothing now.
     pub fn tree(&self, id: TreeId) -> Result<Tree> {
         let short = |id: TreeId| id.to_string()[..8].to_owned();
-        if self.repo.get_index_entry(&id).is_err() {
+        if !self.has_tree(id) {
             return Err(Error::other(format!(
                 "its list of entries is not in the vault (tree {})",
                 short(id)

@@ -308,6 +308,36 @@ fn what_is_lost_of_the_vault_stays_named_and_comes_back_when_it_is_offered_again
 }
 
 #[test]
+fn a_folder_whose_list_is_lost_is_made_of_what_comes() {
+    let lab = Lab::new();
+    lab.create();
+    let vault = lab.open();
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    let all = || (1..=3).map(|n| held(format!("/gmail/INBOX/2024/01/{n}.eml"), b"x"));
+    adding.part(all()).unwrap();
+    let lists = vault.store().list(Kind::Pack).unwrap();
+    // The last message's folder is in a pack of its own, with those above it.
+    adding.part(vec![held("/gmail/INBOX/2024/02/9.eml", b"y")].into_iter()).unwrap();
+    adding.finish().unwrap();
+    let largest = lists.iter().max_by_key(|found| found.size).unwrap().id;
+    vault.store().remove(Kind::Pack, &[largest]).unwrap();
+    vault.repair().unwrap();
+
+    let vault = lab.open();
+    let mut adding = begin(&lab, &vault, "mail", 1_001);
+    let part = adding.part(all().take(2)).unwrap();
+    assert_eq!((part.new, part.lost), (2, vec![PathBuf::from("/gmail/INBOX/2024/01")]));
+    assert!(
+        part.notes.iter().any(|note| note.contains("had lost a folder's list of entries")),
+        "{:?}",
+        part.notes
+    );
+    let last = vault.last_snapshot("mail", None).unwrap().unwrap();
+    assert_eq!(last.summary.unwrap().total_files_processed, 3);
+    assert_eq!(adding.part(all()).unwrap().new, 1);
+}
+
+#[test]
 fn many_messages_are_added_and_one_more_is_little_work() {
     let Some(lab) = Lab::with_restic() else { return };
     lab.create();

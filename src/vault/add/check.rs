@@ -17,7 +17,8 @@ pub(super) struct Compared {
     pub new: u64,
 }
 
-/// Compares the tree `after` with the one `before` it. Folders that are the same are not looked into.
+/// Compares the tree `after` with the one `before` it. Folders that are the same are not looked into, and of those whose
+/// list of entries is lost nobody knows what was in them.
 ///
 /// # Errors
 /// A tree cannot be read.
@@ -26,13 +27,14 @@ pub(super) fn compare(repository: &Indexed, before: Option<TreeId>, after: TreeI
         Some(tree) => repository.get_tree(&tree).map(|tree| tree.nodes),
         None => Ok(Vec::new()),
     };
+    let is_there = |tree: &TreeId| repository.get_index_entry(tree).is_ok();
     let mut compared = Compared::default();
     let mut rest = vec![(PathBuf::from("/"), before, Some(after))];
     while let Some((path, before, after)) = rest.pop() {
         if before == after {
             continue;
         }
-        let (before, after) = (nodes(before)?, nodes(after)?);
+        let (before, after) = (nodes(before.filter(is_there))?, nodes(after)?);
         for (before, after) in pairs(&before, &after) {
             compared.look(&path, before, after, &mut rest);
         }

@@ -48,6 +48,8 @@ pub(super) struct Joined {
     pub damaged: u64,
     /// Items whose content the vault was said to have, and has not.
     pub unknown: Vec<PathBuf>,
+    /// Folders of which the vault lost the list of entries.
+    pub lost: Vec<PathBuf>,
     /// Why the walk ended early.
     pub failed: Option<Error>,
 }
@@ -119,7 +121,8 @@ impl Walk {
             before: None,
             ended: false,
         };
-        let nodes = tree.map(|tree| walk.nodes(tree, Path::new("/"))).transpose()?.unwrap_or_default();
+        let root = Path::new("/");
+        let nodes = tree.map(|tree| walk.nodes(tree, root)).transpose()?.unwrap_or_default();
         walk.push(PathBuf::from("/"), OsString::new(), nodes);
         Ok(walk)
     }
@@ -128,8 +131,12 @@ impl Walk {
         self.levels.push(Level { path, name, rest: nodes.into_iter().peekable() });
     }
 
-    /// The entries of a folder of the vault.
+    /// The entries of a folder of the vault. If their list is lost, it is made of what comes now: nobody has more.
     fn nodes(&self, tree: TreeId, path: &Path) -> Result<Vec<Node>> {
+        if self.repository.get_index_entry(&tree).is_err() {
+            lock(&self.joined).lost.push(path.to_owned());
+            return Ok(Vec::new());
+        }
         let what = || format!("cannot read the folder {} of the archive", shown(path));
         let read = self.repository.get_tree(&tree);
         let nodes = read

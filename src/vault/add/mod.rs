@@ -88,6 +88,9 @@ pub struct Part {
     /// Messages of [`Content::Known`] that the vault has not, or not whole: nothing was done for them. What it had of them
     /// it still has.
     pub unknown: Vec<PathBuf>,
+    /// Folders of which the vault lost the list of entries, of those that were looked into: what was in them is to be
+    /// offered again.
+    pub lost: Vec<PathBuf>,
     /// What is worth knowing and needs no action.
     pub notes: Vec<String>,
 }
@@ -154,6 +157,7 @@ impl Adding<'_> {
             bytes: tally.read_bytes.load(Relaxed),
             stored: snapshot.summary.as_ref().map_or(0, |summary| summary.data_added_packed),
             unknown: joined.unknown.clone(),
+            lost: joined.lost.clone(),
             notes: plain(self.warnings.take()).collect(),
             ..self.unchanged()
         };
@@ -209,6 +213,7 @@ impl Adding<'_> {
             bytes: 0,
             stored: 0,
             unknown: Vec::new(),
+            lost: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -291,31 +296,36 @@ impl Adding<'_> {
 
     /// Says how much is in the archive: the library counted what it was offered.
     fn count(&self, snapshot: &mut SnapshotFile, joined: &Joined) -> Result<()> {
-        let (files, folders, bytes) = match &self.last {
-            None => (0, 0, 0),
-            Some(SnapshotFile { summary: Some(before), .. }) => {
-                let files = before.total_files_processed;
-                (files, before.total_dirs_processed, before.total_bytes_processed)
-            }
-            Some(last) => self.contents(last.tree)?,
+        let before = self.last.as_ref().map(|last| last.summary.as_ref());
+        let (files, folders, bytes) = match before {
+            None => (joined.new, joined.folders, 0_u64.saturating_add_signed(joined.bytes)),
+            Some(Some(before)) if joined.lost.is_empty() => (
+                before.total_files_processed.saturating_add(joined.new),
+                before.total_dirs_processed.saturating_add(joined.folders),
+                before.total_bytes_processed.saturating_add_signed(joined.bytes),
+            ),
+            Some(_) => self.contents(snapshot.tree)?,
         };
         let mut summary = snapshot.summary.take().unwrap_or_default();
-        summary.total_files_processed = files.saturating_add(joined.new);
-        summary.total_bytes_processed = bytes.saturating_add_signed(joined.bytes);
-        summary.total_dirs_processed = folders.saturating_add(joined.folders);
+        summary.total_files_processed = files;
+        summary.total_bytes_processed = bytes;
+        summary.total_dirs_processed = folders;
         (summary.files_new, summary.files_changed) = (joined.new, joined.changed);
-        summary.files_unmodified = files.saturating_sub(joined.changed);
+        summary.files_unmodified = files.saturating_sub(joined.new + joined.changed);
         snapshot.summary = Some(summary);
         Ok(())
     }
 
-    /// Files, folders and bytes of a tree.
+    /// Files, folders and bytes of a tree, without what is in folders whose list of entries is lost.
     fn contents(&self, tree: TreeId) -> Result<(u64, u64, u64)> {
         let repository = self.vault.indexed()?;
         self.vault.call("cannot count what is in the archive", || {
             let (mut files, mut folders, mut bytes) = (0_u64, 0_u64, 0_u64);
             let mut rest = vec![tree];
             while let Some(tree) = rest.pop() {
+                if repository.get_index_entry(&tree).is_err() {
+                    continue;
+                }
                 for node in repository.get_tree(&tree)?.nodes {
                     match node.subtree {
                         Some(tree) if node.is_dir() => {

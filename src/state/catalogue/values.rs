@@ -1,0 +1,167 @@
+//! What goes into a catalogue and comes out of it.
+
+use jiff::Timestamp;
+
+/// A folder's number in a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FolderId(pub(super) i64);
+
+/// A message's number in a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(pub(super) i64);
+
+/// How far a folder was seen: as an archive's source tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// UIDVALIDITY.
+    pub validity: u32,
+    /// UIDNEXT.
+    pub next: u32,
+    /// How many messages were in it.
+    pub messages: u32,
+    /// HIGHESTMODSEQ, where there is one.
+    pub mod_seq: Option<u64>,
+}
+
+/// A folder of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its number.
+    pub id: FolderId,
+    /// The account's name.
+    pub account: String,
+    /// Its path, with `/` between its parts.
+    pub path: String,
+    /// Where its messages lie in a snapshot.
+    pub directory: String,
+    /// How far it was seen. None: it never was, or nobody knows any more.
+    pub mark: Option<Mark>,
+    /// How many messages are stored of it.
+    pub stored: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// What is known of a message that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its path below the folder's directory.
+    pub file: String,
+    /// When it came, to the second.
+    pub date: Timestamp,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
+    /// Flags.
+    pub flags: Vec<String>,
+    /// Labels.
+    pub labels: Vec<String>,
+}
+
+/// A message that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its number.
+    pub id: MessageId,
+    /// Its folder.
+    pub folder: FolderId,
+    /// The rest.
+    pub facts: Facts,
+}
+
+/// What changed in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A message was stored. If its key names one already, the facts of that one are new.
+    Stored {
+        /// Its folder.
+        folder: FolderId,
+        /// What names it in there.
+        key: String,
+        /// Its Message-ID.
+        message_id: Option<String>,
+        /// The rest.
+        facts: Facts,
+    },
+    /// Another key was found to name a message that is stored.
+    Named {
+        /// The folder.
+        folder: FolderId,
+        /// What names it in there.
+        key: String,
+        /// The message.
+        message: MessageId,
+    },
+    /// Its flags or labels changed.
+    Marked {
+        /// The message.
+        message: MessageId,
+        /// All its flags.
+        flags: Vec<String>,
+        /// All its labels.
+        labels: Vec<String>,
+    },
+}
+
+/// A step of the archive: all of it is recorded, or nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Commit<'a> {
+    /// The snapshot that the archive is now, 64 hexadecimal digits.
+    pub snapshot: &'a str,
+    /// What changed.
+    pub changes: &'a [Change],
+    /// How far folders were seen.
+    pub marks: &'a [(FolderId, Mark)],
+    /// What could not be fetched. A message that is stored or named leaves the quarantine by itself.
+    pub quarantined: &'a [Quarantined],
+}
+
+/// A message that could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its folder.
+    pub folder: FolderId,
+    /// What names it in there.
+    pub key: String,
+    /// Its size as the source tells it.
+    pub size: u64,
+    /// Why, in one sentence.
+    pub why: String,
+    /// When it was tried first. Of one that is in quarantine already this is kept.
+    pub first: Timestamp,
+    /// When it was tried last.
+    pub last: Timestamp,
+    /// How often it was tried. To one that is in quarantine already this is added.
+    pub tries: u32,
+}
+
+/// What a message is looked for by that has a new key.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Only in this folder.
+    pub folder: Option<FolderId>,
+    /// When it came, to the second.
+    pub date: Timestamp,
+    /// Its size as the source tells it.
+    pub size: u64,
+    /// Its Message-ID, if it is known.
+    pub message_id: Option<&'a str>,
+}
+
+/// A message as the vault has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The account's name.
+    pub account: String,
+    /// The folder's path.
+    pub path: String,
+    /// Where its messages lie in a snapshot.
+    pub directory: String,
+    /// What names the message in the folder.
+    pub key: String,
+    /// Its Message-ID.
+    pub message_id: Option<String>,
+    /// The rest.
+    pub facts: Facts,
+}
