@@ -11,8 +11,11 @@
 //! says all that there is to know.
 
 pub mod checked;
+pub mod header;
+pub mod key;
 pub mod marks;
 pub mod path;
 pub mod read;
 pub mod source;
+pub mod spool;
 pub mod wanted;
