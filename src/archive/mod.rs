@@ -13,7 +13,10 @@
 pub mod checked;
 pub mod header;
 pub mod key;
+mod local;
+pub mod maildir;
 pub mod marks;
+pub mod mbox;
 pub mod path;
 pub mod read;
 pub mod source;

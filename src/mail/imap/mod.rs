@@ -23,7 +23,7 @@ mod offers;
 mod quota;
 mod session;
 mod uids;
-mod utf7;
+pub(crate) mod utf7;
 mod wire;
 
 use std::sync::{Arc, Mutex, OnceLock};
