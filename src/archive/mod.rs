@@ -18,6 +18,7 @@ pub mod maildir;
 pub mod marks;
 pub mod mbox;
 pub mod path;
+pub mod pop3;
 pub mod read;
 pub mod source;
 pub mod spool;
