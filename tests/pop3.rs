@@ -2,5 +2,5 @@
 
 mod dovecot;
 mod login;
-mod script;
+pub mod script;
 mod session;

@@ -24,7 +24,7 @@ mod open;
 mod quota;
 mod session;
 mod uids;
-mod utf7;
+pub(crate) mod utf7;
 mod wire;
 
 use std::sync::{Arc, Mutex, OnceLock};

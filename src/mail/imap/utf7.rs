@@ -45,7 +45,7 @@ fn base64(units: &[u16], out: &mut String) {
 
 /// A server's name for people and for our paths; None if it is no modified UTF-7. Only what [`encode`] gives back as
 /// it was counts as such: else two names of the server could be one of ours.
-pub(super) fn decode(name: &str) -> Option<String> {
+pub(crate) fn decode(name: &str) -> Option<String> {
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some((plain, coded)) = rest.split_once('&') {

@@ -32,6 +32,15 @@ pub trait Sink {
     /// # Errors
     /// As of [`Sink::begin`].
     fn end(&mut self, number: u32, size: u64) -> Outcome<()>;
+
+    /// The server refuses to hand it out: told at its place among the others.
+    ///
+    /// # Errors
+    /// As of [`Sink::begin`].
+    fn refused(&mut self, number: u32, no: &No) -> Outcome<()> {
+        let _ = (number, no);
+        Ok(())
+    }
 }
 
 /// A message that the server refused to hand out.
@@ -72,6 +81,7 @@ impl Session {
                 match wire.yes() {
                     Ok(_) => {}
                     Err(Failed::No(no)) => {
+                        sink.refused(number, &no).map_err(Failed::Here)?;
                         refused.push(Refused { number, no });
                         continue;
                     }

@@ -1,0 +1,110 @@
+use std::fs;
+
+use super::*;
+use crate::archive::spool::HELD;
+
+const FROM: &str = "From a@b Mon Nov 29 22:54:33 2026\n";
+
+fn mbox(temp: &tempfile::TempDir, name: &str) -> Mbox {
+    Mbox::new(&temp.path().join(name), temp.path())
+}
+
+fn folder(path: &str) -> Folder {
+    Folder { path: path.into(), special: None, mark: None }
+}
+
+fn listed(mbox: &mut Mbox, path: &str) -> Vec<Listed> {
+    mbox.list(&folder(path), Since::default()).unwrap().messages
+}
+
+fn fetched(mbox: &mut Mbox, path: &str, messages: &[Listed]) -> Vec<std::result::Result<Vec<u8>, Refusal>> {
+    let mut all = Vec::new();
+    let mut take = |at: usize, result: std::result::Result<Body, Refusal>| {
+        assert_eq!(at, all.len());
+        all.push(result.map(|body| match body {
+            Body::Held(bytes) => bytes,
+            Body::Spooled(mut file, _) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).unwrap();
+                bytes
+            }
+        }));
+        Ok(())
+    };
+    mbox.fetch(&folder(path), messages, &mut take).unwrap();
+    all
+}
+
+#[test]
+fn one_file_is_one_folder() {
+    let temp = tempfile::tempdir().unwrap();
+    let large = "x".repeat(2 * HELD);
+    let two = format!("Message-ID: <2@b>\nFrom: ann\nX-Postkeep-File: y\nStatus: RO\n\n{large}\n");
+    let text = format!("{FROM}S: x\n\none\n\nFrom \n{two}\n{FROM}S: x\n\none\n\n");
+    fs::write(temp.path().join("old.mbox"), text).unwrap();
+    let mut mbox = mbox(&temp, "old.mbox");
+    assert_eq!(mbox.folders().unwrap(), [folder("old")]);
+    let all = listed(&mut mbox, "old");
+    let told: Vec<_> = all.iter().map(|one| (one.uid, one.size, one.date.is_some(), one.ours)).collect();
+    assert_eq!(told, [(1, 10, true, false), (2, two.len() as u64, false, true), (3, 10, true, false)]);
+    assert_eq!(
+        (all[1].message_id.as_deref(), &all[1].flags[..]),
+        (Some("<2@b>"), &["\\Seen".to_owned()][..])
+    );
+    assert_eq!(all[0].key.len(), 16);
+    assert_eq!(all[2].key, format!("{}%+2", all[0].key));
+    let one = || Ok(b"S: x\n\none\n".to_vec());
+    assert_eq!(fetched(&mut mbox, "old", &all), [one(), Ok(two.into_bytes()), one()]);
+}
+
+#[test]
+fn a_file_that_is_written_anew_gives_the_same_messages_or_none() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("box");
+    let message = |text: &str| format!("{FROM}S: {text}\n\n{text}\n\n");
+    fs::write(&path, message("one") + &message("two") + &message("three")).unwrap();
+    let mut mbox = mbox(&temp, "box");
+    let all = listed(&mut mbox, "box");
+    fs::write(&path, message("zero") + &message("three") + &message("one") + &message("four")).unwrap();
+    let body = |text: &str| Ok(format!("S: {text}\n\n{text}\n").into_bytes());
+    assert_eq!(fetched(&mut mbox, "box", &all), [body("one"), Err(Refusal::Gone), body("three")]);
+    let again = listed(&mut mbox, "box");
+    let keys = |all: &[Listed], at: usize| all[at].key.clone();
+    assert_eq!((keys(&again, 1), keys(&again, 2)), (keys(&all, 2), keys(&all, 0)));
+
+    // It changes while it is read, and nothing tells.
+    let span = Span { start: 0, end: 5, bare: u64::MAX };
+    mbox.seen.as_mut().unwrap().spans.insert(keys(&all, 2), span);
+    assert_eq!(fetched(&mut mbox, "box", &all[2..]), [body("three")]);
+    fs::write(&path, "no mbox\n").unwrap();
+    let error = mbox.list(&folder("box"), Since::default()).unwrap_err();
+    assert!(error.to_string().contains("is no mbox"), "{error}");
+    fs::remove_file(&path).unwrap();
+    assert!(mbox.list(&folder("box"), Since::default()).is_err());
+}
+
+#[test]
+fn a_folder_of_files_is_a_tree_of_folders() {
+    let temp = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("Inbox", FROM),
+        ("Inbox.msf", "// <!-- <mdb:mork"),
+        ("Inbox.sbd/Work", FROM),
+        ("Sent.mbox/mbox", "\n\nFrom x\n"),
+        ("notes.txt", "From: nobody\n"),
+        ("empty", ""),
+    ] {
+        let path = temp.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    std::os::unix::fs::symlink(temp.path().join("Inbox"), temp.path().join("Link")).unwrap();
+    let mut mbox = mbox(&temp, ".");
+    let names: Vec<_> = mbox.folders().unwrap().into_iter().map(|folder| folder.path).collect();
+    assert_eq!(names, ["Inbox", "Inbox/Work", "Sent"]);
+    assert_eq!(listed(&mut mbox, "Inbox/Work").len(), 1);
+    assert!(mbox.list(&folder("Link"), Since::default()).unwrap_err().to_string().contains("not in"));
+    let none = tempfile::tempdir().unwrap();
+    let error = Mbox::new(none.path(), none.path()).folders().unwrap_err();
+    assert!(error.to_string().contains("no mbox file"), "{error}");
+}

@@ -1,0 +1,193 @@
+//! A mailbox by POP3 as a source of messages.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use postkeep::archive::pop3::{Options, Pop3};
+use postkeep::archive::source::{Refusal, Source};
+use postkeep::error::Kind;
+use postkeep::mail::imap::{self, Appended, Outgoing};
+use postkeep::mail::secret;
+use postkeep::profile::{SecretSource, Tls};
+
+use super::{fetch, list, real_mails, try_fetch};
+use crate::lab::{self, PASSWORD};
+use crate::pop3::script::{Script, account, capabilities, login, patience, secret as script_secret};
+
+/// A source that plays with a script, and how long it waited each time.
+fn source(script: &Script) -> (Pop3, Arc<Mutex<Vec<Duration>>>) {
+    let waits: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let heard = Arc::clone(&waits);
+    let mut options =
+        Options::new(account(script), "old", Box::new(|| Ok(script_secret())), std::env::temp_dir());
+    options.patience = patience();
+    options.retries = [0, 1, 1].map(Duration::from_secs).to_vec();
+    options.sleep = Box::new(move |wait| heard.lock().unwrap().push(wait));
+    (Pop3::new(options), waits)
+}
+
+/// A session up to its list of messages: ids and sizes.
+fn begin(offers: &[&str], messages: &[(u32, &str, u64)]) -> String {
+    let ids: String = messages.iter().map(|(number, id, _)| format!("S: {number} {id}\n")).collect();
+    let sizes: String = messages.iter().map(|(number, _, size)| format!("S: {number} {size}\n")).collect();
+    format!(
+        "{}{}C: UIDL\nS: +OK\n{ids}S: .\nC: LIST\nS: +OK\n{sizes}S: .\n",
+        login("+OK welcome"),
+        capabilities(offers)
+    )
+}
+
+fn retr(number: u32, text: &str) -> String {
+    format!("C: RETR {number}\nS: +OK\nS: {text}\nS: .\n")
+}
+
+const PLAIN: [&str; 2] = ["UIDL", "TOP"];
+
+#[test]
+fn messages_are_named_for_ever_and_numbered_for_a_session() {
+    // The first connection breaks while the second message comes; the third one is refused; the fourth one vanishes.
+    let script = Script::play(&format!(
+        "{}{}C: RETR 2\nS: +OK\nS: half\ncut\nnext\n{}{}C: RETR 2\nS: -ERR cannot open it\n{}",
+        begin(&PLAIN, &[(1, "a", 10), (2, "b/1", 20), (3, "c", 30), (4, "d", 40), (5, "e", 50)]),
+        retr(1, "one"),
+        begin(&PLAIN, &[(1, "b/1", 20), (2, "c", 30), (3, "e", 50), (4, "f", 60)]),
+        retr(1, "two"),
+        retr(3, "five"),
+    ));
+    let (mut source, waits) = source(&script);
+    assert_eq!((source.place().as_str(), source.folders().unwrap().len()), ("pop3:old", 1));
+    let listing = list(&mut source, "INBOX").unwrap();
+    let told: Vec<_> = listing.messages.iter().map(|one| (one.key.as_str(), one.uid, one.size)).collect();
+    assert_eq!(told, [("a", 1, 10), ("b%2F1", 2, 20), ("c", 3, 30), ("d", 4, 40), ("e", 5, 50)]);
+    let all = fetch(&mut source, "INBOX", &listing.messages);
+    let body = |text: &str| Ok(format!("{text}\r\n").into_bytes());
+    let refused = Err(Refusal::Refused("cannot open it".into()));
+    assert_eq!(all, [body("one"), body("two"), refused, Err(Refusal::Gone), body("five")]);
+    // The first try comes at once. And nobody says QUIT, or the script would not end.
+    assert!(waits.lock().unwrap().is_empty());
+    drop(source);
+    script.end();
+}
+
+#[test]
+fn goodbye_is_said_where_it_harms_nothing() {
+    let one = [(1, "a", 10)];
+    for (offers, text) in [
+        (&["UIDL", "EXPIRE NEVER"][..], format!("{}C: QUIT\nS: +OK\n", retr(1, "one"))),
+        (&["UIDL", "EXPIRE 0"][..], retr(1, "one")),
+        (&["UIDL", "EXPIRE 31"][..], retr(1, "one")),
+    ] {
+        let script = Script::play(&format!("{}{text}", begin(offers, &one)));
+        let (mut source, _) = source(&script);
+        let listing = list(&mut source, "INBOX").unwrap();
+        assert!(fetch(&mut source, "INBOX", &listing.messages)[0].is_ok());
+        drop(source);
+        script.end();
+    }
+    // Who only looked may say goodbye to anybody.
+    let script = Script::play(&format!("{}C: QUIT\nS: +OK\n", begin(&["UIDL", "EXPIRE 0"], &one)));
+    let (mut source, _) = source(&script);
+    list(&mut source, "INBOX").unwrap();
+    source.close();
+    script.end();
+}
+
+#[test]
+fn a_message_at_which_all_connections_break_is_left_out() {
+    let two = [(1, "a", 10), (2, "b", 20)];
+    let breaks = format!("{}C: RETR 1\nS: +OK\nS: half\ncut\nnext\n", begin(&PLAIN, &two));
+    let script = Script::play(&format!("{}{}{}", breaks.repeat(3), begin(&PLAIN, &two), retr(2, "two")));
+    let (mut source, waits) = source(&script);
+    let listing = list(&mut source, "INBOX").unwrap();
+    let all = fetch(&mut source, "INBOX", &listing.messages);
+    assert!(matches!(&all[0], Err(Refusal::Refused(why)) if why.contains("cannot fetch")), "{all:?}");
+    assert_eq!(all[1], Ok(b"two\r\n".to_vec()));
+    assert_eq!(waits.lock().unwrap().iter().sum::<Duration>(), Duration::from_secs(2));
+    drop(source);
+    script.end();
+
+    // A server that always breaks is no message's fault.
+    let last = format!("{}C: RETR 2\nS: +OK\ncut\n", begin(&PLAIN, &two));
+    let script = Script::play(&(breaks.repeat(3) + &last));
+    let (mut source, _) = self::source(&script);
+    let (all, done) = try_fetch(&mut source, "INBOX", &listing.messages);
+    assert!((all.len(), done.is_err()) == (1, true), "{all:?} {done:?}");
+    drop(source);
+    script.end();
+}
+
+#[test]
+fn what_a_server_cannot_do_now_or_ever_is_said() {
+    let ids = "C: UIDL\nS: -ERR unknown command\n";
+    let script = Script::play(&format!("{}{}{ids}", login("+OK"), capabilities(&["TOP"])));
+    let error = list(&mut source(&script).0, "INBOX").unwrap_err();
+    assert!(error.to_string().contains("UIDL") && error.hints().concat().contains("imap"), "{error:?}");
+    script.end();
+
+    let full = "C: RETR 1\nS: -ERR Too many messages fetched today, bandwidth exceeded\n";
+    let script = Script::play(&format!("{}{full}", begin(&PLAIN, &[(1, "a", 10)])));
+    let (mut source, _) = source(&script);
+    let listing = list(&mut source, "INBOX").unwrap();
+    let (all, done) = try_fetch(&mut source, "INBOX", &listing.messages);
+    assert_eq!((all.len(), done.unwrap_err().kind()), (0, Kind::Paused));
+    drop(source);
+    script.end();
+
+    let script = Script::play(&login("-ERR [AUTH] no"));
+    let error = list(&mut self::source(&script).0, "INBOX").unwrap_err();
+    assert_eq!(error.kind(), Kind::Login);
+    script.end();
+
+    // Whoever takes the messages ends it.
+    let script = Script::play(&format!("{}{}", begin(&PLAIN, &[(1, "a", 10), (2, "b", 10)]), retr(1, "one")));
+    let (mut source, _) = self::source(&script);
+    let listing = list(&mut source, "INBOX").unwrap();
+    let full = || postkeep::error::Error::other("the disk is full");
+    let done = source.fetch(&super::folder("INBOX"), &listing.messages, &mut |_, _| Err(full()));
+    assert_eq!(done.unwrap_err().to_string(), "the disk is full");
+    drop(source);
+    script.end();
+}
+
+#[test]
+fn real_mails_come_from_a_real_server() {
+    let Some(lab) = lab::get() else { return };
+    let Some(account) = lab.maildrop("user35", Tls::Implicit) else { return };
+    let Some(files) = real_mails() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, PASSWORD).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let get = move || secret::fetch(&SecretSource::File(path.clone()));
+
+    let mut session = imap::Dialer::new(lab.mailbox("user35", Tls::Implicit), get().unwrap()).open().unwrap();
+    let large = [b"Subject: large\r\n\r\n".to_vec(), b"0123456789\r\n".repeat(300_000)].concat();
+    let mut sent: Vec<_> = files.iter().step_by(5).map(|file| std::fs::read(file).unwrap()).collect();
+    sent.push(large);
+    let outgoing =
+        |body: &Vec<u8>| Outgoing { body: Box::new(body.clone()), flags: &[], internal_date: None };
+    let (results, failed) = session.append_all("INBOX", sent.iter().map(outgoing).collect());
+    assert!(failed.is_none(), "{failed:?}");
+    session.logout();
+    let taken = sent.iter().zip(results).filter(|(_, result)| matches!(result, Appended::Stored(_)));
+    let taken: Vec<_> = taken.map(|(mail, _)| mail).collect();
+
+    let mut source = Pop3::new(Options::new(account, "lab", Box::new(get), dir.path()));
+    let listing = list(&mut source, "INBOX").unwrap();
+    assert_eq!(listing.messages.len(), taken.len());
+    let all = fetch(&mut source, "INBOX", &listing.messages);
+    for ((mail, body), listed) in taken.into_iter().zip(all).zip(&listing.messages) {
+        let body = body.unwrap();
+        // Dovecot gives CR LF at all line ends, and POP3 cannot say that the last one is not there.
+        let bare =
+            |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|byte| *byte != b'\r').collect() };
+        let (mail, bare) = (bare(mail), bare(&body));
+        assert!(bare.strip_suffix(b"\n") == Some(&mail) || bare == mail, "{}", listed.key);
+    }
+    // In another session, the other way round.
+    source.close();
+    let back: Vec<_> = listing.messages.iter().rev().take(3).cloned().collect();
+    let again = fetch(&mut source, "INBOX", &back);
+    assert!(again.iter().all(Result::is_ok) && again[0].as_ref().unwrap().len() > 3_000_000);
+}
