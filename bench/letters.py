@@ -6,7 +6,7 @@ LARGEST = 5_000_000
 
 
 class Letters:
-    """A stream of messages: (folder, internal date, bytes). Median 8 kB, one in a hundred over 320 kB, the largest 5 MB."""
+    """A stream of messages: (folder, internal date, bytes). Median 8 kB, one in a hundred over 290 kB, the largest 5 MB."""
 
     def __init__(self, seed=1):
         self.chance = random.Random(seed)
@@ -50,7 +50,7 @@ class Letters:
     def one(self):
         """A message of any size; those above 40 kB, and a third of those above 8 kB, have an attachment."""
         chance = self.chance
-        size = min(LARGEST, chance.lognormvariate(math.log(8_000), 1.56))
+        size = min(LARGEST, chance.lognormvariate(math.log(8_000), 1.54))
         if self.number % 10_000 == 5_000:
             size = LARGEST
         folder = chance.choices(list(FOLDERS), weights=FOLDERS.values())[0]
