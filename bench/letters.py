@@ -1,12 +1,12 @@
 """Made-up mail for the comparisons: the same messages for the same seed, and a quick way to put them on a server."""
-import base64, math, random, socket
+import base64, datetime, math, random, socket
 
 FOLDERS = {"INBOX": 40, "Archive": 20, "Sent": 12, "Lists": 12, "Work": 8, "Family": 5, "Bills": 3}
 LARGEST = 5_000_000
 
 
 class Letters:
-    """A stream of messages: (folder, internal date, bytes). Median 8 kB, one in a hundred over 290 kB, the largest 5 MB."""
+    """A stream of messages: (folder, internal date, bytes). Median 8 kB, one in a hundred over 300 kB, the largest 5 MB."""
 
     def __init__(self, seed=1):
         self.chance = random.Random(seed)
@@ -27,8 +27,9 @@ class Letters:
         self.number += 1
         chance, at = self.chance, self.number
         sender, reader = chance.choice(self.people), chance.choice(self.people)
-        year, time = 2020 + at // 4_000 % 6, f"{at // 60 % 24:02}:{at % 60:02}:07 +0000"
-        date = f"{at // 700 % 28 + 1} Nov {year} {time}"
+        # A hundred a day, so a million are 27 years.
+        date = datetime.datetime(1999, 1, 1) + datetime.timedelta(seconds=864 * at)
+        date = date.strftime("%d %b %Y %H:%M:%S +0000").lstrip("0")
         signature = base64.b64encode(chance.randbytes(256)).decode()
         signature = "\r\n ".join(signature[start : start + 72] for start in range(0, len(signature), 72))
         return date.replace(" ", "-", 2), (
