@@ -73,7 +73,8 @@ fn escaped(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let dots = at == 0 && matches!(text, "." | "..");
-        if c == '%' || c == '/' || c.is_control() || dots {
+        // restic writes quotes and backslashes otherwise than they are.
+        if matches!(c, '%' | '/' | '"' | '\\') || c.is_control() || dots {
             c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| write!(name, "%{byte:02X}").unwrap_or(()));
         } else {
             name.push(c);
@@ -134,6 +135,7 @@ mod tests {
             ("INBOX", "7.42", "/gmail/INBOX/1970/01/19700101T000000Z.7.42.eml"),
             ("Büro/100 %", "a:b", "/gmail/Büro/100 %25/1970/01/19700101T000000Z.a:b.eml"),
             ("..", ".", "/gmail/%2E./1970/01/19700101T000000Z.%2E.eml"),
+            ("a\"b\\c", "1", "/gmail/a%22b%5Cc/1970/01/19700101T000000Z.1.eml"),
             ("a//b", "x/y", "/gmail/a/%/b/1970/01/19700101T000000Z.x%2Fy.eml"),
         ] {
             let message = at(folder, key);

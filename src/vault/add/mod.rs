@@ -5,8 +5,11 @@
 //! forgotten. So a run that is cut short loses the part at hand, and those of earlier runs stay as they are.
 
 mod check;
+mod count;
 mod item;
 mod join;
+mod part;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +21,11 @@ use rustic_core::{BackupOptions, ParentOptions, TreeId};
 
 use self::check::compare;
 pub use self::item::{Content, Item};
-use self::join::{Indexed, Items, Joined, Messages, Walk, shown};
+use self::join::{Indexed, Walk, shown};
+pub use self::part::{Addition, Part};
+use self::source::{Items, Joined, Messages};
 use super::adapter::ours;
-use super::save::{Job, plain, watched};
+use super::save::{plain, watched};
 use super::snapshot::Readable;
 use super::snapshots::last;
 use super::source::Tally;
@@ -28,30 +33,11 @@ use super::store::Id;
 use super::warnings::Listening;
 use super::{Access, Lock, Vault};
 use crate::error::{Error, Result};
-use crate::journal::Journal;
 use crate::mutex::lock;
-use crate::progress::{Event, Listener, Meter, Phase};
+use crate::progress::{Event, Phase};
 
 /// How much later than the one before a snapshot is at least: the newest one is told by its time.
 const LATER: SignedDuration = SignedDuration::from_millis(1);
-
-/// Everything that adding needs to know.
-pub struct Addition<'a> {
-    /// The profile's name: the label of its snapshots.
-    pub profile: &'a str,
-    /// The machine's name.
-    pub host: &'a str,
-    /// When the run started: the snapshots' time.
-    pub now: Timestamp,
-    /// What the snapshots are of, such as `/gmail`: each account's folder.
-    pub roots: Vec<PathBuf>,
-    /// Counts what is added. The wish to stop is the caller's to hear: he ends his messages.
-    pub meter: &'a Meter,
-    /// Hears how far it is.
-    pub listener: &'a dyn Listener,
-    /// Hears which messages were stored.
-    pub journal: &'a dyn Journal,
-}
 
 /// A run that adds to a vault, with its lock.
 pub struct Adding<'a> {
@@ -68,44 +54,6 @@ pub struct Adding<'a> {
     /// The snapshot of this run, which the next part's replaces.
     own: Option<Id>,
     notes: Vec<String>,
-}
-
-/// What a part came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The snapshot that is the archive now; [`Id::NONE`]: there is none, and nothing came.
-    pub snapshot: Id,
-    /// Its tree.
-    pub tree: Id,
-    /// Messages that the vault did not have.
-    pub new: u64,
-    /// Messages whose attributes or content it had otherwise.
-    pub changed: u64,
-    /// Bytes that were read.
-    pub bytes: u64,
-    /// Bytes that the vault grew by.
-    pub stored: u64,
-    /// Messages of [`Content::Known`] that the vault has not, or not whole: nothing was done for them. What it had of them
-    /// it still has.
-    pub unknown: Vec<PathBuf>,
-    /// Folders of which the vault lost the list of entries, of those that were looked into: what was in them is to be
-    /// offered again.
-    pub lost: Vec<PathBuf>,
-    /// What is worth knowing and needs no action.
-    pub notes: Vec<String>,
-}
-
-impl Addition<'_> {
-    fn job(&self) -> Job<'_> {
-        Job {
-            profile: self.profile,
-            host: self.host,
-            now: self.now,
-            meter: self.meter,
-            listener: self.listener,
-            journal: self.journal,
-        }
-    }
 }
 
 impl Vault {
@@ -162,7 +110,10 @@ impl Adding<'_> {
             ..self.unchanged()
         };
         if joined.doubled > 0 {
-            part.notes.push(format!("{} messages came twice, and were added once", joined.doubled));
+            part.notes.push(match joined.doubled {
+                1 => "1 message came twice, and was added once".into(),
+                doubled => format!("{doubled} messages came twice, and were added once"),
+            });
         }
         if joined.damaged > 0 {
             snapshot.tree = self.with_damaged(before, snapshot.tree)?;
@@ -292,53 +243,6 @@ impl Adding<'_> {
             return Err(incomplete(format!("{new} messages would be new, instead of {expected}")));
         }
         Ok(())
-    }
-
-    /// Says how much is in the archive: the library counted what it was offered.
-    fn count(&self, snapshot: &mut SnapshotFile, joined: &Joined) -> Result<()> {
-        let before = self.last.as_ref().map(|last| last.summary.as_ref());
-        let (files, folders, bytes) = match before {
-            None => (joined.new, joined.folders, 0_u64.saturating_add_signed(joined.bytes)),
-            Some(Some(before)) if joined.lost.is_empty() => (
-                before.total_files_processed.saturating_add(joined.new),
-                before.total_dirs_processed.saturating_add(joined.folders),
-                before.total_bytes_processed.saturating_add_signed(joined.bytes),
-            ),
-            Some(_) => self.contents(snapshot.tree)?,
-        };
-        let mut summary = snapshot.summary.take().unwrap_or_default();
-        summary.total_files_processed = files;
-        summary.total_bytes_processed = bytes;
-        summary.total_dirs_processed = folders;
-        (summary.files_new, summary.files_changed) = (joined.new, joined.changed);
-        summary.files_unmodified = files.saturating_sub(joined.new + joined.changed);
-        snapshot.summary = Some(summary);
-        Ok(())
-    }
-
-    /// Files, folders and bytes of a tree, without what is in folders whose list of entries is lost.
-    fn contents(&self, tree: TreeId) -> Result<(u64, u64, u64)> {
-        let repository = self.vault.indexed()?;
-        self.vault.call("cannot count what is in the archive", || {
-            let (mut files, mut folders, mut bytes) = (0_u64, 0_u64, 0_u64);
-            let mut rest = vec![tree];
-            while let Some(tree) = rest.pop() {
-                if repository.get_index_entry(&tree).is_err() {
-                    continue;
-                }
-                for node in repository.get_tree(&tree)?.nodes {
-                    match node.subtree {
-                        Some(tree) if node.is_dir() => {
-                            rest.push(tree);
-                            folders += 1;
-                        }
-                        _ => files += 1,
-                    }
-                    bytes = bytes.saturating_add(node.meta.size);
-                }
-            }
-            Ok((files, folders, bytes))
-        })
     }
 
     /// What the snapshot is of: accounts that are not archived any more are still in it.
