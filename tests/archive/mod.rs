@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use postkeep::archive::source::{Body, Folder, Listed, Listing, Refusal, Since, Source};
 use postkeep::error::Result;
+use postkeep::mail::secret::{self, Secret};
+use postkeep::profile::SecretSource;
+
+use crate::lab::PASSWORD;
 
 /// What became of a message that was fetched.
 type Fetched = std::result::Result<Vec<u8>, Refusal>;
@@ -52,6 +56,16 @@ fn bytes(body: Body) -> Vec<u8> {
             bytes
         }
     }
+}
+
+/// The secret of the lab's users.
+fn lab_secret() -> Secret {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, PASSWORD).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    secret::fetch(&SecretSource::File(path)).unwrap()
 }
 
 /// The collection of real mails, sorted; None: it is not beside this checkout.
