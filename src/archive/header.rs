@@ -82,6 +82,18 @@ pub fn facts(message: &[u8]) -> Facts {
     Facts { message_id, from, ours, ..decoded }
 }
 
+/// The first field of this name in a header, decoded, on one line and bounded.
+pub fn text(header: &[u8], name: &'static str) -> Option<String> {
+    // Most messages have no such field, and are not read twice.
+    fields(header).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))?;
+    let decoded = catch_unwind(|| {
+        let ended = [header, b"\n\n"].concat();
+        let message = MessageParser::new().header_text(name).default_header_ignore().parse_headers(&ended)?;
+        message.header(name)?.as_text().map(on_one_line)
+    });
+    decoded.ok().flatten()
+}
+
 /// The header of a message: up to its first empty line, with that, and not more than [`MOST`] bytes.
 pub fn header(message: &[u8]) -> &[u8] {
     let message = message.get(..MOST).unwrap_or(message);

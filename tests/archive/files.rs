@@ -6,9 +6,12 @@ use std::process::Command;
 use postkeep::archive::maildir::Maildir;
 use postkeep::archive::mbox::Mbox;
 use postkeep::archive::source::Source;
+use postkeep::mail::imap::{Appended, Dialer, Outgoing};
+use postkeep::profile::Tls;
 
-use super::{fetch, list, real_mails};
+use super::{fetch, lab_secret, list, real_mails};
 use crate::common::left_out;
+use crate::lab;
 
 /// Writes all mails of a list of files into a mailbox.
 const WRITE: &str = r#"
@@ -100,4 +103,37 @@ fn carried(mail: &[u8]) -> Vec<u8> {
         out.push(b'\n');
     }
     out
+}
+
+#[test]
+fn a_maildir_of_dovecots_has_its_folders_flags_and_dates() {
+    let Some(lab) = lab::get() else { return };
+    let mut session = Dialer::new(lab.mailbox("emil", Tls::Implicit), lab_secret()).open().unwrap();
+    session.create("Entwürfe/2025").unwrap();
+    let (flags, date) = (&["\\Seen", "\\Flagged", "$Work", "Reise"], "2011-12-13T14:15:16Z".parse().unwrap());
+    let mail = b"Subject: one\r\n\r\none\r\n".to_vec();
+    let one = Outgoing { body: Box::new(mail.clone()), flags, internal_date: Some(date) };
+    let (results, _) = session.append_all("Entwürfe/2025", vec![one]);
+    assert!(matches!(&results[..], [Appended::Stored(_)]), "{results:?}");
+
+    let mut source = Maildir::new(&lab.maildir("emil"));
+    let folders: Vec<_> = source.folders().unwrap().into_iter().map(|folder| folder.path).collect();
+    assert_eq!(folders, ["Entwürfe/2025", "INBOX"]);
+    let listing = list(&mut source, "Entwürfe/2025").unwrap();
+    let [listed] = &listing.messages[..] else { panic!("{listing:?}") };
+    assert_eq!(
+        (listed.date, &listed.flags[..]),
+        (Some(date), &["\\Flagged", "\\Seen", "$Work", "Reise"].map(String::from)[..])
+    );
+
+    // Another program marks it as answered: the file has another name then.
+    session.select("Entwürfe/2025").unwrap();
+    session.store(&[1], postkeep::mail::imap::Change::Add, &["\\Answered"]).unwrap();
+    let bodies = fetch(&mut source, "Entwürfe/2025", &listing.messages);
+    let bare: Vec<u8> = mail.into_iter().filter(|byte| *byte != b'\r').collect();
+    assert_eq!(bodies, [Ok(bare)]);
+    let again = list(&mut source, "Entwürfe/2025").unwrap();
+    assert_eq!(again.messages[0].key, listed.key);
+    assert!(again.messages[0].flags.contains(&"\\Answered".to_owned()));
+    session.logout();
 }

@@ -8,11 +8,10 @@ use postkeep::archive::pop3::{Options, Pop3};
 use postkeep::archive::source::{Refusal, Source};
 use postkeep::error::Kind;
 use postkeep::mail::imap::{self, Appended, Outgoing};
-use postkeep::mail::secret;
-use postkeep::profile::{SecretSource, Tls};
+use postkeep::profile::Tls;
 
-use super::{fetch, list, real_mails, try_fetch};
-use crate::lab::{self, PASSWORD};
+use super::{fetch, lab_secret, list, real_mails, try_fetch};
+use crate::lab;
 use crate::pop3::script::{Script, account, capabilities, login, patience, secret as script_secret};
 
 /// A source that plays with a script, and how long it waited each time.
@@ -153,15 +152,10 @@ fn what_a_server_cannot_do_now_or_ever_is_said() {
 #[test]
 fn real_mails_come_from_a_real_server() {
     let Some(lab) = lab::get() else { return };
-    let Some(account) = lab.maildrop("user35", Tls::Implicit) else { return };
+    let Some(account) = lab.maildrop("dora", Tls::Implicit) else { return };
     let Some(files) = real_mails() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("secret");
-    std::fs::write(&path, PASSWORD).unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let get = move || secret::fetch(&SecretSource::File(path.clone()));
-
-    let mut session = imap::Dialer::new(lab.mailbox("user35", Tls::Implicit), get().unwrap()).open().unwrap();
+    let mut session = imap::Dialer::new(lab.mailbox("dora", Tls::Implicit), lab_secret()).open().unwrap();
     let large = [b"Subject: large\r\n\r\n".to_vec(), b"0123456789\r\n".repeat(300_000)].concat();
     let mut sent: Vec<_> = files.iter().step_by(5).map(|file| std::fs::read(file).unwrap()).collect();
     sent.push(large);
@@ -173,7 +167,7 @@ fn real_mails_come_from_a_real_server() {
     let taken = sent.iter().zip(results).filter(|(_, result)| matches!(result, Appended::Stored(_)));
     let taken: Vec<_> = taken.map(|(mail, _)| mail).collect();
 
-    let mut source = Pop3::new(Options::new(account, "lab", Box::new(get), dir.path()));
+    let mut source = Pop3::new(Options::new(account, "lab", Box::new(|| Ok(lab_secret())), dir.path()));
     let listing = list(&mut source, "INBOX").unwrap();
     assert_eq!(listing.messages.len(), taken.len());
     let all = fetch(&mut source, "INBOX", &listing.messages);

@@ -150,6 +150,11 @@ impl Lab {
         imap::messages(self.imap, user, PASSWORD, folder, "1").remove(0)
     }
 
+    /// Where Dovecot keeps the messages of a user.
+    pub fn maildir(&self, user: &str) -> PathBuf {
+        self.dir.join("dovecot/mail").join(user).join("Maildir")
+    }
+
     /// How often the servers refused a login of this user.
     pub fn refused_logins(&self, user: &str) -> usize {
         let log = fs::read_to_string(self.dir.join("dovecot.log")).unwrap_or_default();

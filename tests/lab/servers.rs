@@ -161,7 +161,8 @@ namespace inbox {{
         &format!("  driver = static\n  args = password={password}\n"),
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
-    let users = (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl"].map(str::to_owned));
+    let users =
+        (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl", "dora", "emil"].map(str::to_owned));
     // Vaults are kept with the users of the twenties.
     let room = |user: &str| match user.strip_prefix("user2") {
         Some(digit) if !digit.is_empty() => "userdb_quota_rule=*:storage=2G",

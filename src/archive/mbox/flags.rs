@@ -15,6 +15,7 @@ pub(super) fn listed(key: String, uid: u32, found: &Found) -> Listed {
         size: found.size,
         date: found.date,
         flags: flags(&found.head),
+        labels: header::text(&found.head, "X-Gmail-Labels").map_or_else(Vec::new, |text| labels(&text)),
         message_id: facts.message_id,
         from: facts.from,
         ours: facts.ours,
@@ -54,6 +55,21 @@ fn flags(head: &[u8]) -> Vec<String> {
     flags.into_iter().map(str::to_owned).collect()
 }
 
+/// The labels that Gmail writes into the mails of an account when it hands out all of them (Takeout): separated by
+/// commas; one with a comma in it is quoted.
+fn labels(text: &str) -> Vec<String> {
+    let (mut labels, mut quoted) = (vec![String::new()], false);
+    for c in text.chars() {
+        match (c, labels.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (',', _) if !quoted => labels.push(String::new()),
+            (c, Some(label)) => label.push(c),
+            (_, None) => {}
+        }
+    }
+    labels.iter().map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +92,23 @@ mod tests {
         ] {
             assert_eq!(flags(head.as_bytes()), expected, "{head}");
         }
+    }
+
+    #[test]
+    fn labels_of_gmail_are_read_from_the_header() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("Inbox,Unread", &["Inbox", "Unread"][..]),
+            ("\"Reise, Büro\", Work ,,", &["Reise, Büro", "Work"][..]),
+            ("\"open, a", &["open, a"][..]),
+        ] {
+            assert_eq!(labels(text), expected, "{text}");
+        }
+        let head = b"x-gmail-labels: =?UTF-8?Q?Posteingang,\"Reise,_B=C3=BCro\"?=,\r\n Work\r\n";
+        assert_eq!(
+            labels(&header::text(head, "X-Gmail-Labels").unwrap()),
+            ["Posteingang", "Reise, Büro", "Work"]
+        );
+        assert_eq!(header::text(b"Subject: x\n", "X-Gmail-Labels"), None);
     }
 }
