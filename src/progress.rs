@@ -3,6 +3,7 @@
 //! Workers count into a [`Meter`] (atomics, no locks on the hot path). Whoever waits for them takes a
 //! [`Snapshot`] a few times a second and sends it as [`Event::Tick`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Where a run is.
@@ -69,7 +70,18 @@ pub struct Meter {
     files_done: AtomicU64,
     bytes_done: AtomicU64,
     /// The first reason to stop in the lower half, the first one that is not of this run alone in the upper half.
-    stop: AtomicU8,
+    stop: Arc<AtomicU8>,
+}
+
+/// The wish to stop a run.
+#[derive(Debug, Clone)]
+pub struct Wish(Arc<AtomicU8>);
+
+impl Wish {
+    /// Whether the run was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
 }
 
 /// The counters at one moment. Bytes are bytes of file content.
@@ -141,6 +153,11 @@ impl Meter {
     /// Whether the run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.stop.load(Relaxed) != 0
+    }
+
+    /// The wish to stop, for somebody who only looks at that and may outlive the meter.
+    pub fn wish(&self) -> Wish {
+        Wish(Arc::clone(&self.stop))
     }
 
     /// Why the run was asked to stop, if it was.

@@ -19,6 +19,7 @@ mod log;
 mod news;
 mod notices;
 mod ping;
+mod places;
 mod record;
 mod resend;
 mod route;
@@ -40,15 +41,17 @@ pub use self::digest::Outlook;
 use self::hooks::Around;
 use self::log::Log;
 use self::ping::Pings;
+use self::places::{Accounts, Places};
 pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;
 use self::vaults::Vaults;
-use crate::backup;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::figures;
 use crate::journal::Forgetful;
-use crate::profile::{Account, BackupJob, Config, Imap, Job, Pop3, Profile, ReportRules, SyncJob};
+use crate::profile::{
+    Account, ArchiveJob, BackupJob, Config, Imap, Job, Pop3, Profile, ReportRules, SyncJob,
+};
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
 use crate::scheduler::Pending;
@@ -56,6 +59,7 @@ use crate::state::{Access, Begun, Guard, Query, Root, State};
 use crate::sync::plan::{Line, Plan};
 use crate::sync::{Finished, Request};
 use crate::vault::names::host;
+use crate::{archive, backup};
 
 /// How often, and how long, a run waits for its profile's lock: `status` holds it for a moment to see whether it is free.
 const LOCK_TRIES: u32 = 10;
@@ -257,7 +261,7 @@ impl<'a> Agent<'a> {
         let work = || match &profile.job {
             Job::Sync(job) => self.sync(job, profile, begun, order, meter, listener, log),
             Job::Backup(job) => self.back_up(job, profile, begun, meter, listener, log),
-            Job::Archive(_) => failed(Message { text: "archives are not run yet".into(), hints: Vec::new() }),
+            Job::Archive(job) => self.archive(job, profile, begun, meter, listener, log),
         };
         std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<String>().map(String::as_str);
@@ -288,6 +292,30 @@ impl<'a> Agent<'a> {
             journal: log,
             state: &self.state_dir,
             vaults: &Vaults::new(&self.state_dir, self.mailboxes, &job.keeping.password),
+        };
+        Finished { outcome: request.run(), marks: None }
+    }
+
+    fn archive(
+        &self,
+        job: &ArchiveJob,
+        profile: &Profile,
+        begun: &Begun,
+        meter: &Meter,
+        listener: &dyn Listener,
+        log: &Log<'_>,
+    ) -> Finished {
+        let accounts = Accounts { mailboxes: self.mailboxes, maildrops: self.maildrops };
+        let places = Places::new(&profile.name, &self.state_dir, accounts, &job.keeping, meter.wish());
+        let request = archive::run::Request {
+            profile: &profile.name,
+            job,
+            host: &self.host,
+            now: begun.started,
+            meter,
+            listener,
+            journal: log,
+            places: &places,
         };
         Finished { outcome: request.run(), marks: None }
     }

@@ -30,11 +30,15 @@ impl<'a> Vaults<'a> {
         Self { opener, password, ledgers: RefCell::default() }
     }
 
-    /// The account of a place in a mailbox. One that cannot be read limits nothing here: opening the vault tells of it.
     fn ledger(&self, place: &VaultPlace) -> Option<Arc<Ledger>> {
         let VaultPlace::Mailbox { account, .. } = place else { return None };
+        self.ledger_of(account)
+    }
+
+    /// What a mailbox carried. An account that cannot be read limits nothing here: opening the vault tells of it.
+    pub(super) fn ledger_of(&self, account: &str) -> Option<Arc<Ledger>> {
         let mut ledgers = self.ledgers.borrow_mut();
-        let known = ledgers.entry(account.clone());
+        let known = ledgers.entry(account.to_owned());
         known.or_insert_with(|| self.opener.ledger(account).ok().flatten()).clone()
     }
 }

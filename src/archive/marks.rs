@@ -94,6 +94,20 @@ impl Marks {
     }
 }
 
+/// The attributes of a message whose flags or labels changed: those two, empty where there are none now.
+pub fn changed(flags: &[String], labels: &[String]) -> Vec<(String, Vec<u8>)> {
+    let marks = Marks { flags: flags.to_vec(), labels: labels.to_vec(), sha256: [1; 32], ..Marks::default() };
+    let mut attributes = marks.attributes();
+    let name = |name: &str| format!("{OURS}{name}");
+    attributes.retain(|(found, _)| *found != name("sha256"));
+    for name in [name("flags"), name("labels")] {
+        if !attributes.iter().any(|(found, _)| *found == name) {
+            attributes.push((name, Vec::new()));
+        }
+    }
+    attributes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

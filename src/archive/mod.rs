@@ -27,6 +27,7 @@ pub mod pop3;
 pub mod read;
 pub mod rebuild;
 pub mod rules;
+pub mod run;
 pub mod source;
 pub mod spool;
 pub mod stored;

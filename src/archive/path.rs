@@ -1,4 +1,4 @@
-//! Where a message lies in a snapshot: `/ACCOUNT/FOLDER/YYYY/MM/YYYYMMDDTHHMMSSZ.KEY.eml`, both ways; pure.
+//! Where a message lies in a snapshot: `/ACCOUNT/FOLDER/YYYY/MM/DD/YYYYMMDDTHHMMSSZ.KEY.eml`, both ways; pure.
 //!
 //! The date is that of the message's arrival, in UTC, so that a folder's files sort as they came and a month that is over
 //! stays as it is. The key is what names the message in its folder, so that the same message has the same path in each run.
@@ -34,12 +34,21 @@ pub fn directory(account: &str, folder: &str) -> PathBuf {
     path
 }
 
+/// How many names of a message's path follow its folder's: year, month, day, file.
+const BELOW: usize = 4;
+
+/// The folder in a snapshot that has the account's folder of a message, by the message's path: what [`directory`] gives.
+pub fn directory_of(path: &Path) -> Option<&Path> {
+    path.ancestors().nth(BELOW).filter(|directory| !directory.as_os_str().is_empty())
+}
+
 /// The path of a message in a snapshot.
 pub fn path(place: &Place) -> PathBuf {
     let date = place.date.to_zoned(TimeZone::UTC);
     let mut path = directory(&place.account, &place.folder);
     path.push(date.strftime("%Y").to_string());
     path.push(date.strftime("%m").to_string());
+    path.push(date.strftime("%d").to_string());
     path.push(format!("{}.{}.eml", date.strftime("%Y%m%dT%H%M%SZ"), escaped(&place.key)));
     path
 }
@@ -54,7 +63,7 @@ pub fn place(path: &Path) -> Option<Place> {
             _ => return None,
         }
     }
-    let [account, folder @ .., _, _, file] = parts.as_slice() else { return None };
+    let [account, folder @ .., _, _, _, file] = parts.as_slice() else { return None };
     let (date, key) = file.strip_suffix(".eml")?.split_once('.')?;
     let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
     let date = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
@@ -132,11 +141,11 @@ mod tests {
     #[test]
     fn a_path_says_where_a_message_was_and_when_it_came() {
         for (folder, key, expected) in [
-            ("INBOX", "7.42", "/gmail/INBOX/1970/01/19700101T000000Z.7.42.eml"),
-            ("Büro/100 %", "a:b", "/gmail/Büro/100 %25/1970/01/19700101T000000Z.a:b.eml"),
-            ("..", ".", "/gmail/%2E./1970/01/19700101T000000Z.%2E.eml"),
-            ("a\"b\\c", "1", "/gmail/a%22b%5Cc/1970/01/19700101T000000Z.1.eml"),
-            ("a//b", "x/y", "/gmail/a/%/b/1970/01/19700101T000000Z.x%2Fy.eml"),
+            ("INBOX", "7.42", "/gmail/INBOX/1970/01/01/19700101T000000Z.7.42.eml"),
+            ("Büro/100 %", "a:b", "/gmail/Büro/100 %25/1970/01/01/19700101T000000Z.a:b.eml"),
+            ("..", ".", "/gmail/%2E./1970/01/01/19700101T000000Z.%2E.eml"),
+            ("a\"b\\c", "1", "/gmail/a%22b%5Cc/1970/01/01/19700101T000000Z.1.eml"),
+            ("a//b", "x/y", "/gmail/a/%/b/1970/01/01/19700101T000000Z.x%2Fy.eml"),
         ] {
             let message = at(folder, key);
             assert_eq!(path(&message), Path::new(expected));
@@ -146,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_is_no_message_has_no_place() {
-        for path in ["/", "/gmail", "/a/1970/01/19700101T000000Z.1.eml", "/a/b/1970/01/x.1.eml", "/a/b/c/d/e"]
+        for path in
+            ["/", "/gmail", "/a/1970/01/01/19700101T000000Z.1.eml", "/a/b/1970/01/01/x.1.eml", "/a/b/c/d/e/f"]
         {
             assert_eq!(place(Path::new(path)), None, "{path}");
         }

@@ -43,6 +43,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// What whoever writes it somewhere else has to know.
+    pub fn message(&self) -> super::stored::Stored {
+        super::stored::Stored { place: self.place.clone(), marks: self.marks.clone(), size: self.size }
+    }
+
     /// Its id: the SHA-256 of its bytes, 64 hexadecimal digits.
     pub fn id(&self) -> String {
         let mut id = String::with_capacity(64);

@@ -68,7 +68,7 @@ pub fn rebuild(catalogue: &Catalogue, vault: &Indexed<'_>, snapshot: &SnapshotFi
 fn found(path: &Path, node: &Node) -> Option<Found> {
     let place = path::place(path)?;
     // Not of the names in it, which may have been cut: a folder is known by where it lies.
-    let directory = path.ancestors().nth(3)?;
+    let directory = path::directory_of(path)?;
     let file = path.strip_prefix(directory).ok()?.to_str()?.to_owned();
     let attributes = node.meta.extended_attributes.iter();
     let marks = Marks::read(attributes.map(|a| (a.name.as_str(), a.value.as_deref().unwrap_or_default())));

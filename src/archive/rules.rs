@@ -30,9 +30,20 @@ impl Rules {
         Ok(Self { from, rules: rules.clone(), now })
     }
 
-    /// Whether senders count: then a source has to tell them.
-    pub fn need_senders(&self) -> bool {
-        !self.from.is_empty()
+    /// Whether what is left out today may be taken later.
+    pub fn need_time(&self) -> bool {
+        self.rules.newer_than.is_some()
+    }
+
+    /// The rules as a text that is another one for other rules.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.rules)
+    }
+
+    /// Whether a message is left out whatever time it is.
+    pub fn leave_out_for_good(&self, message: &Listed) -> bool {
+        let rules = MessageRules { newer_than: None, ..self.rules.clone() };
+        Self { from: self.from.clone(), rules, now: self.now }.leave_out(message)
     }
 
     /// Whether a message is left out. What is not known of it leaves nothing out.

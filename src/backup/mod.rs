@@ -10,10 +10,8 @@ pub use self::pause::days;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use self::outcome::Sum;
 use self::pause::Left;
@@ -24,12 +22,9 @@ use crate::profile::{BackupJob, VaultPlace};
 use crate::progress::{Event, Listener, Meter, Phase};
 use crate::run::{Kept, Outcome};
 use crate::vault::ledger::Pause;
-use crate::vault::snapshot::{Scope, is_checkpoint};
-use crate::vault::{Estimate, Saved, Vault, forget};
-
-/// How long a vault is waited for in which somebody else is at work who must be alone, and how often it is looked at.
-const PATIENCE: u32 = 60;
-const LOOK: Duration = Duration::from_secs(5);
+use crate::vault::patience::patiently;
+use crate::vault::snapshot::Scope;
+use crate::vault::{Estimate, Saved, Vault};
 
 /// The vaults of a configuration, as a backup needs them.
 pub trait Vaults {
@@ -173,7 +168,7 @@ impl Request<'_> {
         let who = self.job.keeping.named(self.profile, place);
         let named = |error: Error| error.naming(&who);
         let vault = self.vaults.open(place).map_err(named)?;
-        let saved = self.patiently(|| vault.save(&self.request())).map_err(named);
+        let saved = patiently(self.meter, || vault.save(&self.request())).map_err(named);
         // What a run that was cut short sent is not lost, and not sent again.
         kept.stored = vault.store().traffic().up;
         kept.added = self.meter.snapshot().bytes_done;
@@ -207,30 +202,6 @@ impl Request<'_> {
             return Ok(0);
         }
         let scope = Scope { label: Some(self.profile.to_owned()), host: Some(self.host.to_owned()) };
-        let now = self.now.to_zoned(TimeZone::system());
-        let plan = forget::plan(vault.snapshots()?, keep, &scope, false, &now)?;
-        let ids = forget::forgotten(&plan);
-        self.patiently(|| vault.forget(&ids))?;
-        let whole = plan.iter().flat_map(|group| &group.snapshots);
-        Ok(whole.filter(|one| !one.keep && !is_checkpoint(&one.snapshot)).count() as u64)
-    }
-
-    /// Waits for somebody who must be alone in the vault: a prune on another machine takes its time.
-    fn patiently<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
-        for _ in 0..PATIENCE {
-            match work() {
-                Err(error) if error.kind() == Kind::Locked => {
-                    let until = std::time::Instant::now() + LOOK;
-                    while std::time::Instant::now() < until {
-                        if self.meter.is_cancelled() {
-                            return Err(Error::new(Kind::Cancelled, "stopped while it waited for a vault"));
-                        }
-                        std::thread::sleep(Duration::from_millis(100));
-                    }
-                }
-                done => return done,
-            }
-        }
-        work()
+        vault.keep(keep, &scope, self.now, self.meter)
     }
 }

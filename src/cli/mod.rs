@@ -3,6 +3,7 @@
 mod account;
 mod ack;
 mod agent;
+mod archive;
 mod ask;
 mod at_work;
 mod budget;
@@ -132,6 +133,7 @@ enum Verb {
     Verify(verify::VerifyArgs),
     Key(key::KeyArgs),
     Vault(vault::VaultArgs),
+    Archive(archive::ArchiveArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -175,6 +177,7 @@ pub fn main() -> ExitCode {
         Verb::Log(args) => ctx().and_then(|ctx| log::run(&args, &ctx)),
         Verb::Ack(args) => ctx().and_then(|ctx| ack::run(&args, &ctx)),
         Verb::Agent(args) => ctx().and_then(|ctx| agent::run(&args, &ctx)),
+        Verb::Archive(args) => ctx().and_then(|ctx| archive::run(&args, &ctx)),
         Verb::Outbox(args) => ctx().and_then(|ctx| outbox::run(&args, &ctx)),
         Verb::Account(args) => ctx().and_then(|ctx| account::run(&args, &ctx)),
         Verb::Report(args) => ctx().and_then(|ctx| report::run(&args, &ctx)),

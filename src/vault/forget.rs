@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Span, Zoned};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ForgetGroups, Grouped, KeepOptions, SnapshotGroupCriterion};
 
-use super::snapshot::{self, Scope};
+use super::patience::patiently;
+use super::snapshot::{self, Scope, is_checkpoint};
 use super::{Access, Vault};
 use crate::error::{Context, Result};
 use crate::profile::Keep;
+use crate::progress::Meter;
 
 /// A snapshot, and what becomes of it.
 #[derive(Debug)]
@@ -138,6 +141,19 @@ pub fn forgotten(groups: &[Group]) -> Vec<SnapshotId> {
 }
 
 impl Vault {
+    /// Forgets what a profile's rules let go, waiting for whoever is at work in the vault. Returns how many snapshots of a
+    /// whole went.
+    ///
+    /// # Errors
+    /// The snapshots cannot be read or forgotten; or somebody wants to stop.
+    pub fn keep(&self, keep: &Keep, scope: &Scope, now: Timestamp, meter: &Meter) -> Result<u64> {
+        let plan = plan(self.snapshots()?, keep, scope, false, &now.to_zoned(TimeZone::system()))?;
+        let ids = forgotten(&plan);
+        patiently(meter, || self.forget(&ids))?;
+        let whole = plan.iter().flat_map(|group| &group.snapshots);
+        Ok(whole.filter(|one| !one.keep && !is_checkpoint(&one.snapshot)).count() as u64)
+    }
+
     /// Forgets snapshots. What only they need stays until the next [`prune`](Vault::prune).
     ///
     /// # Errors

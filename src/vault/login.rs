@@ -52,7 +52,7 @@ fn mark(state: &State, mailbox: &Imap, secret: &Secret) -> String {
 }
 
 /// The same for a store, which works in several threads: each time with a state of its own.
-pub(super) struct Guard {
+pub struct Guard {
     /// The state folder.
     pub state: PathBuf,
     /// The account's name.
@@ -64,6 +64,9 @@ pub(super) struct Guard {
 impl Guard {
     /// Fetches the secret, unless it is the one that was refused. A state that cannot be read knows of no refusal:
     /// a restore has to work without one.
+    ///
+    /// # Errors
+    /// It cannot be had, or was refused.
     pub fn secret(&self) -> Result<Secret> {
         let secret = secret::fetch(&self.mailbox.login.secret)?;
         if let Ok(Some(state)) = State::open_read_only(&self.state) {

@@ -22,6 +22,7 @@ pub mod login;
 pub(crate) mod names;
 pub mod node;
 pub mod open;
+pub mod patience;
 pub mod prune;
 pub mod repair;
 pub mod restore;

@@ -3,6 +3,7 @@
 mod files;
 mod imap;
 mod pop3;
+mod whole;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

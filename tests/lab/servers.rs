@@ -161,10 +161,10 @@ namespace inbox {{
         &format!("  driver = static\n  args = password={password}\n"),
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
-    let users =
-        (0..40).map(|n| format!("user{n}")).chain(["ann", "bob", "carl", "dora", "emil"].map(str::to_owned));
-    // Vaults are kept with the users of the twenties.
-    let room = |user: &str| match user.strip_prefix("user2") {
+    let others = ["ann", "bob", "carl", "dora", "emil"].map(str::to_owned);
+    let users = (0..60).map(|n| format!("user{n}")).chain(others);
+    // Vaults are kept with the users of the twenties, and archives are made of what those of the fifties have.
+    let room = |user: &str| match user.strip_prefix("user2").or_else(|| user.strip_prefix("user5")) {
         Some(digit) if !digit.is_empty() => "userdb_quota_rule=*:storage=2G",
         _ => "",
     };

@@ -61,6 +61,19 @@ impl Catalogue {
         })
     }
 
+    /// Whether keys name messages that were looked at and are not to be stored, in their order.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn passed<'k>(&self, folder: FolderId, keys: impl IntoIterator<Item = &'k str>) -> Result<Vec<bool>> {
+        self.db.read("look for messages in the catalogue", |db| {
+            let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred)?;
+            let mut select = tx.prepare_cached("SELECT 1 FROM passed WHERE folder = ?1 AND key = ?2")?;
+            let passed = keys.into_iter().map(|key| select.exists((folder.0, key)));
+            Ok(passed.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Messages that may be the one that is looked for, at most 100: of its time, and of its size or Message-ID, where
     /// the other one does not say no. Sources lie about sizes, so that a Message-ID is enough.
     ///

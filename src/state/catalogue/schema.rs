@@ -5,9 +5,9 @@
 /// Dates are seconds since 1970, other times microseconds. Figures without sign are stored as the same bits with one.
 /// Flags and labels are lines of one text. `message.message_id` is the beginning of a hash: it only has to find again.
 pub(super) const MIGRATIONS: &[&str] = &["
-    -- The snapshot of the vault that all of this is about.
-    CREATE TABLE archive (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), snapshot TEXT) STRICT;
-    INSERT INTO archive VALUES (1, NULL);
+    -- The snapshot of the vault that all of this is about, and what a profile leaves out.
+    CREATE TABLE archive (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), snapshot TEXT, rules TEXT) STRICT;
+    INSERT INTO archive VALUES (1, NULL, NULL);
 
     -- directory: where its messages lie in a snapshot. stored, bytes: what is there of it.
     -- The last four: how far it was seen.
@@ -29,6 +29,9 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE name (
         folder INTEGER NOT NULL, key TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (folder, key)
     ) STRICT, WITHOUT ROWID;
+
+    -- What was looked at and is left out by the rules, or is one of ours: it need not be fetched to be known again.
+    CREATE TABLE passed (folder INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (folder, key)) STRICT, WITHOUT ROWID;
 
     CREATE TABLE quarantine (
         folder INTEGER NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, why TEXT NOT NULL,

@@ -93,6 +93,13 @@ pub enum Change {
         /// The message.
         message: MessageId,
     },
+    /// A message was looked at, and is not to be stored.
+    Passed {
+        /// Its folder.
+        folder: FolderId,
+        /// What names it in there.
+        key: String,
+    },
     /// Its flags or labels changed.
     Marked {
         /// The message.

@@ -61,6 +61,27 @@ impl Catalogue {
         self.db.write("record how far a folder was seen", |tx| Ok(set_mark(tx, folder, mark)?))
     }
 
+    /// Says by which rules messages are left out, as a text that is another one for other rules. Where they changed, what
+    /// was left out is looked at again, and so is every folder. Whether they changed.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn judge_by(&self, rules: &str) -> Result<bool> {
+        self.db.write("record what is left out of the archive", |tx| {
+            let before: Option<String> = tx.query_row("SELECT rules FROM archive", [], |row| row.get(0))?;
+            if before.as_deref() == Some(rules) {
+                return Ok(false);
+            }
+            tx.execute("UPDATE archive SET rules = ?1", [rules])?;
+            tx.execute("DELETE FROM passed", [])?;
+            tx.execute(
+                "UPDATE folder SET validity = NULL, next = NULL, messages = NULL, mod_seq = NULL",
+                [],
+            )?;
+            Ok(before.is_some())
+        })
+    }
+
     /// Takes a message out of the quarantine; whether it was there.
     ///
     /// # Errors
@@ -144,6 +165,11 @@ impl<'t> Pen<'t> {
             }
             Change::Named { folder, key, message } => {
                 self.name(*folder, key, *message, true)?;
+                release(self.tx, *folder, key)?;
+            }
+            Change::Passed { folder, key } => {
+                let sql = "INSERT OR IGNORE INTO passed VALUES (?1, ?2)";
+                self.tx.prepare_cached(sql)?.execute((folder.0, key))?;
                 release(self.tx, *folder, key)?;
             }
             Change::Marked { message, flags, labels } => {

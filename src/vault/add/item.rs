@@ -32,7 +32,7 @@ pub struct Item {
     pub mtime: Timestamp,
     /// When its attributes were looked at: of two states of one file the later one counts.
     pub seen: Timestamp,
-    /// Extended attributes.
+    /// Extended attributes. Of a [`Content::Known`] those that are new: the others stay, and one without a value goes.
     pub attributes: Vec<(String, Vec<u8>)>,
     /// Its content.
     pub content: Content,

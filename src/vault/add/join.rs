@@ -211,6 +211,10 @@ impl Walk {
         if has {
             node.content.clone_from(&there.content);
         }
+        // Of a file that the vault has an item says only what is new.
+        if matches!(item.content, Content::Known(_)) {
+            lay_over(&there, &mut node);
+        }
         let mut joined = lock(&self.joined);
         joined.changed += u64::from(node != there);
         joined.bytes =
@@ -248,6 +252,17 @@ impl Walk {
     fn has_content(&self, node: &Node) -> bool {
         node.content.iter().flatten().all(|id| self.repository.get_index_entry(id).is_ok())
     }
+}
+
+/// Lays the attributes of a node over those of the file before it; one without a value takes the old one away.
+fn lay_over(before: &Node, node: &mut Node) {
+    let new = std::mem::take(&mut node.meta.extended_attributes);
+    let stays = |name: &str| !new.iter().any(|one| one.name == name);
+    let old = before.meta.extended_attributes.iter().filter(|one| stays(&one.name));
+    let mut all: Vec<_> = old.cloned().collect();
+    all.extend(new.into_iter().filter(|one| one.value.as_ref().is_some_and(|value| !value.is_empty())));
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    node.meta.extended_attributes = all;
 }
 
 impl Iterator for Walk {

@@ -82,6 +82,11 @@ impl Adding<'_> {
         self.last.as_ref().map(|last| ours(&last.id))
     }
 
+    /// The same as it is stored.
+    pub fn snapshot(&self) -> Option<&SnapshotFile> {
+        self.last.as_ref()
+    }
+
     /// Adds messages, sorted by the components of their paths. All that come are stored when this returns, and a snapshot
     /// has them; that of the part before is forgotten. If nothing comes, or nothing that the vault does not have,
     /// nothing is written.

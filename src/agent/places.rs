@@ -1,0 +1,130 @@
+//! The places of the configuration that an archive reads and writes, opened for a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::vaults::Vaults;
+use crate::archive::imap::{self, Imap};
+use crate::archive::maildir::Maildir;
+use crate::archive::mbox::Mbox;
+use crate::archive::pop3::{self, Pop3};
+use crate::archive::run;
+use crate::archive::source::Source;
+use crate::backup::Vaults as _;
+use crate::clock::{Clock, System};
+use crate::error::{Context, Error, Kind, Result};
+use crate::mail::secret;
+use crate::profile::{Keeping, MailPlace, VaultPlace};
+use crate::progress::Wish;
+use crate::state::catalogue::Catalogue;
+use crate::vault::Vault;
+use crate::vault::ledger::Pause;
+use crate::vault::login::Guard;
+
+/// The accounts that messages may come from.
+#[derive(Clone, Copy)]
+pub(super) struct Accounts<'a> {
+    pub mailboxes: &'a BTreeMap<String, crate::profile::Imap>,
+    pub maildrops: &'a BTreeMap<String, crate::profile::Pop3>,
+}
+
+/// The places of one profile.
+pub(super) struct Places<'a> {
+    profile: &'a str,
+    state: PathBuf,
+    accounts: Accounts<'a>,
+    vaults: Vaults<'a>,
+    wish: Wish,
+}
+
+impl<'a> Places<'a> {
+    /// Of a profile whose vaults are kept so. `meter` has the wish to stop.
+    pub(super) fn new(
+        profile: &'a str,
+        state: &Path,
+        accounts: Accounts<'a>,
+        keeping: &'a Keeping,
+        wish: Wish,
+    ) -> Self {
+        Self {
+            profile,
+            state: state.to_owned(),
+            accounts,
+            vaults: Vaults::new(state, accounts.mailboxes, &keeping.password),
+            wish,
+        }
+    }
+
+    /// A folder for what is too large for memory, while it comes.
+    fn spool(&self) -> Result<PathBuf> {
+        let spool = self.state.join("spool");
+        std::fs::create_dir_all(&spool).context(|| format!("cannot make {}", spool.display()))?;
+        Ok(spool)
+    }
+
+    fn imap(&self, account: &str) -> Result<Imap> {
+        let server = self.accounts.mailboxes.get(account).ok_or_else(|| missing(account, "imap"))?;
+        let guard = Arc::new(Guard {
+            state: self.state.clone(),
+            account: account.to_owned(),
+            mailbox: server.clone(),
+        });
+        let (fetching, hearing) = (Arc::clone(&guard), guard);
+        let fetch = Box::new(move || fetching.secret());
+        let name = MailPlace::Imap(account.to_owned()).to_string();
+        let mut options = imap::Options::new(&name, server.clone(), fetch, self.spool()?);
+        options.heard = Box::new(move |secret, refusal| hearing.heard(secret, refusal, System.now()));
+        let wish = self.wish.clone();
+        options.is_cancelled = Box::new(move || wish.is_cancelled());
+        if let Some(ledger) = self.vaults.ledger_of(account) {
+            options.budget = ledger;
+        }
+        Ok(Imap::new(options))
+    }
+
+    fn pop3(&self, account: &str) -> Result<Pop3> {
+        let server = self.accounts.maildrops.get(account).ok_or_else(|| missing(account, "pop3"))?;
+        let source = server.login.secret.clone();
+        let fetch = Box::new(move || secret::fetch(&source));
+        let name = MailPlace::Pop3(account.to_owned()).to_string();
+        let mut options = pop3::Options::new(server.clone(), &name, fetch, self.spool()?);
+        let wish = self.wish.clone();
+        options.is_cancelled = Box::new(move || wish.is_cancelled());
+        Ok(Pop3::new(options))
+    }
+}
+
+fn missing(account: &str, server: &str) -> Error {
+    Error::new(Kind::Config, format!("there is no account {account:?} with a server for {server}"))
+        .hint(format!("[accounts.{account}] in postkeep.toml needs {server} = {{ host = ... }}"))
+}
+
+impl run::Places for Places<'_> {
+    fn vault(&self, place: &VaultPlace) -> Result<Vault> {
+        self.vaults.open(place)
+    }
+
+    fn source(&self, place: &MailPlace) -> Result<Box<dyn Source>> {
+        Ok(match place {
+            MailPlace::Imap(account) => Box::new(self.imap(account)?),
+            MailPlace::Pop3(account) => Box::new(self.pop3(account)?),
+            MailPlace::Maildir(path) => Box::new(Maildir::new(path)),
+            MailPlace::Mbox(path) => Box::new(Mbox::new(path, &self.spool()?)),
+        })
+    }
+
+    fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue> {
+        // The vault itself is not opened for that, so it is called by its place.
+        let place = blake3::hash(place.word().as_encoded_bytes()).to_hex();
+        Catalogue::open(&self.state, self.profile, &place)
+    }
+
+    fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {
+        self.vaults.budget(place)
+    }
+
+    fn pause(&self, account: &str) -> Option<Pause> {
+        self.vaults.ledger_of(account)?.pause()
+    }
+}

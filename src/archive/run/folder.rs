@@ -1,0 +1,189 @@
+//! One folder: what is new in it, what changed, and what is only called otherwise.
+
+use std::collections::HashSet;
+
+use super::same::Same;
+use super::slice::{Job, Touched};
+use crate::archive::path::directory;
+use crate::archive::rules::Rules;
+use crate::archive::source::{Folder, Listed, Mark, Since, Source};
+use crate::error::Result;
+use crate::state::catalogue::{self, Catalogue, FolderId, Look, Message, MessageId};
+
+/// How many keys are looked up at once.
+const AT_ONCE: usize = 10_000;
+
+/// What is to be done in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub jobs: Vec<Job>,
+    /// Further keys of messages that are there.
+    pub same: Vec<(String, MessageId)>,
+    /// How far the folder will be known when all that is done. None: it must be looked at again in any case.
+    pub mark: Option<Mark>,
+    pub excluded: u64,
+}
+
+/// Where an account's folder lies in a snapshot, as the catalogue has it.
+pub(super) fn place(account: &str, folder: &Folder) -> String {
+    directory(account, &folder.path).to_string_lossy().into_owned()
+}
+
+/// The folders that need a look, by their places.
+///
+/// # Errors
+/// The catalogue cannot be read.
+pub(super) fn news(catalogue: &Catalogue, account: &str, folders: &[Folder]) -> Result<Vec<usize>> {
+    let waiting: HashSet<FolderId> =
+        catalogue.quarantine(None)?.into_iter().map(|message| message.folder).collect();
+    let known = catalogue.folders()?;
+    let known: std::collections::HashMap<_, _> =
+        known.iter().map(|folder| (folder.directory.as_str(), folder)).collect();
+    let is_known = |folder: &Folder| {
+        known.get(place(account, folder).as_str()).is_some_and(|known| {
+            folder.mark.is_some() && known.mark.map(mark) == folder.mark && !waiting.contains(&known.id)
+        })
+    };
+    Ok(folders.iter().enumerate().filter(|(_, folder)| !is_known(folder)).map(|(at, _)| at).collect())
+}
+
+/// What one look at a folder goes by.
+pub(super) struct View<'a> {
+    /// The folder, and its place among those of its source.
+    pub folder: &'a Folder,
+    pub at: usize,
+    /// The same in the catalogue.
+    pub known: &'a catalogue::Folder,
+    pub rules: &'a Rules,
+    /// Whether labels are kept.
+    pub labels: bool,
+}
+
+impl View<'_> {
+    /// Lists the folder as far as it has news, and compares it with what is known.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or the catalogue cannot be read.
+    pub fn work(&self, source: &mut dyn Source, catalogue: &Catalogue, same: &mut Same) -> Result<Work> {
+        let before = self.known.mark.map(mark);
+        let valid =
+            before.filter(|before| self.folder.mark.is_some_and(|now| now.validity == before.validity));
+        let since = match valid {
+            // Those that were refused are asked for again.
+            Some(before) => {
+                let waiting = catalogue.quarantine(Some(self.known.id))?;
+                let least = waiting.iter().map(|message| uid(&message.key).unwrap_or(0)).min();
+                Since { uid: least.unwrap_or(before.next).min(before.next), mod_seq: before.mod_seq }
+            }
+            None => Since::default(),
+        };
+        let listing = source.list(self.folder, since)?;
+        let mut work = Work { mark: Some(listing.mark), ..Work::default() };
+        let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
+        let (mut fresh, mut there) = (Vec::new(), HashSet::new());
+        for some in all.chunks(AT_ONCE) {
+            let keys = some.iter().map(|listed| listed.key.as_str());
+            let known = catalogue.known(self.known.id, keys)?;
+            for (listed, message) in some.iter().zip(known) {
+                match message {
+                    Some(message) => {
+                        there.insert(message.id);
+                        work.jobs.extend(self.touched(listed, message).map(Job::Touch));
+                    }
+                    None => fresh.push(listed.clone()),
+                }
+            }
+        }
+        let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
+        let mut passed = passed.into_iter();
+        fresh.retain(|listed| !passed.next().unwrap_or(false) && !listed.ours);
+        let count = fresh.len();
+        fresh.retain(|listed| !self.rules.leave_out(listed));
+        work.excluded = (count - fresh.len()) as u64;
+        // What is too young today is not too young for ever.
+        if work.excluded > 0 && self.rules.need_time() {
+            work.mark = None;
+        }
+        if valid.is_none() && self.known.stored > 0 {
+            self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
+        }
+        work.jobs.extend(fresh.into_iter().map(Job::Fetch));
+        Ok(work)
+    }
+
+    /// A known message whose flags or labels are other ones now.
+    fn touched(&self, listed: &Listed, message: Message) -> Option<Touched> {
+        let facts = message.facts;
+        let labels = if self.labels { &listed.labels } else { &facts.labels };
+        let sorted = |words: &[String]| {
+            let mut words = words.to_vec();
+            words.sort();
+            words
+        };
+        if sorted(&listed.flags) == sorted(&facts.flags) && sorted(labels) == sorted(&facts.labels) {
+            return None;
+        }
+        Some(Touched {
+            message: message.id,
+            path: std::path::Path::new(&self.known.directory).join(&facts.file),
+            date: facts.date,
+            size: facts.size,
+            flags: listed.flags.clone(),
+            labels: labels.clone(),
+        })
+    }
+
+    /// Finds messages again whose keys became void: by Message-ID, size and date. Those of which that says too little are
+    /// left to [`Same`], which looks at their content. Each is found once: two equal messages stay two.
+    fn recognise(
+        &self,
+        catalogue: &Catalogue,
+        mut taken: HashSet<MessageId>,
+        fresh: &mut Vec<Listed>,
+        work: &mut Work,
+        same: &mut Same,
+    ) -> Result<()> {
+        let mut unsure = Vec::new();
+        for listed in std::mem::take(fresh) {
+            let Some(date) = listed.date else {
+                fresh.push(listed);
+                continue;
+            };
+            let look = Look {
+                folder: Some(self.known.id),
+                date,
+                size: listed.size,
+                message_id: listed.message_id.as_deref(),
+            };
+            let found = catalogue.find(&look)?;
+            let sure = |message: &&Message| listed.message_id.is_some() && message.facts.size == listed.size;
+            match found.iter().filter(sure).find(|message| !taken.contains(&message.id)) {
+                Some(message) => {
+                    taken.insert(message.id);
+                    work.same.push((listed.key, message.id));
+                }
+                None => {
+                    unsure.extend(found);
+                    fresh.push(listed);
+                }
+            }
+        }
+        for message in unsure {
+            if taken.insert(message.id) {
+                same.add(self.at, message.facts.sha256, message.id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The UID in a key of IMAP.
+fn uid(key: &str) -> Option<u32> {
+    key.split_once('.')?.1.parse().ok()
+}
+
+/// A mark as the catalogue has it.
+fn mark(known: catalogue::Mark) -> Mark {
+    let catalogue::Mark { validity, next, messages, mod_seq } = known;
+    Mark { validity, next, messages, mod_seq }
+}

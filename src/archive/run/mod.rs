@@ -1,0 +1,245 @@
+//! One run of an archive: what is new in each source comes into each vault, slice by slice.
+//!
+//! What is new is told by marks: a folder whose mark is the one that was kept is not looked into, and if that is so for all
+//! folders, no vault is opened. A mark is kept when everything before it is in the vault or in quarantine. Whatever a slice
+//! brought is known after it, so a run that is cut short goes on where it was.
+
+mod folder;
+mod outcome;
+mod pull;
+mod same;
+mod slice;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use self::outcome::Sum;
+use self::pull::{Broken, Pull};
+use self::slice::Slicing;
+use super::folders::Patterns;
+use super::path::directory;
+use super::rebuild::rebuild;
+use super::rules::Rules;
+use super::source::{Folder, Source};
+use crate::error::{Error, Result};
+use crate::journal::Journal;
+use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
+use crate::progress::{Event, Listener, Meter, Phase};
+use crate::run::{Kept, Outcome};
+use crate::state::catalogue::Catalogue;
+use crate::vault::Vault;
+use crate::vault::add::{Adding, Addition};
+use crate::vault::ledger::Pause;
+use crate::vault::patience::patiently;
+use crate::vault::snapshot::{Scope, full};
+
+/// How many messages one slice has at most: a list of them is held in memory.
+const SLICE: usize = 20_000;
+
+/// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
+/// there.
+const UNDATED: u64 = 64 << 20;
+
+/// The places of a configuration, as an archive needs them.
+pub trait Places {
+    /// Opens the vault at a place.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn vault(&self, place: &VaultPlace) -> Result<Vault>;
+
+    /// Where messages come from; nothing is connected yet.
+    ///
+    /// # Errors
+    /// There is no such account.
+    fn source(&self, place: &MailPlace) -> Result<Box<dyn Source>>;
+
+    /// What is known of the archive in the vault at a place.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue>;
+
+    /// What was sent to a vault in the last 24 hours and how much may be; None: as much as one likes.
+    fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)>;
+
+    /// What paused the traffic with an account, by its name.
+    fn pause(&self, account: &str) -> Option<Pause>;
+}
+
+/// Everything that an archive needs to know.
+pub struct Request<'a> {
+    /// The profile's name.
+    pub profile: &'a str,
+    /// What is to be done.
+    pub job: &'a ArchiveJob,
+    /// The machine's name.
+    pub host: &'a str,
+    /// When the run started.
+    pub now: Timestamp,
+    /// Counts, and hears the wish to stop.
+    pub meter: &'a Meter,
+    /// Hears how far it is.
+    pub listener: &'a dyn Listener,
+    /// Hears what was done.
+    pub journal: &'a dyn Journal,
+    /// Opens what is named.
+    pub places: &'a dyn Places,
+}
+
+impl Request<'_> {
+    /// Archives into each vault. Whatever goes wrong is in the outcome.
+    pub fn run(&self) -> Outcome {
+        let mut sum = Sum::new(self);
+        for place in &self.job.keeping.vaults {
+            if self.meter.is_cancelled() {
+                break;
+            }
+            self.meter.reset();
+            let mut kept = Kept { vault: place.to_string(), ..Kept::default() };
+            let done = self.into(place, &mut kept, &mut sum);
+            kept.budget = self.places.budget(place);
+            sum.vault(place, kept, done);
+        }
+        sum.outcome()
+    }
+
+    /// Archives into one vault.
+    fn into(&self, place: &VaultPlace, kept: &mut Kept, sum: &mut Sum<'_>) -> Result<()> {
+        let who = self.job.keeping.named(self.profile, place);
+        let named = |error: Error| error.naming(&who);
+        let rules = Rules::new(&self.job.only, self.now)?;
+        let catalogue = self.places.catalogue(place)?;
+        // Who leaves out less than before wants what was left out.
+        catalogue.judge_by(&rules.text())?;
+        // Opened when there is something for it: a look at mailboxes without news does not touch the vault.
+        let vault = std::cell::OnceCell::new();
+        let mut adding = None;
+        for mail in &self.job.sources {
+            self.listener.event(&Event::Phase(Phase::Comparing));
+            let mut source = match self.places.source(mail) {
+                Ok(source) => source,
+                Err(error) => {
+                    sum.unreached(mail, &error);
+                    continue;
+                }
+            };
+            let folders = match self.chosen(mail, &mut *source, sum) {
+                Ok(folders) => folders,
+                Err(error) => {
+                    sum.unreached(mail, &error);
+                    continue;
+                }
+            };
+            let account = mail.name();
+            if folder::news(&catalogue, &account, &folders)?.is_empty() {
+                continue;
+            }
+            if vault.get().is_none() {
+                let _ = vault.set(self.places.vault(place).map_err(named)?);
+            }
+            let Some(vault) = vault.get() else { continue };
+            if adding.is_none() {
+                adding = Some(self.begin(vault, &catalogue, sum).map_err(named)?);
+            }
+            let Some(adding) = &mut adding else { continue };
+            let news = folder::news(&catalogue, &account, &folders)?;
+            let slicing = Slicing {
+                account: &account,
+                folders: &folders,
+                now: self.now,
+                meter: self.meter,
+                labels: self.job.labels,
+                rules: &rules,
+            };
+            let mut pull = Pull {
+                request: self,
+                mail,
+                slicing,
+                catalogue: &catalogue,
+                adding,
+                kept,
+                sum,
+                known: HashMap::new(),
+            };
+            match pull.all(&mut *source, news) {
+                Ok(()) => {}
+                Err(Broken::Vault(error)) => return Err(named(error)),
+                Err(Broken::Source(error)) => sum.unreached(mail, &error),
+            }
+            if self.meter.is_cancelled() {
+                break;
+            }
+        }
+        if let Some(adding) = adding {
+            sum.notes(adding.finish().map_err(named)?);
+            if let Some(vault) = vault.get() {
+                self.forget(vault, kept, sum);
+                kept.room = vault.store().room().ok().flatten().map(|room| (room.used, room.limit));
+            }
+        }
+        let folders = catalogue.folders()?;
+        sum.total(folders.iter().map(|one| one.stored).sum(), folders.iter().map(|one| one.bytes).sum());
+        Ok(())
+    }
+
+    /// Forgets old snapshots by the profile's rules. Each one is a part of those after it, but what was damaged since may be
+    /// whole in an older one: where something went wrong all stay.
+    fn forget(&self, vault: &Vault, kept: &mut Kept, sum: &mut Sum<'_>) {
+        let Some(keep) = &self.job.keeping.keep else { return };
+        if sum.has_errors() {
+            sum.notes(vec!["no old snapshot was forgotten, because something could not be archived".into()]);
+            return;
+        }
+        let scope = Scope { label: Some(self.profile.to_owned()), host: Some(self.host.to_owned()) };
+        match vault.keep(keep, &scope, self.now, self.meter) {
+            Ok(forgotten) => kept.forgotten = forgotten,
+            // The messages are there; that old snapshots are still there too is put right by the next run.
+            Err(error) => {
+                let note =
+                    format!("old snapshots were not forgotten in {}: {}", kept.vault, error.one_line());
+                sum.notes(vec![note]);
+            }
+        }
+    }
+
+    /// The folders that the profile wants.
+    fn chosen(&self, mail: &MailPlace, source: &mut dyn Source, sum: &mut Sum<'_>) -> Result<Vec<Folder>> {
+        let choice = Patterns::new(&self.job.folders).choose(source.folders()?);
+        for unmatched in choice.unmatched {
+            sum.unmatched(mail, &unmatched, source.labels());
+        }
+        Ok(choice.taken)
+    }
+
+    /// Begins to add to a vault, and sees to it that what is known is what is there.
+    fn begin<'v>(&'v self, vault: &'v Vault, catalogue: &Catalogue, sum: &mut Sum<'_>) -> Result<Adding<'v>> {
+        let roots = self
+            .job
+            .sources
+            .iter()
+            .filter_map(|mail| directory(&mail.name(), "x").parent().map(PathBuf::from));
+        let adding = patiently(self.meter, || {
+            vault.add(Addition {
+                profile: self.profile,
+                host: self.host,
+                now: self.now,
+                roots: roots.clone().collect(),
+                meter: self.meter,
+                listener: self.listener,
+                journal: self.journal,
+            })
+        })?;
+        match adding.snapshot() {
+            Some(last) if catalogue.snapshot()? != Some(full(&last.id)) => {
+                let rebuilt = rebuild(catalogue, &vault.read()?, last)?;
+                sum.rebuilt(&rebuilt);
+            }
+            None if catalogue.snapshot()?.is_some() => catalogue.clear()?,
+            _ => {}
+        }
+        Ok(adding)
+    }
+}

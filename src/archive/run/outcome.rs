@@ -1,0 +1,207 @@
+//! What an archive comes to: one outcome, as good as the worst of its sources and vaults.
+
+use std::collections::HashSet;
+
+use jiff::SignedDuration;
+
+use super::Request;
+use crate::archive::folders::Unmatched;
+use crate::archive::rebuild::Rebuilt;
+use crate::entry::show;
+use crate::error::{Error, Kind, Result};
+use crate::failures::{Failures, said};
+use crate::figures::of;
+use crate::journal::LogLine;
+use crate::profile::{MailPlace, VaultPlace, show_size};
+use crate::run::{Counts, Kept, Message, Outcome, Paused, Severity, Status};
+use crate::vault::ledger::Cause;
+
+/// How long a mailbox rests of which nobody knows when it takes or gives more.
+const REST: SignedDuration = SignedDuration::from_hours(1);
+
+/// The outcome as far as it is known.
+pub(super) struct Sum<'a> {
+    request: &'a Request<'a>,
+    outcome: Outcome,
+    failures: Failures,
+    /// What has a failure already: every vault is told of the same message.
+    told: HashSet<(String, String)>,
+    failed: Vec<Message>,
+    /// Of the vault at hand.
+    pub counts: Counts,
+}
+
+impl<'a> Sum<'a> {
+    /// Of a run that begins.
+    pub fn new(request: &'a Request<'a>) -> Self {
+        Self {
+            request,
+            outcome: Outcome::new(Status::Ok),
+            failures: Failures::default(),
+            told: HashSet::new(),
+            failed: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What is worth knowing and needs no action.
+    pub fn notes(&mut self, notes: Vec<String>) {
+        for note in notes {
+            if !self.outcome.notes.contains(&note) {
+                self.outcome.notes.push(note);
+            }
+        }
+    }
+
+    /// Something that did not go as asked, with a path such as `gmail/INBOX`.
+    pub fn failure(&mut self, severity: Severity, path: &str, cause: &str, hint: Option<&str>) {
+        let failure = said(severity, &show(path.as_bytes()), cause, hint);
+        if self.told.insert((failure.path.clone(), failure.cause.clone())) {
+            self.request.journal.line(&LogLine::of(&failure));
+            self.failures.add(failure);
+        }
+    }
+
+    /// What is known of the archive was read from the vault.
+    pub fn rebuilt(&mut self, rebuilt: &Rebuilt) {
+        let note = format!("{} were recognised in the vault", of(rebuilt.messages, "message", "messages"));
+        self.notes(vec![note]);
+        for lost in &rebuilt.lost {
+            let cause = "the vault lost the list of what is in this folder of the archive";
+            let hint =
+                "what is still on the server was archived again; `postkeep verify` says what else is lost";
+            self.failure(Severity::Warning, lost, cause, Some(hint));
+        }
+    }
+
+    /// Whether something is missing in the archive that should be there.
+    pub fn has_errors(&self) -> bool {
+        self.failures.errors > 0 || self.request.meter.is_cancelled()
+    }
+
+    /// A source, or the rest of it, could not be read.
+    pub fn unreached(&mut self, mail: &MailPlace, error: &Error) {
+        match error.kind() {
+            Kind::Cancelled => {}
+            _ if self.request.meter.is_cancelled() => {}
+            Kind::Paused => self.paused(&mail.name(), &mail.to_string(), error),
+            _ => {
+                let hint = error.hints().join("; ");
+                let hint = (!hint.is_empty()).then_some(hint);
+                self.failure(Severity::Error, &mail.to_string(), &error.one_line(), hint.as_deref());
+            }
+        }
+    }
+
+    /// A pattern matches no folder.
+    pub fn unmatched(&mut self, mail: &MailPlace, unmatched: &Unmatched, labels: bool) {
+        let pattern = &unmatched.pattern;
+        if unmatched.excludes {
+            return;
+        }
+        let cause = format!("no folder matches {pattern}");
+        self.failure(Severity::Warning, &mail.to_string(), &cause, Some(unmatched.hint(labels)));
+    }
+
+    /// How much there is in the vault at hand.
+    pub fn total(&mut self, messages: u64, bytes: u64) {
+        (self.counts.files, self.counts.bytes) = (messages, bytes);
+    }
+
+    /// A vault is done with.
+    pub fn vault(&mut self, place: &VaultPlace, mut kept: Kept, done: Result<()>) {
+        let (now, all) = (std::mem::take(&mut self.counts), &mut self.outcome.counts);
+        *all = Counts {
+            files: all.files.max(now.files),
+            folders: all.folders.max(now.folders),
+            bytes: all.bytes.max(now.bytes),
+            created: all.created.max(now.created),
+            updated: all.updated.max(now.updated),
+            copied_bytes: all.copied_bytes.max(now.copied_bytes),
+            excluded: all.excluded.max(now.excluded),
+            ..*all
+        };
+        if let Err(error) = done {
+            match error.kind() {
+                Kind::Cancelled => {}
+                _ if self.request.meter.is_cancelled() => {}
+                Kind::Paused => {
+                    let account = match place {
+                        VaultPlace::Mailbox { account, .. } => account.clone(),
+                        _ => String::new(),
+                    };
+                    self.paused(&account, &place.to_string(), &error);
+                }
+                _ => {
+                    let message = Message::from(&error);
+                    kept.error = Some(message.text.clone());
+                    self.request.journal.line(&LogLine {
+                        op: crate::journal::Op::Failed,
+                        bytes: 0,
+                        path: &kept.vault,
+                        note: &error.one_line(),
+                    });
+                    self.failed.push(message);
+                }
+            }
+        }
+        self.outcome.vaults.push(kept);
+    }
+
+    /// A provider's limit stopped a source or a vault.
+    fn paused(&mut self, account: &str, place: &str, error: &Error) {
+        let pause = self.request.places.pause(account);
+        let until = pause.and_then(|pause| pause.until);
+        let now = self.request.now;
+        let until = until.or_else(|| now.checked_add(REST).ok()).unwrap_or(now);
+        let reason = match pause.map(|pause| pause.cause) {
+            Some(Cause::Sending(limit)) => {
+                format!("the budget of {} a day for {place} is used up", show_size(limit))
+            }
+            Some(Cause::Fetching(limit)) => {
+                format!("the {} a day that may be fetched from {place} are used up", show_size(limit))
+            }
+            Some(Cause::Server) => format!("the server of {place} gives and takes no more for now"),
+            None => error.to_string(),
+        };
+        let earlier = self.outcome.paused.take();
+        let pause = Paused { reason, until, done: None };
+        self.outcome.paused = Some(match earlier {
+            Some(earlier) if earlier.until <= pause.until => earlier,
+            _ => pause,
+        });
+    }
+
+    /// The outcome.
+    pub fn outcome(mut self) -> Outcome {
+        self.failures.finish();
+        let Failures { list, errors, warnings } = self.failures;
+        let mut outcome = self.outcome;
+        (outcome.failures, outcome.errors, outcome.warnings) = (list, errors, warnings);
+        let failed = self.failed.len();
+        outcome.error = self.failed.into_iter().reduce(|mut all, more| {
+            all.text = format!("{}; {}", all.text, more.text);
+            let more = more.hints.into_iter().filter(|hint| !all.hints.contains(hint)).collect::<Vec<_>>();
+            all.hints.extend(more);
+            all
+        });
+        outcome.status = if self.request.meter.is_cancelled() {
+            Status::Cancelled
+        } else if failed > 0 || outcome.errors > 0 {
+            Status::Failed
+        } else if outcome.paused.is_some() {
+            Status::Paused
+        } else if outcome.warnings > 0 {
+            Status::Warning
+        } else if outcome.counts.changed() {
+            Status::Ok
+        } else {
+            Status::Unchanged
+        };
+        // One that failed is tried again as a whole.
+        if outcome.status != Status::Paused {
+            outcome.paused = outcome.paused.filter(|_| outcome.status == Status::Failed);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,231 @@
+//! One source into one vault: folder by folder, slice by slice.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::folder::{View, Work, place};
+use super::outcome::Sum;
+use super::same::Same;
+use super::slice::{Came, Job, Sliced, Slicing};
+use super::{Request, SLICE, UNDATED};
+use crate::archive::marks::Marks;
+use crate::archive::source::{Listed, Mark, Source};
+use crate::error::{Error, Kind};
+use crate::profile::MailPlace;
+use crate::progress::{Event, Phase};
+use crate::run::{Kept, Severity};
+use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
+use crate::vault::add::{Adding, Part};
+
+/// After so many folders in a row that cannot be listed a source is left: it is not theirs.
+const MOST_BROKEN: u32 = 3;
+
+/// What went wrong: with where messages come from, or with where they go.
+pub(super) enum Broken {
+    Source(Error),
+    Vault(Error),
+}
+
+/// What is pulled from one source.
+pub(super) struct Pull<'a, 'v, 's> {
+    pub request: &'a Request<'a>,
+    pub mail: &'a MailPlace,
+    pub slicing: Slicing<'a>,
+    pub catalogue: &'a Catalogue,
+    pub adding: &'a mut Adding<'v>,
+    pub kept: &'a mut Kept,
+    pub sum: &'a mut Sum<'s>,
+    /// The folders in the catalogue, and where their messages lie, by their places.
+    pub known: HashMap<usize, (FolderId, String)>,
+}
+
+/// What waits for the end of a slice.
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<(usize, Job)>,
+    bytes: u64,
+    undated: u64,
+    /// Further keys of messages that are there.
+    same: Vec<(usize, String, MessageId)>,
+    /// Folders that are done with what waits.
+    marks: Vec<(usize, Mark)>,
+}
+
+impl Waiting {
+    fn add(&mut self, at: usize, job: Job) {
+        if let Job::Fetch(listed) = &job {
+            self.bytes = self.bytes.saturating_add(listed.size);
+            if listed.date.is_none() {
+                self.undated = self.undated.saturating_add(listed.size);
+            }
+        }
+        self.jobs.push((at, job));
+    }
+}
+
+impl Pull<'_, '_, '_> {
+    /// Takes everything that is new in these folders.
+    ///
+    /// # Errors
+    /// The rest could not be taken; what was taken is in the vault.
+    pub fn all(&mut self, source: &mut dyn Source, news: Vec<usize>) -> Result<(), Broken> {
+        let (mut waiting, mut same, mut broken) = (Waiting::default(), Same::default(), 0);
+        let checkpoint = self.request.job.keeping.checkpoint.max(1);
+        for at in news {
+            let Some(folder) = self.slicing.folders.get(at) else { continue };
+            if self.request.meter.is_cancelled() {
+                break;
+            }
+            self.request.listener.event(&Event::Phase(Phase::Comparing));
+            let known = self
+                .catalogue
+                .folder(self.slicing.account, &folder.path, &place(self.slicing.account, folder))
+                .map_err(Broken::Vault)?;
+            self.known.insert(at, (known.id, known.directory.clone()));
+            let (rules, labels) = (self.slicing.rules, self.slicing.labels);
+            let view = View { folder, at, known: &known, rules, labels };
+            let work = match view.work(source, self.catalogue, &mut same) {
+                Ok(work) => work,
+                Err(error) => {
+                    broken += 1;
+                    let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
+                    if fatal || broken >= MOST_BROKEN {
+                        self.slice(source, &mut waiting, &mut same)?;
+                        return Err(Broken::Source(error));
+                    }
+                    let path = format!("{}/{}", self.slicing.account, folder.path);
+                    let hint = "the next run looks at it again";
+                    self.sum.failure(Severity::Error, &path, &error.one_line(), Some(hint));
+                    continue;
+                }
+            };
+            broken = 0;
+            let Work { jobs, same: again, mark, excluded } = work;
+            self.sum.counts.excluded += excluded;
+            for job in jobs {
+                waiting.add(at, job);
+                let full = waiting.bytes >= checkpoint || waiting.undated >= UNDATED;
+                if full || waiting.jobs.len() >= SLICE {
+                    self.slice(source, &mut waiting, &mut same)?;
+                }
+            }
+            waiting.same.extend(again.into_iter().map(|(key, message)| (at, key, message)));
+            waiting.marks.extend(mark.map(|mark| (at, mark)));
+        }
+        self.slice(source, &mut waiting, &mut same)
+    }
+
+    /// Does what waits, and remembers it.
+    fn slice(
+        &mut self,
+        source: &mut dyn Source,
+        waiting: &mut Waiting,
+        same: &mut Same,
+    ) -> Result<(), Broken> {
+        let Waiting { jobs, same: again, marks, .. } = std::mem::take(waiting);
+        let (sliced, part) = match jobs.is_empty() {
+            true => (Sliced::default(), None),
+            false => {
+                let (sliced, part) =
+                    self.slicing.run(source, self.adding, jobs, same).map_err(Broken::Vault)?;
+                (sliced, Some(part))
+            }
+        };
+        let marks = if sliced.error.is_none() { marks } else { Vec::new() };
+        self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
+        self.tell(&sliced, part);
+        match sliced.error {
+            Some(error) => Err(Broken::Source(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes into the catalogue what is in the vault now.
+    fn remember(
+        &mut self,
+        sliced: &Sliced,
+        again: Vec<(usize, String, MessageId)>,
+        marks: Vec<(usize, Mark)>,
+        part: Option<&Part>,
+    ) -> crate::error::Result<()> {
+        let folder = |at: usize| self.known.get(&at);
+        let has = |path: &Path| !part.is_some_and(|part| part.unknown.iter().any(|one| one == path));
+        let came = sliced.came.iter().filter_map(|came| stored(folder(came.folder)?, came));
+        let same = again.into_iter().chain(sliced.same.iter().cloned());
+        let same =
+            same.filter_map(|(at, key, message)| Some(Change::Named { folder: folder(at)?.0, key, message }));
+        let touched = sliced.touched.iter().filter(|touched| has(&touched.path));
+        let touched = touched.map(|touched| Change::Marked {
+            message: touched.message,
+            flags: touched.flags.clone(),
+            labels: touched.labels.clone(),
+        });
+        let passed = sliced
+            .passed
+            .iter()
+            .filter_map(|(at, key)| Some(Change::Passed { folder: folder(*at)?.0, key: key.clone() }));
+        let changes: Vec<_> = came.chain(same).chain(touched).chain(passed).collect();
+        let now = self.request.now;
+        let refused = |(at, listed, why): &(usize, Listed, String)| {
+            let (folder, key, size, why) = (folder(*at)?.0, listed.key.clone(), listed.size, why.clone());
+            Some(Quarantined { folder, key, size, why, first: now, last: now, tries: 1 })
+        };
+        let mark = |(at, mark): (usize, Mark)| {
+            let Mark { validity, next, messages, mod_seq } = mark;
+            Some((folder(at)?.0, catalogue::Mark { validity, next, messages, mod_seq }))
+        };
+        let marks: Vec<_> = marks.into_iter().filter_map(mark).collect();
+        let quarantined: Vec<_> = sliced.refused.iter().filter_map(refused).collect();
+        // Without a snapshot nothing was ever archived, and there is nothing to be remembered: the next run looks again.
+        let Some(snapshot) = self.adding.last().map(|id| id.to_string()) else {
+            return Ok(());
+        };
+        let commit =
+            Commit { snapshot: &snapshot, changes: &changes, marks: &marks, quarantined: &quarantined };
+        self.catalogue.commit(&commit)?;
+        for (at, key) in &sliced.gone {
+            if let Some((folder, _)) = self.known.get(at) {
+                self.catalogue.release(*folder, key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, sliced: &Sliced, part: Option<Part>) {
+        let counts = &mut self.sum.counts;
+        counts.created += sliced.came.len() as u64;
+        counts.updated += sliced.touched.len() as u64;
+        counts.excluded += sliced.passed.len() as u64;
+        counts.copied_bytes += sliced.came.iter().map(|came| came.size).sum::<u64>();
+        for (at, listed, why) in &sliced.refused {
+            let folder = self.slicing.folders.get(*at).map_or("", |folder| folder.path.as_str());
+            let path = format!("{}/{folder}/{}", self.slicing.account, listed.key);
+            let cause = format!("was not given: {why}");
+            let hint = "it is asked for again by each run; all others are archived";
+            self.sum.failure(Severity::Warning, &path, &cause, Some(hint));
+        }
+        if let Some(part) = part {
+            self.kept.snapshot = Some(part.snapshot.to_string());
+            self.kept.tree = Some(part.tree.to_string());
+            self.kept.added += part.bytes;
+            self.kept.stored += part.stored;
+            self.sum.notes(part.notes);
+        }
+        if !sliced.gone.is_empty() {
+            let note = format!("{}: {} went away while they were fetched", self.mail, sliced.gone.len());
+            self.sum.notes(vec![note]);
+        }
+    }
+}
+
+/// What the catalogue is told of a message that came into a folder.
+fn stored((folder, directory): &(FolderId, String), came: &Came) -> Option<Change> {
+    let file = came.path.strip_prefix(directory).ok()?.to_string_lossy().into_owned();
+    let Marks { sha256, flags, labels, message_id, .. } = came.marks.clone();
+    // To the second, as its path has it.
+    let date = Timestamp::from_second(came.date.as_second()).unwrap_or(came.date);
+    let facts = Facts { file, date, size: came.size, sha256, flags, labels };
+    Some(Change::Stored { folder: *folder, key: came.key.clone(), message_id, facts })
+}

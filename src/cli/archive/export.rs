@@ -1,0 +1,126 @@
+//! `postkeep archive export`: messages as files that other programs read.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::super::which::{BARE, Chosen, Which, too_many};
+use super::super::{Context, budget, out, usage};
+use super::pick::Pick;
+use super::{opened, told};
+use crate::archive::export::{self, Export, Exported};
+use crate::clock::{Clock, System};
+use crate::error::Result;
+use crate::figures::{count, of, size};
+use crate::run::RunId;
+
+/// Write messages of an archive as files that other programs read
+///
+/// eml: each message a file, byte for byte, in folders as in the mailbox. maildir: the same with its flags, for mail
+/// programs and servers. mbox: one file for each folder, for Thunderbird, mutt and scripts; lines end with LF there, and
+/// flags are left out. A second export of eml or maildir into the same folder writes only what is new.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep archive export [OPTIONS] --to DIR [PROFILE]", after_help = format!("\
+Examples:
+  postkeep archive export mail --to ~/mail-export
+  postkeep archive export mail --format mbox --folder INBOX --since 2025 --to ~/inbox-2025
+  postkeep archive export mail --format maildir --account gmail --to ~/Maildir-gmail
+
+{BARE}
+
+Exit codes: 0 done, 1 something could not be exported, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
+pub(crate) struct ExportArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// The folder that the files are written into: a new or empty one, or that of an earlier export
+    #[arg(long, short, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value = "eml")]
+    format: Format,
+    /// As it was in this snapshot: an id, latest~1, or a date
+    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    pick: Pick,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Eml,
+    Mbox,
+    Maildir,
+}
+
+impl From<Format> for export::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Eml => Self::Eml,
+            Format::Mbox => Self::Mbox,
+            Format::Maildir => Self::Maildir,
+        }
+    }
+}
+
+pub(super) fn run(args: &ExportArgs, ctx: &Context) -> Result<ExitCode> {
+    let done = args.which.with(&args.words, ctx, |chosen, words| exported(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
+}
+
+fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
+    too_many(words, 0)?;
+    let to = args.to.as_ref().ok_or_else(|| {
+        usage("--to is missing").hint("name a new folder: postkeep archive export PROFILE --to ~/mail-export")
+    })?;
+    let wanted = args.pick.wanted(&[], &TimeZone::system())?;
+    opened(chosen, &args.snapshot, |archive| {
+        let run = RunId::new(System.now(), u128::from(std::process::id()));
+        // Of one account its folders are the topmost ones.
+        let mut export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
+        let walked = archive.walk(&wanted, &mut |message| {
+            let mut body = archive.open(&message)?;
+            export.add(&message.message(), &mut body)?;
+            Ok(true)
+        })?;
+        let done = export.finish()?;
+        let code = told(&walked);
+        report(&done, ctx, to)?;
+        Ok(ExitCode::from(code.max(u8::from(done.failures.errors > 0))))
+    })
+}
+
+fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {
+    for failure in &done.failures.list {
+        out::warn(&format!("{}: {}", failure.path, failure.cause));
+    }
+    if ctx.json {
+        let value = json!({
+            "written": done.written,
+            "bytes": done.bytes,
+            "present": done.present,
+            "errors": done.failures.errors,
+            "failures": done.failures.list,
+        });
+        return out::print(&format!("{value}\n"));
+    }
+    if !ctx.quiet {
+        let to = crate::entry::show(to.as_os_str().as_encoded_bytes());
+        let mut said =
+            format!("{} written to {to}, {}", of(done.written, "message", "messages"), size(done.bytes));
+        if done.present > 0 {
+            said.push_str(&format!("; {} were there already", count(done.present)));
+        }
+        if done.failures.errors > 0 {
+            said.push_str(&format!("; {} could not be exported", count(done.failures.errors)));
+        }
+        out::say(&said);
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `postkeep archive ls`: which messages are in an archive.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use super::super::which::{BARE, Chosen, Which, too_many};
+use super::super::{Context, budget, out, table};
+use super::pick::Pick;
+use super::{SHORT, as_json, opened, told};
+use crate::archive::read::Stored;
+use crate::entry::show;
+use crate::error::Result;
+use crate::figures::{of, size};
+
+/// List the messages of an archive, by folder and date
+///
+/// Each line is a message: the beginning of its id, when it came, its size, its folder, who sent it, and what about. A
+/// message that lies in several folders comes several times, with one id.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep archive ls [OPTIONS] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep archive ls mail
+  postkeep archive ls mail --folder INBOX --since 2026-11
+  postkeep archive ls mail --from ann@example.org --subject invoice
+
+{BARE}
+
+Exit codes: 0 done, 1 something cannot be read, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
+pub(crate) struct LsArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// As it was in this snapshot: an id, latest~1, or a date
+    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    pick: Pick,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
+    let done = args.which.with(&args.words, ctx, |chosen, words| listed(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
+}
+
+fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
+    too_many(words, 0)?;
+    let wanted = args.pick.wanted(&[], &TimeZone::system())?;
+    opened(chosen, &args.snapshot, |archive| {
+        let (mut code, mut bytes) = (0, 0);
+        out::write(|to| {
+            let mut closed = None;
+            let walked = archive.walk(&wanted, &mut |message| {
+                bytes += message.size;
+                let line = if ctx.json { as_json(&message).to_string() } else { line(&message) };
+                closed = writeln!(to, "{line}").err();
+                Ok(closed.is_none())
+            });
+            if let Some(error) = closed {
+                return Err(error);
+            }
+            let walked = walked.map_err(std::io::Error::other)?;
+            code = told(&walked);
+            if !ctx.json && !ctx.quiet {
+                writeln!(to, "{}, {}", of(walked.visited, "message", "messages"), size(bytes))?;
+            }
+            Ok(())
+        })?;
+        Ok(ExitCode::from(code))
+    })
+}
+
+fn line(message: &Stored) -> String {
+    let id: String = message.id().chars().take(SHORT).collect();
+    let text = |text: &str, most: usize| {
+        let shown = show(text.as_bytes());
+        shown.chars().take(most).collect::<String>()
+    };
+    format!(
+        "{id}  {}  {:>10}  {:<20}  {:<28}  {}",
+        table::when(message.place.date),
+        size(message.size),
+        text(&message.place.folder, 40),
+        text(&message.marks.from, 28),
+        text(&message.marks.subject, 80)
+    )
+    .trim_end()
+    .to_owned()
+}

@@ -1,0 +1,153 @@
+//! `postkeep archive show`: one message, for reading.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::which::{BARE, Chosen, Which, too_many};
+use super::super::{Context, budget, out, table, usage};
+use super::opened;
+use crate::archive::read::{Archive, Stored};
+use crate::archive::view::{self, View, save_attachments};
+use crate::archive::wanted::Prefix;
+use crate::clock::{Clock, System};
+use crate::entry::show;
+use crate::error::Result;
+use crate::figures::size;
+use crate::run::RunId;
+
+/// The largest message that is shown, in bytes.
+const MOST: u64 = 512 << 20;
+
+/// Show one message: its header, its text, and which attachments it has
+///
+/// What a message says is shown as harmless text: nothing in it can change the terminal, and nothing is fetched from
+/// anywhere. The text is the plain one if there is one, else what an HTML text says.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep archive show [OPTIONS] [PROFILE] ID", after_help = format!("\
+Examples:
+  postkeep archive show mail 3fa91c22
+  postkeep archive show mail 3fa91c22 --raw > letter.eml
+  postkeep archive show mail 3fa91c22 --save-attachments ~/Downloads/letter
+
+`postkeep archive ls` shows the ids.
+
+{BARE}
+
+Exit codes: 0 done, 1 something cannot be read or written, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
+pub(crate) struct ShowArgs {
+    /// The profile, and the beginning of the message's id
+    #[arg(value_name = "PROFILE] [ID")]
+    words: Vec<String>,
+    /// The message as it is, byte for byte
+    #[arg(long, conflicts_with = "save_attachments")]
+    raw: bool,
+    /// Save its attachments into this folder, over nothing that is there
+    #[arg(long, value_name = "DIR")]
+    save_attachments: Option<PathBuf>,
+    /// As it was in this snapshot: an id, latest~1, or a date
+    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &ShowArgs, ctx: &Context) -> Result<ExitCode> {
+    let done = args.which.with(&args.words, ctx, |chosen, words| shown(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
+}
+
+fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
+    too_many(words, 1)?;
+    let id = words.first().ok_or_else(|| {
+        usage("no message is named").hint("`postkeep archive ls PROFILE` lists the messages with their ids")
+    })?;
+    let id = Prefix::parse(id)?;
+    opened(chosen, &args.snapshot, |archive| {
+        let message = archive.named(id)?;
+        if args.raw {
+            return raw(archive, &message);
+        }
+        let bytes = archive.bytes(&message, MOST)?;
+        let view = view::view(&bytes);
+        if let Some(dir) = &args.save_attachments {
+            return saved(&bytes, &view, dir);
+        }
+        match ctx.json {
+            true => out::print(&format!("{}\n", as_json(&message, &view)))?,
+            false => out::write(|to| print(to, &message, &view))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn raw(archive: &Archive<'_>, message: &Stored) -> Result<ExitCode> {
+    let mut content = archive.open(message)?;
+    out::write(|to| std::io::copy(&mut content, to).map(drop))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn saved(bytes: &[u8], view: &View, dir: &std::path::Path) -> Result<ExitCode> {
+    let run = RunId::new(System.now(), u128::from(std::process::id()));
+    let saved = save_attachments(bytes, view, dir, run)?;
+    for file in &saved.files {
+        let path = dir.join(file);
+        out::say(&show(path.as_os_str().as_encoded_bytes()));
+    }
+    for failure in &saved.failures.list {
+        out::warn(&format!("{}: {}", failure.path, failure.cause));
+    }
+    if view.attachments.is_empty() {
+        out::say("the message has no attachments");
+    }
+    Ok(ExitCode::from(u8::from(saved.failures.errors > 0)))
+}
+
+fn print(to: &mut dyn Write, message: &Stored, view: &View) -> std::io::Result<()> {
+    for (name, value) in &view.headers {
+        writeln!(to, "{:<11} {value}", format!("{name}:"))?;
+    }
+    let (place, marks) = (&message.place, &message.marks);
+    let folder = show(format!("{}/{}", place.account, place.folder).as_bytes());
+    writeln!(to, "{:<11} {folder}, came {}, {}", "In:", table::when(place.date), size(message.size))?;
+    let words = [("Flags:", &marks.flags, " "), ("Labels:", &marks.labels, ", ")];
+    for (name, words, by) in words.into_iter().filter(|(_, words, _)| !words.is_empty()) {
+        writeln!(to, "{name:<11} {}", show(words.join(by).as_bytes()))?;
+    }
+    writeln!(to, "\n{}", view.text.trim_end())?;
+    if !view.attachments.is_empty() {
+        writeln!(to, "\nAttachments:")?;
+    }
+    for attachment in &view.attachments {
+        writeln!(
+            to,
+            "  {:<6} {:>10}  {}  {}",
+            attachment.part,
+            size(attachment.size),
+            attachment.name,
+            attachment.kind
+        )?;
+    }
+    for note in &view.notes {
+        writeln!(to, "\n{note}")?;
+    }
+    Ok(())
+}
+
+fn as_json(message: &Stored, view: &View) -> serde_json::Value {
+    let attachment = |one: &view::Attachment| json!({ "part": one.part, "name": one.name, "file": one.file, "type": one.kind, "bytes": one.size });
+    let mut value = super::as_json(message);
+    if let Some(object) = value.as_object_mut() {
+        let headers: serde_json::Map<_, _> =
+            view.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        object.insert("headers".into(), headers.into());
+        object.insert("text".into(), json!(view.text));
+        object.insert("attachments".into(), view.attachments.iter().map(attachment).collect());
+        object.insert("notes".into(), json!(view.notes));
+    }
+    value
+}
