@@ -4,20 +4,19 @@
 //! without QUIT, unless the server says that it never deletes by itself (RFC 1939, 6; RFC 2449, 6.7).
 
 mod ids;
+mod options;
 mod take;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::options::{Heard, Options};
 use self::take::{Stop, Taking};
 use super::source::{Folder, Listed, Listing, Mark, Refusal, Since, Source, Take};
 use super::spool::Spool;
 use crate::error::{Error, Kind, Result};
-use crate::mail::pop3::{Dialer, Expire, Failed, Meaning, Patience, Session};
-use crate::mail::secret::Secret;
+use crate::mail::pop3::{Dialer, Expire, Failed, Meaning, Session};
 use crate::mail::{Fault, FaultKind};
-use crate::profile::Pop3 as Account;
 
 /// The one folder of a mailbox.
 const FOLDER: &str = "INBOX";
@@ -30,53 +29,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// How often somebody who waits looks whether the run is cancelled.
 const STEP: Duration = Duration::from_millis(200);
-
-/// Hears what the server said to a login with a secret: why it refuses it, or nothing.
-pub type Heard = Box<dyn Fn(&Secret, Option<&Error>) + Send>;
-
-/// Where a mailbox is, and how it is used.
-pub struct Options {
-    /// The account.
-    pub account: Account,
-    /// Its name, for messages.
-    pub name: String,
-    /// Fetches its secret, when the first connection is opened.
-    pub secret: Box<dyn Fn() -> Result<Secret> + Send>,
-    /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
-    pub heard: Heard,
-    /// A folder on disk for large messages on their way; they have no name there.
-    pub spool: PathBuf,
-    /// How long is waited for the server.
-    pub patience: Patience,
-    /// How long is waited before each further try, when a connection broke or a server said "later".
-    pub retries: Vec<Duration>,
-    /// Waits.
-    pub sleep: Box<dyn Fn(Duration) + Send>,
-    /// Whether the run is to end.
-    pub is_cancelled: Box<dyn Fn() -> bool + Send>,
-}
-
-impl Options {
-    /// With the usual values for everything else.
-    pub fn new(
-        account: Account,
-        name: &str,
-        secret: Box<dyn Fn() -> Result<Secret> + Send>,
-        spool: impl Into<PathBuf>,
-    ) -> Self {
-        Self {
-            account,
-            name: name.to_owned(),
-            secret,
-            heard: Box::new(|_, _| ()),
-            spool: spool.into(),
-            patience: Patience::default(),
-            retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
-            sleep: Box::new(std::thread::sleep),
-            is_cancelled: Box::new(|| false),
-        }
-    }
-}
 
 /// A mailbox as a source of messages.
 pub struct Pop3 {

@@ -146,6 +146,28 @@ fn messages_are_read_back_and_checked() {
 }
 
 #[test]
+fn an_id_names_one_message_however_often_it_is_there() {
+    let mut lab = Lab::new();
+    let (mut one, mut other) = ([0xab; 32], [0xab; 32]);
+    (one[31], other[31]) = (1, 2);
+    lab.message("INBOX", "7.1", b"one", one);
+    lab.message("Sent", "8.1", b"one", one);
+    lab.message("Work", "9.1", b"other", other);
+    lab.save("mail");
+    if !lab.attributes {
+        eprintln!("left out: files here have no attributes");
+        return;
+    }
+    lab.look("mail", |archive| {
+        let named = |text: &str| archive.named(Prefix::parse(text).unwrap());
+        let copies = named(&format!("{}01", "ab".repeat(31))).unwrap();
+        assert_eq!(copies.place.folder, "INBOX");
+        let error = named("abab").unwrap_err();
+        assert!(error.kind() == Kind::Usage && error.to_string().contains("several"), "{error}");
+    });
+}
+
+#[test]
 fn other_profiles_and_damaged_folders() {
     let mut lab = Lab::new();
     lab.message("INBOX", "7.1", b"one", hash(b"one"));

@@ -1,5 +1,7 @@
 use std::io::Write;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const ONE: &str = "From a@b Mon Nov 29 22:54:33 2026\n";
@@ -104,4 +106,44 @@ fn long_lines_and_strange_bytes_pass_through() {
     assert_eq!(found[1], "S: y\n\n\0\u{1}\n");
     let endless = [b"From ".to_vec(), vec![b'y'; 200_000], b"\nS: x\n".to_vec()].concat();
     assert_eq!(messages(&endless).unwrap(), ["S: x\n"]);
+}
+
+/// A message of lines, some of which look like others.
+fn message() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just(String::new()),
+        Just("\r".into()),
+        Just("From a@b Mon Nov 29 22:54:33 2026".into()),
+        Just("From now on".into()),
+        Just(">From a@b Mon Nov 29 22:54:33 2026".into()),
+        Just(">>>From ".into()),
+        Just(">".into()),
+        Just("S: x".into()),
+        Just("Content-Length: 30".into()),
+        "[ -~]{0,20}",
+    ];
+    proptest::collection::vec(line.prop_map(|line| format!("{line}\n")), 0..12)
+        .prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_as_mboxrd_is_read_back(sent in proptest::collection::vec(message(), 0..6)) {
+        let mut text = String::new();
+        for message in &sent {
+            text.push_str(ONE);
+            for line in message.split_inclusive('\n') {
+                let quoted = line.trim_start_matches('>').starts_with("From ");
+                text.push_str(if quoted { ">" } else { "" });
+                text.push_str(line);
+            }
+            text.push('\n');
+        }
+        prop_assert_eq!(messages(text.as_bytes()), Some(sent));
+    }
+
+    #[test]
+    fn any_bytes_are_read(text in "(From |>|\n|\r|[a-z:]|Content-Length: [0-9]{1,2}\n|From a 10:00 2026\n){0,60}") {
+        messages(text.as_bytes());
+    }
 }
