@@ -1,11 +1,12 @@
 //! Messages in mbox files: one, or a folder of them as mail programs keep it.
 //!
-//! What such a file has once is not told by it: a message is named by its content. Nothing is changed, nothing is locked:
+//! Nothing in such a file names a message for ever, so it is named by its content. Nothing is changed, nothing is locked:
 //! a message that is not there any more where it was seen is looked for, and given only if it is the same.
 
 mod flags;
 mod line;
 mod name;
+mod naming;
 mod pieces;
 mod scan;
 
@@ -15,8 +16,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use self::naming::Stem;
 use self::scan::{Found, Span};
 use super::key;
 use super::local::{self, Folders};
@@ -26,8 +26,9 @@ use crate::entry::{Kind, RelPath};
 use crate::error::{Context, Error, Result};
 use crate::folder::list::list;
 
-/// How many bytes of the hash name a message.
-const NAMING: usize = 8;
+/// So many messages are remembered by their places, besides those of the file that was read last: a run lists a file,
+/// and fetches from it later.
+const REMEMBERED: usize = 500_000;
 
 /// How much of a file is looked at to see whether it is an mbox.
 const GLANCE: u64 = 64;
@@ -38,7 +39,8 @@ pub struct Mbox {
     path: PathBuf,
     spool: PathBuf,
     folders: Folders,
-    seen: Option<Seen>,
+    /// The files that were read, the last one at the end.
+    seen: Vec<Seen>,
 }
 
 /// Where the messages of a file were seen.
@@ -70,7 +72,7 @@ impl Mbox {
     /// The file or folder at a path. It is looked at when it is asked for something. Large messages are held in files
     /// without a name in `spool`.
     pub fn new(path: &Path, spool: &Path) -> Self {
-        Self { path: path.to_owned(), spool: spool.to_owned(), folders: Folders::new(), seen: None }
+        Self { path: path.to_owned(), spool: spool.to_owned(), folders: Folders::new(), seen: Vec::new() }
     }
 
     fn look(&mut self) -> Result<()> {
@@ -147,12 +149,11 @@ impl Mbox {
     fn scan(&mut self, folder: &str, file: &File, each: &mut dyn FnMut(String, Found)) -> Result<()> {
         let cannot = || format!("cannot read the mbox file of {folder} in {}", self.place());
         let was = Was::of(file).context(cannot)?;
-        let mut times: HashMap<[u8; NAMING], usize> = HashMap::new();
+        let mut times: HashMap<Stem, usize> = HashMap::new();
         let mut spans = HashMap::new();
         let is = scan::scan(file, &mut |found| {
-            let name = naming(&found.sha256);
-            let number = times.entry(name).and_modify(|number| *number += 1).or_insert(1);
-            let key = key::again(&hex(&name), *number);
+            let number = times.entry(found.stem).and_modify(|number| *number += 1).or_insert(1);
+            let key = key::again(&found.stem.to_string(), *number);
             spans.insert(key.clone(), found.span);
             each(key, found);
         });
@@ -160,13 +161,16 @@ impl Mbox {
             return Err(Error::other(format!("the file of {folder} in {} is no mbox", self.place()))
                 .hint("an mbox file begins with \"From \""));
         }
-        self.seen = Some(Seen { folder: folder.to_owned(), was, spans });
+        self.seen.retain(|seen| seen.folder != folder);
+        while self.seen.iter().map(|seen| seen.spans.len()).sum::<usize>() > REMEMBERED {
+            self.seen.remove(0);
+        }
+        self.seen.push(Seen { folder: folder.to_owned(), was, spans });
         Ok(())
     }
 
-    /// Where a message is, in the file as it is now.
-    fn span(&self, key: &str) -> Option<Span> {
-        self.seen.as_ref()?.spans.get(key).copied()
+    fn seen(&self, folder: &str) -> Option<&Seen> {
+        self.seen.iter().find(|seen| seen.folder == folder)
     }
 }
 
@@ -203,14 +207,17 @@ impl Source for Mbox {
         let cannot =
             |error| Error::other(format!("cannot read the mbox file of {}", folder.path)).caused_by(error);
         let now = Was::of(&file).map_err(cannot)?;
-        if !self.seen.as_ref().is_some_and(|seen| seen.folder == folder.path && seen.was == now) {
+        if self.seen(&folder.path).is_none_or(|seen| seen.was != now) {
             self.scan(&folder.path, &file, &mut |_, _| ())?;
         }
         let mut spool = Spool::new(&self.spool);
         for (at, message) in messages.iter().enumerate() {
             let mut again = true;
             let result = loop {
-                let Some(span) = self.span(&message.key) else { break Err(Refusal::Gone) };
+                let seen = self.seen(&folder.path);
+                let Some(span) = seen.and_then(|seen| seen.spans.get(&message.key)).copied() else {
+                    break Err(Refusal::Gone);
+                };
                 match read(&file, span, &message.key, &mut spool)? {
                     Ok(Some(body)) => break Ok(body),
                     Err(error) => break Err(Refusal::Refused(local::why(&error))),
@@ -244,29 +251,14 @@ impl From<io::Error> for Failed {
 
 /// A message; None: another one is in its place.
 fn read(file: &File, span: Span, key: &str, spool: &mut Spool) -> Result<io::Result<Option<Body>>> {
-    let mut hash = Sha256::new();
     spool.clear();
-    let read = scan::read(file, span, &mut |part| {
-        hash.update(part);
-        spool.write(part).map_err(Failed::Here)
-    });
-    match read {
-        Ok(()) if key.starts_with(&hex(&naming(&hash.finalize().into()))) => Ok(Ok(Some(spool.end()?))),
-        Ok(()) => Ok(Ok(None)),
+    match scan::read(file, span, &mut |part| spool.write(part).map_err(Failed::Here)) {
+        Ok(stem) if key.starts_with(&stem.to_string()) => Ok(Ok(Some(spool.end()?))),
+        Ok(_) => Ok(Ok(None)),
         Err(Failed::Read(error)) => Ok(Err(error)),
         Err(Failed::Here(error)) if spool.is_too_much() => Ok(Err(io::Error::other(error.to_string()))),
         Err(Failed::Here(error)) => Err(error),
     }
-}
-
-fn naming(sha256: &[u8; 32]) -> [u8; NAMING] {
-    let mut name = [0; NAMING];
-    name.iter_mut().zip(sha256).for_each(|(to, from)| *to = *from);
-    name
-}
-
-fn hex(name: &[u8; NAMING]) -> String {
-    format!("{:016x}", u64::from_be_bytes(*name))
 }
 
 /// Whether a file begins as an mbox does.

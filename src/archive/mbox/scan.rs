@@ -10,9 +10,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::line;
+use super::naming::{Naming, Stem};
 use super::pieces::{Piece, Pieces};
 use crate::archive::header;
 
@@ -33,8 +33,8 @@ pub(super) struct Found {
     pub span: Span,
     /// Its bytes, without quotes.
     pub size: u64,
-    /// The SHA-256 of them.
-    pub sha256: [u8; 32],
+    /// What names it.
+    pub stem: Stem,
     /// When it came, as the line before it says.
     pub date: Option<Timestamp>,
     /// The first bytes of it: its header, bounded.
@@ -66,13 +66,13 @@ struct Bare {
 
 #[derive(Clone, Default)]
 struct Sum {
-    hash: Sha256,
+    naming: Naming,
     size: u64,
 }
 
 impl Sum {
-    fn add(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
+    fn add(&mut self, piece: &Piece<'_>, bytes: &[u8]) {
+        self.naming.add(piece, bytes);
         self.size += bytes.len() as u64;
     }
 }
@@ -127,7 +127,7 @@ fn cut(line: &[u8]) -> Vec<u8> {
     line.get(..line::LONGEST).unwrap_or(line).to_vec()
 }
 
-/// Reads a message without its quotes, part by part.
+/// Reads a message without its quotes, part by part. What names it.
 ///
 /// # Errors
 /// It cannot be read, or `take` failed.
@@ -135,12 +135,15 @@ pub(super) fn read<E: From<io::Error>>(
     file: &File,
     span: Span,
     take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Stem, E> {
+    let mut naming = Naming::default();
     let mut pieces = Pieces::new(ReadAt { file, at: span.start, end: span.end }, span.start);
     while let Some(piece) = pieces.next()? {
-        take(if piece.offset < span.bare { unquoted(&piece) } else { piece.bytes })?;
+        let plain = if piece.offset < span.bare { unquoted(&piece) } else { piece.bytes };
+        naming.add(&piece, plain);
+        take(plain)?;
     }
-    Ok(())
+    Ok(naming.end())
 }
 
 fn unquoted<'a>(piece: &Piece<'a>) -> &'a [u8] {
@@ -174,11 +177,12 @@ impl Growing {
     }
 
     fn take(&mut self, file: &File, piece: &Piece<'_>) -> io::Result<()> {
-        if let Some((_, empty)) = self.empty.take() {
-            self.add(&empty, &empty);
+        if let Some((offset, empty)) = self.empty.take() {
+            let empty = Piece { bytes: &empty, first: true, offset };
+            self.add(&empty, empty.bytes);
         }
         if !piece.first || !line::is_empty(piece.bytes) {
-            self.add(unquoted(piece), piece.bytes);
+            self.add(piece, unquoted(piece));
             return Ok(());
         }
         self.empty = Some((piece.offset, piece.bytes.to_vec()));
@@ -191,10 +195,10 @@ impl Growing {
         Ok(())
     }
 
-    fn add(&mut self, plain: &[u8], quoted: &[u8]) {
-        self.plain.add(plain);
+    fn add(&mut self, piece: &Piece<'_>, plain: &[u8]) {
+        self.plain.add(piece, plain);
         if let Some(bare) = &mut self.bare {
-            bare.sum.add(quoted);
+            bare.sum.add(piece, piece.bytes);
         }
         if self.heading {
             let room = header::MOST.saturating_sub(self.head.len());
@@ -209,7 +213,7 @@ impl Growing {
             _ => (u64::MAX, self.plain),
         };
         let span = Span { start: self.start, end, bare };
-        Found { span, size: sum.size, sha256: sum.hash.finalize().into(), date: self.date, head: self.head }
+        Found { span, size: sum.size, stem: sum.naming.end(), date: self.date, head: self.head }
     }
 }
 

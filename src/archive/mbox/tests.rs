@@ -74,13 +74,35 @@ fn a_file_that_is_written_anew_gives_the_same_messages_or_none() {
 
     // It changes while it is read, and nothing tells.
     let span = Span { start: 0, end: 5, bare: u64::MAX };
-    mbox.seen.as_mut().unwrap().spans.insert(keys(&all, 2), span);
+    mbox.seen[0].spans.insert(keys(&all, 2), span);
     assert_eq!(fetched(&mut mbox, "box", &all[2..]), [body("three")]);
     fs::write(&path, "no mbox\n").unwrap();
     let error = mbox.list(&folder("box"), Since::default()).unwrap_err();
     assert!(error.to_string().contains("is no mbox"), "{error}");
     fs::remove_file(&path).unwrap();
     assert!(mbox.list(&folder("box"), Since::default()).is_err());
+}
+
+#[test]
+fn a_message_keeps_its_name_when_it_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("box");
+    let two =
+        |status: &str| format!("{FROM}S: x\n{status}\none\n\n{FROM}S: y\nX-Mozilla-Status: 0000\n\ntwo\n\n");
+    fs::write(&path, two("")).unwrap();
+    let mut mbox = mbox(&temp, "box");
+    let before = listed(&mut mbox, "box");
+    fs::write(&path, two("Status: RO\n").replace("0000", "0001")).unwrap();
+    // It is found where it is now, with what is noted in it.
+    let bodies = fetched(&mut mbox, "box", &before);
+    assert_eq!(bodies[0], Ok(b"S: x\nStatus: RO\n\none\n".to_vec()));
+    let after = listed(&mut mbox, "box");
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(
+            (&before.key, &before.flags[..], &after.flags[..]),
+            (&after.key, &[][..], &["\\Seen".to_owned()][..])
+        );
+    }
 }
 
 #[test]
