@@ -20,7 +20,7 @@ use self::held::Held;
 const EXPECTED: u64 = 600;
 
 /// How many messages are asked for at once, where all at once were too many.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 100;
 
 /// How many are asked for alone.
 const ALONE: usize = 1000;
@@ -28,7 +28,7 @@ const ALONE: usize = 1000;
 /// What is asked of each message.
 fn items(session: &Session) -> Vec<Item> {
     let mut items = vec![Item::Size, Item::InternalDate, Item::Flags];
-    if session.offers().has("X-GM-EXT-1") {
+    if session.is_gmail() {
         items.extend([Item::GmailMessage, Item::GmailThread, Item::GmailLabels]);
     }
     if session.offers().has("OBJECTID") {
@@ -85,14 +85,26 @@ fn news(
     new: &mut Held,
 ) -> Result<(), Failed> {
     let items = items(session);
-    let listed = session.fetch_each(first, &items, &mut |message| take(line, new, message));
-    match listed {
-        Ok(()) if first > 1 || new.len() >= selected.messages as usize => return Ok(()),
-        // Some may be gone since, or it left some out.
-        Ok(()) => {}
-        Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
-        Err(failed) => return Err(failed),
-    }
+    let uids = match &line.options.gmail_query {
+        Some(query) => session.search_gmail(first, selected.uid_next.unwrap_or(u32::MAX), query)?,
+        None => {
+            match session.fetch_each(first, &items, &mut |message| take(line, new, message)) {
+                Ok(()) if first > 1 || new.len() >= selected.messages as usize => return Ok(()),
+                // Some may be gone since, or it left some out.
+                Ok(()) => {}
+                Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
+                Err(failed) => return Err(failed),
+            }
+            uids(line, session, first)?.into_iter().filter(|uid| !new.has(*uid)).collect()
+        }
+    };
+    let refused = again(line, session, &uids, TOGETHER, &items, new)?;
+    again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
+    uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)
+}
+
+/// Which messages there are, and nothing else.
+fn uids(line: &Line, session: &mut Session, first: u32) -> Result<BTreeSet<u32>, Failed> {
     let mut uids = BTreeSet::new();
     session.fetch_each(first, &[], &mut |message| {
         line.check()?;
@@ -100,11 +112,7 @@ fn news(
         uids.extend(message.uid);
         Ok(())
     })?;
-    uids.retain(|uid| !new.has(*uid));
-    let missing: Vec<u32> = uids.iter().copied().collect();
-    let refused = again(line, session, &missing, TOGETHER, &items, new)?;
-    again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
-    uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)
+    Ok(uids)
 }
 
 /// Asks for messages, so many at once. Gives those of which the server did not want to tell.
