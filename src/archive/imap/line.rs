@@ -30,6 +30,32 @@ impl From<Error> for Trouble {
     }
 }
 
+/// How often something was tried since it last came any further.
+#[derive(Default)]
+pub(super) struct Tries {
+    tries: usize,
+    far: usize,
+}
+
+impl Tries {
+    /// Waits before one more try. It came so far with this one: a server that hangs up now and then is no reason to give
+    /// up, as long as something comes of each connection.
+    ///
+    /// # Errors
+    /// It was tried often enough: the error. Or somebody wants it to stop.
+    pub(super) fn wait(&mut self, line: &Line, far: usize, error: Error) -> Result<()> {
+        if far > self.far {
+            *self = Self { tries: 0, far };
+        }
+        let wait = line.options.retries.get(self.tries).filter(|wait| line.worked || **wait <= FIRST_WAIT);
+        self.tries += 1;
+        match wait {
+            Some(wait) => line.rest(*wait),
+            None => Err(error),
+        }
+    }
+}
+
 /// The connection.
 pub(super) struct Line {
     pub(super) options: Options,
@@ -141,7 +167,7 @@ impl Line {
 
     /// Does something over the connection, and again if that may help.
     pub(super) fn attempt<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
-        let mut tries = 0;
+        let mut tries = Tries::default();
         loop {
             self.check()?;
             let done = work(self);
@@ -149,21 +175,8 @@ impl Line {
             match done {
                 Ok(done) => return Ok(done),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => self.wait(&mut tries, error)?,
+                Err(Trouble::Again(error)) => tries.wait(self, 0, error)?,
             }
-        }
-    }
-
-    /// Waits before one more try after so many.
-    ///
-    /// # Errors
-    /// It was tried often enough: the error. Or somebody wants it to stop.
-    pub(super) fn wait(&self, tries: &mut usize, error: Error) -> Result<()> {
-        let wait = self.options.retries.get(*tries).filter(|wait| self.worked || **wait <= FIRST_WAIT);
-        *tries += 1;
-        match wait {
-            Some(wait) => self.rest(*wait),
-            None => Err(error),
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use self::ask::{Asked, LARGEST, ask};
 use self::tray::Tray;
-use super::line::{Line, Trouble};
+use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listed, Refusal, Take};
 use crate::entry::show;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub(super) fn fetch(
         in_a_row: (0, 0),
         came: 0,
     };
-    let (mut tries, mut came, mut idle) = (0, 0, 0);
+    let (mut tries, mut idle) = (Tries::default(), 0);
     while work.tray.next() < messages.len() {
         line.check()?;
         let before = work.known();
@@ -70,13 +70,7 @@ pub(super) fn fetch(
                 return Err(error.hint("the next run goes on from there"));
             }
             Err(Trouble::Final(error)) => return Err(error),
-            Err(Trouble::Again(error)) => {
-                // A server that hangs up now and then is no reason to give up.
-                if std::mem::replace(&mut came, work.settled()) != work.settled() {
-                    tries = 0;
-                }
-                line.wait(&mut tries, error)?;
-            }
+            Err(Trouble::Again(error)) => tries.wait(line, work.settled(), error)?,
         }
     }
     Ok(())
