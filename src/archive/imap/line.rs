@@ -65,14 +65,16 @@ pub(super) struct Line {
     open: Option<(String, Selected)>,
     /// What went over this connection and is on the account.
     counted: Cell<Wire>,
+    /// What may come, and has not come yet.
+    promised: Cell<u64>,
     /// Whether the server took our login.
     worked: bool,
 }
 
 impl Line {
     pub(super) fn new(options: Options) -> Self {
-        let counted = Cell::new(Wire::default());
-        Self { options, dialer: None, session: None, open: None, counted, worked: false }
+        let (counted, promised) = (Cell::default(), Cell::default());
+        Self { options, dialer: None, session: None, open: None, counted, promised, worked: false }
     }
 
     /// Where it leads, in words.
@@ -154,7 +156,17 @@ impl Line {
 
     /// Whether so many bytes may come.
     pub(super) fn may_fetch(&self, bytes: u64) -> Result<()> {
-        self.options.budget.may_fetch(bytes).map_err(|spent| spent.error(self.place()))
+        self.options.budget.may_fetch(bytes).map_err(|spent| spent.error(self.place()))?;
+        self.promised.set(self.promised.get().saturating_add(bytes));
+        Ok(())
+    }
+
+    /// Nothing more is under way: what was to come and did not may be fetched by others.
+    fn release(&self) {
+        match self.promised.take() {
+            0 => {}
+            left => self.options.budget.not_fetched(left),
+        }
     }
 
     /// Whether it may go on.
@@ -202,6 +214,7 @@ impl Line {
     pub(super) fn count_by(&self, meter: &Meter) {
         let (now, counted) = (meter.traffic(), self.counted.get());
         self.counted.set(now);
+        self.promised.set(self.promised.get().saturating_sub(now.down - counted.down));
         self.options.budget.used(Traffic { up: now.up - counted.up, down: now.down - counted.down });
     }
 
@@ -215,6 +228,7 @@ impl Line {
         let done = work(self, &mut session);
         self.session = Some(session);
         self.count();
+        self.release();
         Ok(done)
     }
 
@@ -228,6 +242,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.count();
+        self.release();
         self.options.budget.settle();
     }
 }
