@@ -207,6 +207,11 @@ impl Budget for Ledger {
         self.may(Way::Down, bytes)
     }
 
+    fn not_fetched(&self, bytes: u64) {
+        let promised = &mut lock(&self.book).promised.down;
+        *promised = promised.saturating_sub(bytes);
+    }
+
     fn used(&self, traffic: Traffic) {
         let mut book = lock(&self.book);
         book.unsaved.up += traffic.up;
@@ -297,6 +302,19 @@ mod tests {
         assert!(ledger.may_send(600).is_err());
         ledger.used(Traffic { up: 110, down: 0 });
         assert_eq!((ledger.sent(), ledger.may_send(390)), (Some((610, 1_000)), Ok(())));
+    }
+
+    #[test]
+    fn what_does_not_come_others_may_fetch() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(0)));
+        let limits = Limits { download_per_day: Some(1_000), ..Limits::default() };
+        let ledger = Ledger::open(&temp.path().join("state"), "gmail", limits, clock as _).unwrap();
+        assert_eq!(ledger.may_fetch(900), Ok(()));
+        ledger.used(Traffic { up: 0, down: 100 });
+        assert!(ledger.may_fetch(101).is_err());
+        ledger.not_fetched(800);
+        assert_eq!(ledger.may_fetch(900), Ok(()));
     }
 
     #[test]

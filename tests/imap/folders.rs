@@ -187,3 +187,43 @@ fn a_name_with_a_line_end_becomes_no_command() {
     drop(session);
     script.end();
 }
+
+#[test]
+fn a_folder_is_opened_to_read() {
+    let (mut session, script) = session(
+        "NAMESPACE CONDSTORE",
+        "C: N NAMESPACE
+        S: * NAMESPACE ((\"\" \"/\")) NIL NIL
+        S: N OK done
+        C: A EXAMINE \"Box\" (CONDSTORE)
+        S: * FLAGS (\\Seen)
+        S: * 17 EXISTS
+        S: * VANISHED (EARLIER) 3:4
+        S: * OK [UIDVALIDITY 4294967295] x
+        S: * OK [uidnext 5] x
+        S: * OK [HIGHESTMODSEQ 18446744073709551615] x
+        S: * OK [UIDNEXT] x
+        S: * OK no code [UIDNEXT 9]
+        S: A OK [READ-ONLY] done
+        C: B EXAMINE \"Old\" (CONDSTORE)
+        S: B BAD what is that
+        C: C EXAMINE \"Old\"
+        S: * 1 EXISTS
+        S: * OK [UIDVALIDITY 1] x
+        S: * OK [NOMODSEQ] x
+        S: C OK done
+        C: D EXAMINE \"Odd\" (CONDSTORE)
+        S: * 1 EXISTS
+        S: * OK [UIDVALIDITY 0] x
+        S: D OK done",
+    );
+    let selected = session.examine("Box").unwrap();
+    assert_eq!((selected.messages, selected.uid_validity, selected.uid_next), (17, u32::MAX, Some(5)));
+    assert_eq!((selected.highest_mod_seq, selected.read_only), (Some(u64::MAX), true));
+    let selected = session.examine_named("Old").unwrap();
+    assert_eq!((selected.messages, selected.uid_next, selected.highest_mod_seq), (1, None, None));
+    assert!(session.examine("Odd").unwrap_err().to_string().contains("UIDVALIDITY"));
+    assert!(!session.is_broken());
+    drop(session);
+    script.end();
+}

@@ -19,7 +19,7 @@ pub(super) struct All {
 /// Asks for all folders and what is in them.
 pub(super) fn ask(line: &mut Line) -> Result<All, Trouble> {
     let session = line.session()?;
-    let gmail = session.offers().has("X-GM-EXT-1");
+    let gmail = session.is_gmail();
     let folders = session.folders(true);
     let what = format!("cannot list the folders of {}", line.place());
     let folders = folders.map_err(|failed| line.trouble(failed, &what))?;

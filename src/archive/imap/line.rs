@@ -30,6 +30,32 @@ impl From<Error> for Trouble {
     }
 }
 
+/// How often something was tried since it last came any further.
+#[derive(Default)]
+pub(super) struct Tries {
+    tries: usize,
+    far: usize,
+}
+
+impl Tries {
+    /// Waits before one more try. It came so far with this one: a server that hangs up now and then is no reason to give
+    /// up, as long as something comes of each connection.
+    ///
+    /// # Errors
+    /// It was tried often enough: the error. Or somebody wants it to stop.
+    pub(super) fn wait(&mut self, line: &Line, far: usize, error: Error) -> Result<()> {
+        if far > self.far {
+            *self = Self { tries: 0, far };
+        }
+        let wait = line.options.retries.get(self.tries).filter(|wait| line.worked || **wait <= FIRST_WAIT);
+        self.tries += 1;
+        match wait {
+            Some(wait) => line.rest(*wait),
+            None => Err(error),
+        }
+    }
+}
+
 /// The connection.
 pub(super) struct Line {
     pub(super) options: Options,
@@ -39,14 +65,16 @@ pub(super) struct Line {
     open: Option<(String, Selected)>,
     /// What went over this connection and is on the account.
     counted: Cell<Wire>,
+    /// What may come, and has not come yet.
+    promised: Cell<u64>,
     /// Whether the server took our login.
     worked: bool,
 }
 
 impl Line {
     pub(super) fn new(options: Options) -> Self {
-        let counted = Cell::new(Wire::default());
-        Self { options, dialer: None, session: None, open: None, counted, worked: false }
+        let (counted, promised) = (Cell::default(), Cell::default());
+        Self { options, dialer: None, session: None, open: None, counted, promised, worked: false }
     }
 
     /// Where it leads, in words.
@@ -128,7 +156,17 @@ impl Line {
 
     /// Whether so many bytes may come.
     pub(super) fn may_fetch(&self, bytes: u64) -> Result<()> {
-        self.options.budget.may_fetch(bytes).map_err(|spent| spent.error(self.place()))
+        self.options.budget.may_fetch(bytes).map_err(|spent| spent.error(self.place()))?;
+        self.promised.set(self.promised.get().saturating_add(bytes));
+        Ok(())
+    }
+
+    /// Nothing more is under way: what was to come and did not may be fetched by others.
+    fn release(&self) {
+        match self.promised.take() {
+            0 => {}
+            left => self.options.budget.not_fetched(left),
+        }
     }
 
     /// Whether it may go on.
@@ -141,7 +179,7 @@ impl Line {
 
     /// Does something over the connection, and again if that may help.
     pub(super) fn attempt<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T> {
-        let mut tries = 0;
+        let mut tries = Tries::default();
         loop {
             self.check()?;
             let done = work(self);
@@ -149,21 +187,8 @@ impl Line {
             match done {
                 Ok(done) => return Ok(done),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => self.wait(&mut tries, error)?,
+                Err(Trouble::Again(error)) => tries.wait(self, 0, error)?,
             }
-        }
-    }
-
-    /// Waits before one more try after so many.
-    ///
-    /// # Errors
-    /// It was tried often enough: the error. Or somebody wants it to stop.
-    pub(super) fn wait(&self, tries: &mut usize, error: Error) -> Result<()> {
-        let wait = self.options.retries.get(*tries).filter(|wait| self.worked || **wait <= FIRST_WAIT);
-        *tries += 1;
-        match wait {
-            Some(wait) => self.rest(*wait),
-            None => Err(error),
         }
     }
 
@@ -189,6 +214,7 @@ impl Line {
     pub(super) fn count_by(&self, meter: &Meter) {
         let (now, counted) = (meter.traffic(), self.counted.get());
         self.counted.set(now);
+        self.promised.set(self.promised.get().saturating_sub(now.down - counted.down));
         self.options.budget.used(Traffic { up: now.up - counted.up, down: now.down - counted.down });
     }
 
@@ -202,6 +228,7 @@ impl Line {
         let done = work(self, &mut session);
         self.session = Some(session);
         self.count();
+        self.release();
         Ok(done)
     }
 
@@ -215,6 +242,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.count();
+        self.release();
         self.options.budget.settle();
     }
 }

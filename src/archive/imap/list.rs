@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::fields::FIELDS;
-use super::line::{Line, Trouble};
+use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listing, Mark, Since};
 use crate::entry::show;
 use crate::error::Result as Outcome;
@@ -20,7 +20,7 @@ use self::held::Held;
 const EXPECTED: u64 = 600;
 
 /// How many messages are asked for at once, where all at once were too many.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 100;
 
 /// How many are asked for alone.
 const ALONE: usize = 1000;
@@ -28,7 +28,7 @@ const ALONE: usize = 1000;
 /// What is asked of each message.
 fn items(session: &Session) -> Vec<Item> {
     let mut items = vec![Item::Size, Item::InternalDate, Item::Flags];
-    if session.offers().has("X-GM-EXT-1") {
+    if session.is_gmail() {
         items.extend([Item::GmailMessage, Item::GmailThread, Item::GmailLabels]);
     }
     if session.offers().has("OBJECTID") {
@@ -38,21 +38,58 @@ fn items(session: &Session) -> Vec<Item> {
     items
 }
 
-/// Lists a folder, by its path and the server's name of it.
-pub(super) fn list(line: &mut Line, path: &str, name: &str, since: Since) -> Result<Listing, Trouble> {
+/// What is known of a folder, should the connection break.
+struct Part {
+    validity: u32,
+    /// How far it was when it was begun: what changed since is told the next time.
+    mod_seq: Option<u64>,
+    new: Held,
+}
+
+/// Lists a folder, by its path and the server's name of it. Where a connection breaks the next one goes on: some servers
+/// end each session long before a large folder is listed.
+pub(super) fn list(line: &mut Line, path: &str, name: &str, since: Since) -> Outcome<Listing> {
     let what = format!("cannot list {} in {}", show(path.as_bytes()), line.place());
-    let selected = line.open_anew(name, &what)?;
-    let first = since.uid.max(1);
-    let mut new = Held::new(selected.uid_validity);
+    let (mut tries, mut part) = (Tries::default(), None);
+    loop {
+        line.check()?;
+        match go_on(line, &what, name, since, &mut part) {
+            Ok(listing) => return Ok(listing),
+            Err(Trouble::Final(error)) => return Err(error),
+            Err(Trouble::Again(error)) => {
+                tries.wait(line, part.as_ref().map_or(0, |part| part.new.len()), error)?;
+            }
+        }
+    }
+}
+
+fn go_on(
+    line: &mut Line,
+    what: &str,
+    name: &str,
+    since: Since,
+    part: &mut Option<Part>,
+) -> Result<Listing, Trouble> {
+    let selected = line.open_anew(name, what)?;
+    let (validity, first) = (selected.uid_validity, since.uid.max(1));
+    if part.as_ref().is_some_and(|part| part.validity != validity) {
+        *part = None;
+    }
+    let part = part.get_or_insert_with(|| Part {
+        validity,
+        mod_seq: selected.highest_mod_seq,
+        new: Held::new(validity),
+    });
     // RFC 9051 leaves open what n:* is in a folder without messages, and some servers call it wrong.
     if selected.messages > 0 && selected.uid_next.is_none_or(|next| next > first) {
-        let many = selected.uid_next.map_or(u32::MAX, |next| next - first).min(selected.messages);
-        line.may_fetch(u64::from(many) * EXPECTED)?;
-        let listed = line.lend(|line, session| news(line, session, selected, first, &mut new))?;
-        listed.map_err(|failed| line.trouble(failed, &what))?;
+        let from = part.new.last().unwrap_or(first);
+        let many = selected.uid_next.map_or(u32::MAX, |next| next.saturating_sub(from));
+        line.may_fetch(u64::from(many.min(selected.messages)) * EXPECTED)?;
+        let listed = line.lend(|line, session| news(line, session, selected, first, &mut part.new))?;
+        listed.map_err(|failed| line.trouble(failed, what))?;
     }
-    let mut old = Held::new(selected.uid_validity);
-    let mut mod_seq = selected.highest_mod_seq;
+    let mut old = Held::new(validity);
+    let mut mod_seq = part.mod_seq;
     if let Some(before) =
         since.mod_seq.filter(|before| first > 1 && mod_seq.is_some_and(|now| now != *before))
     {
@@ -63,12 +100,14 @@ pub(super) fn list(line: &mut Line, path: &str, name: &str, since: Since) -> Res
         match changed {
             // It is asked again the next time.
             Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => mod_seq = Some(before),
-            changed => changed.map_err(|failed| line.trouble(failed, &what))?,
+            changed => changed.map_err(|failed| line.trouble(failed, what))?,
         }
     }
-    let next = selected.uid_next.unwrap_or_else(|| new.last().map_or(first, |last| last.saturating_add(1)));
-    let mark = Mark { validity: selected.uid_validity, next, messages: selected.messages, mod_seq };
-    Ok(Listing { mark, messages: new.into_messages(), changed: old.into_messages() })
+    let last = part.new.last();
+    let next = selected.uid_next.unwrap_or_else(|| last.map_or(first, |last| last.saturating_add(1)));
+    let mark = Mark { validity, next, messages: selected.messages, mod_seq };
+    let messages = std::mem::replace(&mut part.new, Held::new(validity)).into_messages();
+    Ok(Listing { mark, messages, changed: old.into_messages() })
 }
 
 fn take(line: &Line, held: &mut Held, message: Fetched) -> Outcome<()> {
@@ -85,14 +124,29 @@ fn news(
     new: &mut Held,
 ) -> Result<(), Failed> {
     let items = items(session);
-    let listed = session.fetch_each(first, &items, &mut |message| take(line, new, message));
-    match listed {
-        Ok(()) if first > 1 || new.len() >= selected.messages as usize => return Ok(()),
-        // Some may be gone since, or it left some out.
-        Ok(()) => {}
-        Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
-        Err(failed) => return Err(failed),
-    }
+    let mut uids = match &line.options.gmail_query {
+        Some(query) => session.search_gmail(first, selected.uid_next.unwrap_or(u32::MAX), query)?,
+        None => {
+            let from = new.last().map_or(first, |last| last.saturating_add(1));
+            let enough = if first > 1 { 0 } else { selected.messages as usize };
+            match session.fetch_each(from, &items, &mut |message| take(line, new, message)) {
+                Ok(()) if from == first && new.len() >= enough => return Ok(()),
+                // Some may be gone since, or it left some out.
+                Ok(()) => {}
+                Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
+                Err(failed) => return Err(failed),
+            }
+            uids(line, session, first)?
+        }
+    };
+    uids.retain(|uid| !new.has(*uid));
+    let refused = again(line, session, &uids, TOGETHER, &items, new)?;
+    again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
+    uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)
+}
+
+/// Which messages there are, and nothing else.
+fn uids(line: &Line, session: &mut Session, first: u32) -> Result<Vec<u32>, Failed> {
     let mut uids = BTreeSet::new();
     session.fetch_each(first, &[], &mut |message| {
         line.check()?;
@@ -100,11 +154,7 @@ fn news(
         uids.extend(message.uid);
         Ok(())
     })?;
-    uids.retain(|uid| !new.has(*uid));
-    let missing: Vec<u32> = uids.iter().copied().collect();
-    let refused = again(line, session, &missing, TOGETHER, &items, new)?;
-    again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
-    uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)
+    Ok(uids.into_iter().collect())
 }
 
 /// Asks for messages, so many at once. Gives those of which the server did not want to tell.

@@ -59,7 +59,7 @@ impl Source for Imap {
 
     fn list(&mut self, folder: &Folder, since: Since) -> Result<Listing> {
         let name = self.name(folder)?;
-        self.line.attempt(|line| list::list(line, &folder.path, &name, since))
+        list::list(&mut self.line, &folder.path, &name, since)
     }
 
     fn fetch(&mut self, folder: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {

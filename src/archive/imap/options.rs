@@ -34,6 +34,8 @@ pub struct Options {
     pub sleep: Box<dyn Fn(Duration) + Send>,
     /// Whether somebody wants it to stop.
     pub is_cancelled: Box<dyn Fn() -> bool + Send>,
+    /// Only the messages that Gmail's own search finds with this.
+    pub gmail_query: Option<String>,
     /// The largest message that is held in memory, in bytes.
     pub held: u64,
     /// A folder on disk for larger ones, while they come.
@@ -58,6 +60,7 @@ impl Options {
             retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             sleep: Box::new(std::thread::sleep),
             is_cancelled: Box::new(|| false),
+            gmail_query: None,
             held: HELD,
             spool,
         }

@@ -21,7 +21,18 @@ pub enum Change {
     Remove,
 }
 
-struct Found(Vec<u32>);
+/// Hears what a search found.
+#[derive(Default)]
+pub(super) struct Found(Vec<u32>);
+
+impl Found {
+    /// What was found, lowest first.
+    pub(super) fn sorted(mut self) -> Vec<u32> {
+        self.0.sort_unstable();
+        self.0.dedup();
+        self.0
+    }
+}
 
 impl Listen for Found {
     fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex> {
@@ -56,11 +67,9 @@ impl Session {
         }
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         let command = format!("UID SEARCH HEADER {} {}", quoted(name), quoted(value));
-        let mut found = Found(Vec::new());
+        let mut found = Found::default();
         self.work(|engine| engine.run(&command, &mut found))?.yes()?;
-        found.0.sort_unstable();
-        found.0.dedup();
-        Ok(found.0)
+        Ok(found.sorted())
     }
 
     /// Changes flags of messages in the open folder. Those that are not there are passed over.

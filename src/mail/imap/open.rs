@@ -47,9 +47,17 @@ impl Session {
     /// As of [`Session::select`].
     pub fn examine_named(&mut self, name: &str) -> Result<Selected, Failed> {
         // RFC 7162, 3.1.8: from then on the server tells of modification sequences.
-        let condstore = if self.has_mod_seq() { " (CONDSTORE)" } else { "" };
+        match self.has_mod_seq().then(|| self.open_as(name, " (CONDSTORE)")) {
+            // Some offer it and do not understand it.
+            Some(Err(Failed::No(no))) if no.bad => self.open_as(name, ""),
+            Some(opened) => opened,
+            None => self.open_as(name, ""),
+        }
+    }
+
+    fn open_as(&mut self, name: &str, with: &str) -> Result<Selected, Failed> {
         let mut ear = Opened::default();
-        self.work(|engine| engine.run(&format!("EXAMINE {}{condstore}", quote(name)), &mut ear))?.yes()?;
+        self.work(|engine| engine.run(&format!("EXAMINE {}{with}", quote(name)), &mut ear))?.yes()?;
         Ok(Selected {
             messages: ear.messages,
             uid_validity: ear.uid_validity.ok_or_else(no_validity)?,

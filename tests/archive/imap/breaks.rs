@@ -133,25 +133,43 @@ fn a_login_that_is_refused_is_told_and_not_tried_again() {
 }
 
 #[test]
-fn a_listing_that_breaks_is_made_again() {
+fn a_listing_goes_on_where_it_broke_off_as_often_as_it_takes() {
     let items = "(UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM \
                  X-POSTKEEP-OBJECT X-POSTKEEP-FILE)])";
-    let (mut it, script) = scripted(&format!(
-        "{EXAMINE}
-        C: A UID FETCH 8:* {items}
-        S: * 2 FETCH (UID 8 RFC822.SIZE 5)
-        S: * BYE Session invalidated - AccessTokenExpired
-        cut
-        next
+    let part = |uid: u32| {
+        format!(
+            "{EXAMINE}
+            C: A UID FETCH {uid}:* {items}
+            S: * 2 FETCH (UID {uid} RFC822.SIZE 5)
+            S: * BYE Session invalidated - AccessTokenExpired
+            cut
+            next\n"
+        )
+    };
+    let parts: String = (101..=120).map(part).collect();
+    // Whoever went on asks in the end whether all came.
+    let (mut it, script) = scripted(
+        &format!(
+            "{parts}
         {EXAMINE}
-        C: A UID FETCH 8:* {items}
-        S: * 2 FETCH (UID 8 RFC822.SIZE 5)
-        S: * 3 FETCH (UID 9 RFC822.SIZE 6)
-        S: A OK done"
-    ));
-    let listing = it.imap.list(&folder(), Since { uid: 8, mod_seq: None }).unwrap();
-    let uids: Vec<_> = listing.messages.iter().map(|message| (message.uid, message.size)).collect();
-    assert_eq!(uids, [(8, 5), (9, 6)]);
+        C: A UID FETCH 121:* {items}
+        S: * 2 FETCH (UID 120 RFC822.SIZE 5)
+        S: A OK done
+        C: B UID FETCH 101:* (UID)
+        S: * 1 FETCH (UID 100)
+        S: * 2 FETCH (UID 101)
+        S: * 3 FETCH (UID 130)
+        S: B OK done
+        C: C UID FETCH 130 {items}
+        S: * 3 FETCH (UID 130 RFC822.SIZE 6)
+        S: C OK done"
+        )
+        .replace("UIDNEXT 10", "UIDNEXT 131"),
+    );
+    let listing = it.imap.list(&folder(), Since { uid: 101, mod_seq: None }).unwrap();
+    let uids: Vec<_> = listing.messages.iter().map(|message| message.uid).collect();
+    assert_eq!(uids, (101..=120).chain([130]).collect::<Vec<_>>());
+    assert_eq!(*it.rests.lock().unwrap(), Duration::ZERO);
     drop(it);
     script.end();
 }

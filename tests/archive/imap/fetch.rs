@@ -150,7 +150,12 @@ impl Budget for Few {
         *left = left.checked_sub(bytes).ok_or(Spent { until: None })?;
         Ok(())
     }
-    fn used(&self, _: Traffic) {}
+    fn used(&self, traffic: Traffic) {
+        assert!(traffic.down < 10_000_000);
+    }
+    fn not_fetched(&self, bytes: u64) {
+        *self.0.lock().unwrap() += bytes;
+    }
     fn throttled(&self) -> Spent {
         Spent { until: Some("2030-01-01T00:00:00Z".parse().unwrap()) }
     }
@@ -159,7 +164,8 @@ impl Budget for Few {
 #[test]
 fn a_spent_budget_and_a_server_that_has_had_enough_make_a_pause() {
     // The second batch may not come any more; what was asked comes.
-    let few = |options: &mut Options| options.budget = Arc::new(Few(Mutex::new(5_000_000)));
+    let budget = Arc::new(Few(Mutex::new(5_000_000)));
+    let few = |options: &mut Options| options.budget = Arc::clone(&budget) as _;
     let (mut it, script) = scripted_with(
         &format!(
             "{EXAMINE}
@@ -175,6 +181,9 @@ fn a_spent_budget_and_a_server_that_has_had_enough_make_a_pause() {
     assert_eq!((came, error.kind()), (vec!["one".to_owned()], Kind::Paused), "{error:?}");
     drop(it);
     script.end();
+    // What was announced and did not come is free again.
+    let left = *budget.0.lock().unwrap();
+    assert!((4_990_000..5_000_000).contains(&left), "{left}");
     // What was announced too small counts as what it is.
     let (mut it, script) = scripted_with(
         &format!(

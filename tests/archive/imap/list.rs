@@ -197,3 +197,65 @@ fn a_folder_that_is_not_there_or_empty_says_so() {
     drop(it);
     script.end();
 }
+
+#[test]
+fn a_query_of_gmails_chooses_what_is_listed() {
+    let items = format!("(UID RFC822.SIZE INTERNALDATE FLAGS X-GM-MSGID X-GM-THRID X-GM-LABELS {FIELDS}");
+    let examine = "C: E EXAMINE \"All\"
+        S: * 9 EXISTS
+        S: * OK [UIDVALIDITY 1] ok
+        S: * OK [UIDNEXT 300000] ok
+        S: E OK done";
+    for (query, first, second) in [
+        (
+            "label:\"work\"",
+            "C: F UID SEARCH UID 20:200019 X-GM-RAW \"label:\\\"work\\\"\"".to_owned(),
+            "C: G UID SEARCH UID 200020:299999 X-GM-RAW \"label:\\\"work\\\"\"".to_owned(),
+        ),
+        (
+            "büro",
+            "C: F UID SEARCH CHARSET UTF-8 UID 20:200019 X-GM-RAW {5}
+            S: + go
+            C: büro"
+                .to_owned(),
+            "C: G UID SEARCH CHARSET UTF-8 UID 200020:299999 X-GM-RAW {5}
+            S: + go
+            C: büro"
+                .to_owned(),
+        ),
+    ] {
+        let script = Script::play(&script::login(&format!(
+            "S: B OK [CAPABILITY IMAP4rev1 X-GM-EXT-1 LIST-STATUS SPECIAL-USE NAMESPACE] welcome
+            C: C LIST \"\" \"*\" RETURN (SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY))
+            S: * LIST (\\All) \"/\" All
+            S: C OK done
+            C: D NAMESPACE
+            S: * NAMESPACE ((\"\" \"/\")) NIL NIL
+            S: D OK done
+            {examine}
+            {first}
+            S: * SEARCH 31 30
+            S: F OK done
+            {second}
+            S: * SEARCH 7 250000
+            S: G OK done
+            C: H UID FETCH 30:31,250000 {items}
+            S: * 3 FETCH (UID 30 RFC822.SIZE 5)
+            S: * 4 FETCH (UID 31 RFC822.SIZE 6)
+            S: * 5 FETCH (UID 250000 RFC822.SIZE 7)
+            S: H OK done"
+        )));
+        let mut it = mailbox(script.account(), |options| options.gmail_query = Some(query.into()));
+        let folders = it.imap.folders().unwrap();
+        let listing = it.imap.list(&folders[0], Since { uid: 20, mod_seq: None }).unwrap();
+        let uids: Vec<_> = listing.messages.iter().map(|message| message.uid).collect();
+        assert_eq!((uids, listing.mark.next), (vec![30, 31, 250_000], 300_000), "{query}");
+        drop(it);
+        script.end();
+    }
+    let (mut it, script) = scripted_with(EXAMINE, |options| options.gmail_query = Some("label:work".into()));
+    let error = it.imap.list(&folder(), Since::default()).unwrap_err();
+    assert!(error.one_line().contains("does not know Gmail's search"), "{error:?}");
+    drop(it);
+    script.end();
+}

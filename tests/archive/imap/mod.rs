@@ -4,6 +4,7 @@ mod breaks;
 mod dovecot;
 mod fetch;
 mod list;
+mod storm;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};

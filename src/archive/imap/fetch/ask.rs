@@ -26,6 +26,8 @@ pub(super) struct Asked {
     pub(super) missing: Vec<(usize, Option<No>)>,
     /// What was being sent as it ended, or was to come next.
     pub(super) suspect: Option<usize>,
+    /// Whether something came out of turn and found no room.
+    pub(super) crowded: bool,
     /// Why no more was asked.
     pub(super) halted: Option<Error>,
 }
@@ -64,7 +66,8 @@ pub(super) fn ask(
     }
     let coming = asking.coming.as_ref().and_then(|coming| coming.at);
     let next = asking.under_way.values().copied().filter(|at| !asking.tray.has(*at)).min();
-    Asked { ended, missing: asking.missing, suspect: coming.or(next), halted: asking.halted }
+    let (missing, suspect, crowded) = (asking.missing, coming.or(next), !asking.left_out.is_empty());
+    Asked { ended, missing, suspect, crowded, halted: asking.halted }
 }
 
 /// A body that is being sent.

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use self::ask::{Asked, LARGEST, ask};
 use self::tray::Tray;
-use super::line::{Line, Trouble};
+use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listed, Refusal, Take};
 use crate::entry::show;
 use crate::error::{Error, Result};
 use crate::mail::imap::{Failed, Item, Meaning};
 
-/// How many bytes, and how many messages, are asked for with one command.
+/// How many bytes, and how many messages, are asked for at once. So many UIDs are always one command.
 const BATCH: u64 = 4 << 20;
 const TOGETHER: usize = 200;
 
@@ -31,6 +31,9 @@ const IN_A_ROW_LATER: u32 = 25;
 
 /// How long is waited before a message is asked for once more that was refused with a "later".
 const LATER: Duration = Duration::from_secs(1);
+
+/// How many times it may be asked in vain what is left. It is not known how that could be.
+const MOST_IDLE: u32 = 10;
 
 /// Fetches messages of a folder, by its path and the server's name of it.
 pub(super) fn fetch(
@@ -47,26 +50,27 @@ pub(super) fn fetch(
         name,
         what: format!("cannot fetch messages of {folder}"),
         folder,
-        tray: Tray::new(take),
+        tray: Tray::new(take, line.options.held),
         alone: BTreeSet::new(),
         strikes: BTreeMap::new(),
         later: HashSet::new(),
+        crowded: false,
         in_a_row: (0, 0),
         came: 0,
     };
-    let (mut tries, mut came) = (0, 0);
+    let (mut tries, mut idle) = (Tries::default(), 0);
     while work.tray.next() < messages.len() {
         line.check()?;
+        let before = work.known();
         match work.round(line) {
-            Ok(()) => {}
-            Err(Trouble::Final(error)) => return Err(error),
-            Err(Trouble::Again(error)) => {
-                // A server that hangs up now and then is no reason to give up.
-                if std::mem::replace(&mut came, work.settled()) != work.settled() {
-                    tries = 0;
-                }
-                line.wait(&mut tries, error)?;
+            Ok(()) if work.known() != before => idle = 0,
+            Ok(()) if idle < MOST_IDLE => idle += 1,
+            Ok(()) => {
+                let error = Error::other(format!("{} gives nothing more of {}", line.place(), work.folder));
+                return Err(error.hint("the next run goes on from there"));
             }
+            Err(Trouble::Final(error)) => return Err(error),
+            Err(Trouble::Again(error)) => tries.wait(line, work.settled(), error)?,
         }
     }
     Ok(())
@@ -98,6 +102,8 @@ struct Work<'a, 't, 'b> {
     strikes: BTreeMap<usize, u32>,
     /// What was refused alone with a "later".
     later: HashSet<usize>,
+    /// Whether there was no room for something that came out of turn.
+    crowded: bool,
     /// How many were refused since the last body came: because of breaks, and with a "later".
     in_a_row: (u32, u32),
     /// How many bodies had come then.
@@ -108,6 +114,12 @@ impl Work<'_, '_, '_> {
     /// How far it is, as a number that grows with each message of which something is known.
     fn settled(&self) -> usize {
         self.tray.next() + self.tray.came()
+    }
+
+    /// All that a round may change.
+    fn known(&self) -> (usize, usize, usize, u32, bool) {
+        let strikes = self.strikes.values().sum();
+        (self.settled(), self.alone.len(), self.later.len(), strikes, self.crowded)
     }
 
     /// Asks for what can be asked now.
@@ -122,7 +134,9 @@ impl Work<'_, '_, '_> {
                 .hint("the next run lists it anew"),
             ));
         }
-        if self.alone.is_empty() { self.ahead(line) } else { self.one_by_one(line) }
+        // Where there is no room only the next one helps, in company or alone.
+        let next = self.alone.first().filter(|at| !self.crowded || **at == self.tray.next());
+        if next.is_some() { self.one_by_one(line) } else { self.ahead(line) }
     }
 
     /// Asks for all that is left, ahead.
@@ -134,11 +148,11 @@ impl Work<'_, '_, '_> {
             self.tray.put(at, Err(Refusal::Refused(why)))?;
             at = self.tray.next();
         }
-        let tray = &mut self.tray;
+        let (tray, alone) = (&mut self.tray, &self.alone);
         let next = |tray: &Tray<'_, '_>| {
             let (mut batch, mut bytes) = (Vec::new(), 0_u64);
             while let Some(listed) = messages.get(at).filter(|listed| listed.size <= LARGEST) {
-                if tray.has(at) {
+                if tray.has(at) || alone.contains(&at) {
                     at += 1;
                     continue;
                 }
@@ -183,7 +197,7 @@ impl Work<'_, '_, '_> {
             Err(failed) => return Err(line.trouble(failed, &self.what)),
         }
         // One at which the connection broke is asked for when nothing else can be the cause.
-        let struck = self.alone.iter().copied().find(|at| self.strikes.contains_key(at));
+        let struck = self.alone.iter().copied().find(|at| self.crowded || self.strikes.contains_key(at));
         let mut ask_for: Vec<usize> =
             struck.map_or_else(|| self.alone.iter().copied().collect(), |at| vec![at]);
         ask_for.reverse();
@@ -243,7 +257,8 @@ impl Work<'_, '_, '_> {
 
     /// What the end of asking means.
     fn ended(&mut self, line: &Line, asked: Asked) -> Result<(), Trouble> {
-        let Asked { ended, suspect, halted, .. } = asked;
+        let Asked { ended, suspect, halted, crowded, .. } = asked;
+        self.crowded = crowded;
         if let Some(error) = halted {
             return Err(Trouble::Final(error));
         }

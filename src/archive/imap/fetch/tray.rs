@@ -9,9 +9,9 @@ use crate::error::Result;
 const MOST: usize = 8192;
 const MOST_FILES: usize = 64;
 
-/// How many bytes of them are held in memory, and in files.
-const MOST_HELD: u64 = 64 << 20;
-const MOST_SPOOLED: u64 = 256 << 20;
+/// How many of the largest that are held in memory have room there, and how many times as much has room in files.
+const MOST_HELD: u64 = 64;
+const MOST_SPOOLED: u64 = 4;
 
 /// What became of a message.
 pub(super) type Came = std::result::Result<Body, Refusal>;
@@ -21,6 +21,8 @@ pub(super) struct Tray<'a, 'b> {
     take: &'a mut Take<'b>,
     /// The first that was not handed over.
     next: usize,
+    /// How many bytes may wait in memory.
+    room: u64,
     waiting: BTreeMap<usize, Came>,
     held: u64,
     spooled: u64,
@@ -30,9 +32,11 @@ pub(super) struct Tray<'a, 'b> {
 }
 
 impl<'a, 'b> Tray<'a, 'b> {
-    pub(super) fn new(take: &'a mut Take<'b>) -> Self {
+    /// For messages of which the largest that are held in memory have so many bytes.
+    pub(super) fn new(take: &'a mut Take<'b>, largest: u64) -> Self {
+        let room = largest.saturating_mul(MOST_HELD);
         let (waiting, held, spooled) = (BTreeMap::new(), 0, 0);
-        Self { take, next: 0, waiting, held, spooled, files: 0, came: 0 }
+        Self { take, next: 0, room, waiting, held, spooled, files: 0, came: 0 }
     }
 
     /// The first that was not handed over.
@@ -53,8 +57,11 @@ impl<'a, 'b> Tray<'a, 'b> {
     /// Whether a body of so many bytes, in memory or in a file, can wait here, or need not.
     pub(super) fn has_room(&self, at: usize, size: u64, in_file: bool) -> bool {
         let fits = match in_file {
-            true => self.files < MOST_FILES && self.spooled.saturating_add(size) <= MOST_SPOOLED,
-            false => self.held.saturating_add(size) <= MOST_HELD,
+            true => {
+                self.files < MOST_FILES
+                    && self.spooled.saturating_add(size) <= self.room.saturating_mul(MOST_SPOOLED)
+            }
+            false => self.held.saturating_add(size) <= self.room,
         };
         at == self.next || (fits && self.waiting.len() < MOST)
     }
@@ -102,13 +109,17 @@ mod tests {
             log.push((at, came.is_ok()));
             Ok(())
         };
-        let mut tray = Tray::new(&mut take);
+        let mut tray = Tray::new(&mut take, 10);
         let body = |size| Ok(Body::Held(vec![0; size]));
-        let large = MOST_HELD as usize;
-        tray.put(1, body(large)).unwrap();
+        let room = tray.room;
+        tray.put(1, body(room as usize)).unwrap();
         assert!(tray.has(1) && !tray.has(0) && !tray.has_room(2, 1, false));
         // The one whose turn it is need not wait, so it needs no room; files have a room of their own.
-        assert!(tray.has_room(0, u64::MAX, false) && tray.has_room(2, MOST_SPOOLED, true));
+        assert!(
+            tray.has_room(0, u64::MAX, false)
+                && tray.has_room(2, 4 * room, true)
+                && !tray.has_room(2, 4 * room + 1, true)
+        );
         tray.put(3, Err(Refusal::Gone)).unwrap();
         tray.put(0, body(1)).unwrap();
         tray.put(0, body(1)).unwrap();

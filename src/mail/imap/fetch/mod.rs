@@ -115,6 +115,7 @@ pub trait Sink {
     fn end(&mut self, message: Fetched) -> Outcome<()>;
 
     /// The server says that it gave all that it has of a request, or why it does not; by its place among the requests.
+    /// For one whose UIDs are too many for one command it says so for each.
     ///
     /// # Errors
     /// As of [`Sink::begin`].

@@ -22,6 +22,9 @@ pub trait Budget: Send + Sync + fmt::Debug {
     /// They may not, before that time.
     fn may_fetch(&self, bytes: u64) -> Result<(), Spent>;
 
+    /// Of what might be fetched so much does not come: others may have it.
+    fn not_fetched(&self, _bytes: u64) {}
+
     /// So many bytes went over the wire since the last call.
     fn used(&self, traffic: Traffic);
 
