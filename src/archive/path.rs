@@ -63,6 +63,13 @@ pub fn place(path: &Path) -> Option<Place> {
     Some(Place { account: unescaped(account)?, folder, date, key: unescaped(key)? })
 }
 
+/// Divides a path of [`path`], as a catalogue keeps it: the folder's [`directory`], and the rest. None: it is none.
+pub fn split(path: &Path) -> Option<(String, String)> {
+    let directory = path.ancestors().nth(3)?;
+    let rest = path.strip_prefix(directory).ok()?;
+    Some((Path::new("/").join(directory).to_str()?.to_owned(), rest.to_str()?.to_owned()))
+}
+
 /// A name of a file for any text. `%` begins a byte in hexadecimal digits, as in an address on the web.
 fn escaped(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
@@ -135,6 +142,9 @@ mod tests {
         ] {
             let message = at(folder, key);
             assert_eq!(path(&message), Path::new(expected));
+            let (folder, file) = split(Path::new(expected)).unwrap();
+            assert_eq!(Path::new(&folder), directory(&message.account, &message.folder));
+            assert_eq!(format!("{folder}/{file}"), expected);
             assert_eq!(place(Path::new(expected)), Some(message));
         }
     }
