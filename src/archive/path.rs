@@ -37,11 +37,6 @@ pub fn directory(account: &str, folder: &str) -> PathBuf {
 /// How many names of a message's path follow its folder's: year, month, day, file.
 const BELOW: usize = 4;
 
-/// The folder in a snapshot that has the account's folder of a message, by the message's path: what [`directory`] gives.
-pub fn directory_of(path: &Path) -> Option<&Path> {
-    path.ancestors().nth(BELOW).filter(|directory| !directory.as_os_str().is_empty())
-}
-
 /// The path of a message in a snapshot.
 pub fn path(place: &Place) -> PathBuf {
     let date = place.date.to_zoned(TimeZone::UTC);
@@ -75,6 +70,13 @@ pub fn place(path: &Path) -> Option<Place> {
 /// The account whose folder at the top of a snapshot is called so. None: no account's is.
 pub fn account(name: &str) -> Option<String> {
     unescaped(name)
+}
+
+/// Divides a path of [`path`], as a catalogue keeps it: the folder's [`directory`], and the rest. None: it is none.
+pub fn split(path: &Path) -> Option<(String, String)> {
+    let directory = path.ancestors().nth(BELOW)?;
+    let rest = path.strip_prefix(directory).ok()?;
+    Some((Path::new("/").join(directory).to_str()?.to_owned(), rest.to_str()?.to_owned()))
 }
 
 /// A name of a file for any text. `%` begins a byte in hexadecimal digits, as in an address on the web.
@@ -149,6 +151,9 @@ mod tests {
         ] {
             let message = at(folder, key);
             assert_eq!(path(&message), Path::new(expected));
+            let (folder, file) = split(Path::new(expected)).unwrap();
+            assert_eq!(Path::new(&folder), directory(&message.account, &message.folder));
+            assert_eq!(format!("{folder}/{file}"), expected);
             assert_eq!(place(Path::new(expected)), Some(message));
         }
     }

@@ -68,14 +68,13 @@ pub fn rebuild(catalogue: &Catalogue, vault: &Indexed<'_>, snapshot: &SnapshotFi
 fn found(path: &Path, node: &Node) -> Option<Found> {
     let place = path::place(path)?;
     // Not of the names in it, which may have been cut: a folder is known by where it lies.
-    let directory = path::directory_of(path)?;
-    let file = path.strip_prefix(directory).ok()?.to_str()?.to_owned();
+    let (directory, file) = path::split(path)?;
     let attributes = node.meta.extended_attributes.iter();
     let marks = Marks::read(attributes.map(|a| (a.name.as_str(), a.value.as_deref().unwrap_or_default())));
     Some(Found {
         account: place.account,
         path: place.folder,
-        directory: Path::new("/").join(directory).to_str()?.to_owned(),
+        directory,
         key: place.key,
         message_id: marks.message_id,
         facts: Facts {
@@ -140,13 +139,12 @@ mod tests {
         let mut items = Vec::new();
         let mut marks = Vec::new();
         for (place, mark, bytes) in messages {
-            let directory = path::directory(&place.account, &place.folder);
             let path = path::path(&place);
-            let folder =
-                catalogue().folder(&place.account, &place.folder, directory.to_str().unwrap()).unwrap().id;
+            let (directory, file) = path::split(&path).unwrap();
+            let folder = catalogue().folder(&place.account, &place.folder, &directory).unwrap().id;
             marks.push((folder, Mark { validity: 7, ..Mark::default() }));
             let facts = Facts {
-                file: path.strip_prefix(&directory).unwrap().to_str().unwrap().into(),
+                file,
                 date: place.date,
                 size: bytes.len() as u64,
                 sha256: mark.sha256,

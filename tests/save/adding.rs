@@ -222,6 +222,9 @@ fn a_run_that_is_cut_between_parts_loses_none_of_them() {
     assert!(wrong.to_string().contains("came after"), "{wrong:?}");
     let folder = adding.part(vec![held(path(5) + "/below", b"x")].into_iter()).unwrap_err();
     assert!(folder.to_string().contains("something else is at /gmail/INBOX/2024/01/0005.eml"), "{folder:?}");
+    let both = vec![held("/gmail/new", b"x"), held("/gmail/new/below", b"x")];
+    let both = adding.part(both.into_iter()).unwrap_err();
+    assert!(both.to_string().contains("something else is at /gmail/new "), "{both:?}");
     let file = adding.part(vec![held("/gmail/INBOX/2024", b"x")].into_iter()).unwrap_err();
     assert!(file.to_string().contains("something else is at /gmail/INBOX/2024 "), "{file:?}");
     let short = item(path(60), SEEN, "", Content::Spooled(tempfile::tempfile().unwrap(), 5));

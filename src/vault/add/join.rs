@@ -118,6 +118,9 @@ impl Walk {
                     lock(&self.joined).doubled += 1;
                     return Ok(());
                 }
+                std::cmp::Ordering::Greater if item.path.starts_with(before) => {
+                    return Err(in_the_way(before));
+                }
                 std::cmp::Ordering::Greater => {}
             }
         }

@@ -200,11 +200,11 @@ impl Adding<'_> {
             })
         });
         vault.backend.withhold(false);
-        let made = made?;
-        let joined = std::mem::take(&mut *lock(&joined));
-        if let Some(error) = joined.failed {
+        let mut joined = std::mem::take(&mut *lock(&joined));
+        if let Some(error) = joined.failed.take() {
             return Err(error);
         }
+        let made = made?;
         if vault.backend.has_failed() {
             let stopped = || Error::other(format!("nothing more can be written to {}", vault.store.place()));
             return Err(vault.backend.failure().unwrap_or_else(stopped));
