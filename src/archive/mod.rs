@@ -24,6 +24,7 @@ pub mod mbox;
 pub mod names;
 pub mod path;
 pub mod pop3;
+pub mod put;
 pub mod read;
 pub mod rebuild;
 pub mod rules;

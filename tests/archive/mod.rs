@@ -3,6 +3,7 @@
 mod files;
 mod imap;
 mod pop3;
+mod put;
 mod whole;
 
 use std::io::Read;

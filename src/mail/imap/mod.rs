@@ -17,6 +17,7 @@ mod failed;
 mod fetch;
 mod folders;
 mod gmail;
+mod into;
 mod lexer;
 mod login;
 mod names;
