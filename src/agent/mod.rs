@@ -306,7 +306,7 @@ impl<'a> Agent<'a> {
         log: &Log<'_>,
     ) -> Finished {
         let accounts = Accounts { mailboxes: self.mailboxes, maildrops: self.maildrops };
-        let places = Places::new(&profile.name, &self.state_dir, accounts, &job.keeping, meter.wish());
+        let places = Places::new(&profile.name, &self.state_dir, accounts, job, meter.wish());
         let request = archive::run::Request {
             profile: &profile.name,
             job,
@@ -440,6 +440,35 @@ pub fn preview_backup(
         vaults: &Vaults::new(state_dir, &config.mailboxes, &job.keeping.password),
     };
     request.preview()
+}
+
+/// Counts what a run of an archive would look at, without locks, without a trace, and without asking a vault.
+///
+/// # Errors
+/// A source cannot be looked at.
+pub fn preview_archive(
+    state_dir: &Path,
+    config: &Config,
+    profile: &Profile,
+    job: &ArchiveJob,
+    clock: &dyn Clock,
+    meter: &Meter,
+    listener: &dyn Listener,
+) -> Result<archive::run::Preview> {
+    let accounts = Accounts { mailboxes: &config.mailboxes, maildrops: &config.maildrops };
+    let places = Places::new(&profile.name, state_dir, accounts, job, meter.wish());
+    let known = job.keeping.vaults.first().map(|place| places.known(place)).transpose()?.flatten();
+    let request = archive::run::Request {
+        profile: &profile.name,
+        job,
+        host: &host(),
+        now: clock.now(),
+        meter,
+        listener,
+        journal: &Forgetful,
+        places: &places,
+    };
+    request.preview(known.as_ref())
 }
 
 fn new_id(now: Timestamp) -> RunId {

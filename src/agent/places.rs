@@ -1,6 +1,7 @@
 //! The places of the configuration that an archive reads and writes, opened for a run.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::backup::Vaults as _;
 use crate::clock::{Clock, System};
 use crate::error::{Context, Error, Kind, Result};
 use crate::mail::secret;
-use crate::profile::{Keeping, MailPlace, VaultPlace};
+use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
 use crate::progress::Wish;
 use crate::state::catalogue::Catalogue;
 use crate::vault::Vault;
@@ -35,31 +36,42 @@ pub(super) struct Places<'a> {
     state: PathBuf,
     accounts: Accounts<'a>,
     vaults: Vaults<'a>,
+    gmail_query: Option<&'a str>,
     wish: Wish,
 }
 
 impl<'a> Places<'a> {
-    /// Of a profile whose vaults are kept so. `meter` has the wish to stop.
+    /// Of a profile with this job. `wish` is the wish to stop.
     pub(super) fn new(
         profile: &'a str,
         state: &Path,
         accounts: Accounts<'a>,
-        keeping: &'a Keeping,
+        job: &'a ArchiveJob,
         wish: Wish,
     ) -> Self {
         Self {
             profile,
             state: state.to_owned(),
             accounts,
-            vaults: Vaults::new(state, accounts.mailboxes, &keeping.password),
+            vaults: Vaults::new(state, accounts.mailboxes, &job.keeping.password),
+            gmail_query: job.gmail_query.as_deref(),
             wish,
+        }
+    }
+
+    /// What is known of the archive in a vault, if anything is.
+    pub(super) fn known(&self, place: &VaultPlace) -> Result<Option<Catalogue>> {
+        match Catalogue::exists(&self.state, self.profile, &called(place)) {
+            true => Catalogue::open(&self.state, self.profile, &called(place)).map(Some),
+            false => Ok(None),
         }
     }
 
     /// A folder for what is too large for memory, while it comes.
     fn spool(&self) -> Result<PathBuf> {
         let spool = self.state.join("spool");
-        std::fs::create_dir_all(&spool).context(|| format!("cannot make {}", spool.display()))?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&spool);
+        made.context(|| format!("cannot make {}", spool.display()))?;
         Ok(spool)
     }
 
@@ -77,6 +89,7 @@ impl<'a> Places<'a> {
         options.heard = Box::new(move |secret, refusal| hearing.heard(secret, refusal, System.now()));
         let wish = self.wish.clone();
         options.is_cancelled = Box::new(move || wish.is_cancelled());
+        options.gmail_query = self.gmail_query.map(str::to_owned);
         if let Some(ledger) = self.vaults.ledger_of(account) {
             options.budget = ledger;
         }
@@ -93,6 +106,11 @@ impl<'a> Places<'a> {
         options.is_cancelled = Box::new(move || wish.is_cancelled());
         Ok(Pop3::new(options))
     }
+}
+
+/// What a vault is called in the name of its catalogue. It is not opened for that, so it is called by its place.
+fn called(place: &VaultPlace) -> String {
+    blake3::hash(place.word().as_encoded_bytes()).to_hex().to_string()
 }
 
 fn missing(account: &str, server: &str) -> Error {
@@ -115,9 +133,7 @@ impl run::Places for Places<'_> {
     }
 
     fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue> {
-        // The vault itself is not opened for that, so it is called by its place.
-        let place = blake3::hash(place.word().as_encoded_bytes()).to_hex();
-        Catalogue::open(&self.state, self.profile, &place)
+        Catalogue::open(&self.state, self.profile, &called(place))
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {

@@ -1,5 +1,6 @@
 //! `postkeep plan`: shows what a run would do.
 
+mod archive;
 mod backup;
 
 use std::io::Write;
@@ -29,6 +30,8 @@ const MOST: usize = 1_000_000;
 /// Both sides are compared as a run would; nothing is written, not even to the history. Each line begins with what
 /// would happen to the path: new, replace (new content), update (only mode, owner, times or attributes), link (it
 /// becomes another name of a file), delete (a folder is one line, with all that is in it), cannot (and why).
+///
+/// Of an archive, folders and messages are counted, and how many of them are archived.
 ///
 /// Of a backup, the sources are counted: how much a first run would save, and how many days that takes where a
 /// provider limits what may be sent in a day. What a vault has already is not sent again.
@@ -64,7 +67,7 @@ pub(super) fn show(
         worst.note(match &profile.job {
             Job::Sync(job) => show_sync(profile, job, ctx)?,
             Job::Backup(job) => backup::show(profile, job, config, ctx)?,
-            Job::Archive(_) => 0,
+            Job::Archive(job) => archive::show(profile, job, config, ctx)?,
         });
     }
     Ok(worst.code())

@@ -118,7 +118,9 @@ pub(super) fn job(
         newer_than: filter.newer_than,
     };
     let labels = file.labels.unwrap_or(true);
-    Some(ArchiveJob { sources, folders, only, labels, keeping: backup::keeping(name, file, base, env)? })
+    let gmail_query = file.gmail_query.take();
+    let keeping = backup::keeping(name, file, base, env)?;
+    Some(ArchiveJob { sources, folders, only, labels, gmail_query, keeping })
 }
 
 #[cfg(test)]
@@ -169,10 +171,11 @@ mod tests {
         assert_eq!(job.keeping.password, SecretSource::Keyring { account: "vault:one".into() });
         let job = archive(
             "kind = 'archive'\nsource = ['imap:a', 'mbox:/m']\nvault = '/v'\nvault-keyring = true
-folders = ['INBOX', '!Spam']\nlabels = false\nexclude-from = '*@shop.example'\nexclude-larger-than = '30MB'
+folders = ['INBOX', '!Spam']\nlabels = false\ngmail-query = 'label:work'\nexclude-from = '*@shop.example'\nexclude-larger-than = '30MB'
 exclude-older-than = '365d'\nkeep-daily = 7\n",
         );
         assert_eq!((job.sources.len(), job.folders.len(), job.labels), (2, 2, false));
+        assert_eq!(job.gmail_query.as_deref(), Some("label:work"));
         assert_eq!(job.only.from, ["*@shop.example"]);
         assert_eq!(job.only.larger_than, Some(30_000_000));
         assert!(job.only.older_than.is_some() && job.keeping.keep.is_some());

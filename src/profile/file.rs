@@ -162,6 +162,8 @@ pub struct ProfileFile {
     pub folders: Option<OneOrMany<String>>,
     /// In an archive: whether Gmail's labels are kept.
     pub labels: Option<bool>,
+    /// In an archive: which messages of Gmail's All Mail are meant, in the words of Gmail's search.
+    pub gmail_query: Option<String>,
     /// In an archive: leaves out messages whose sender's address matches one of these patterns.
     pub exclude_from: Option<OneOrMany<String>>,
     /// In a backup or an archive: where to, a folder, `maildir:PATH` or `imap:ACCOUNT/FOLDER`; of several, into each.

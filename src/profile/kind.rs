@@ -18,7 +18,7 @@ const OF_SYNC: [&str; 7] =
 const OF_FILES: [&str; 4] = ["exclude", "exclude-if-present", "one-file-system", "allow-empty-source"];
 
 /// Keys that only an archive has.
-pub(super) const OF_ARCHIVE: [&str; 3] = ["folders", "labels", "exclude-from"];
+pub(super) const OF_ARCHIVE: [&str; 4] = ["folders", "labels", "gmail-query", "exclude-from"];
 
 /// Keys that only what has a vault has.
 pub(super) const OF_VAULT: [&str; 16] = [

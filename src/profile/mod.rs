@@ -180,6 +180,8 @@ pub struct ArchiveJob {
     pub only: MessageRules,
     /// Whether labels are kept, and their changes followed (Gmail).
     pub labels: bool,
+    /// Which messages of All Mail are meant, in the words of Gmail's search; None: all.
+    pub gmail_query: Option<String>,
     /// Where to.
     pub keeping: Keeping,
 }

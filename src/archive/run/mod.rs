@@ -6,6 +6,7 @@
 
 mod folder;
 mod outcome;
+mod preview;
 mod pull;
 mod same;
 mod slice;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::outcome::Sum;
+pub use self::preview::{Preview, Seen};
 use self::pull::{Broken, Pull};
 use self::slice::Slicing;
 use super::folders::Patterns;
@@ -113,7 +115,7 @@ impl Request<'_> {
         let rules = Rules::new(&self.job.only, self.now)?;
         let catalogue = self.places.catalogue(place)?;
         // Who leaves out less than before wants what was left out.
-        catalogue.judge_by(&rules.text())?;
+        catalogue.judge_by(&format!("{} {:?} {}", rules.text(), self.job.gmail_query, self.job.labels))?;
         // Opened when there is something for it: a look at mailboxes without news does not touch the vault.
         let vault = std::cell::OnceCell::new();
         let mut adding = None;

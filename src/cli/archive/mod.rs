@@ -3,6 +3,7 @@
 mod export;
 mod ls;
 mod pick;
+mod restore;
 mod show;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ enum Verb {
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
     Export(export::ExportArgs),
+    Restore(restore::RestoreArgs),
 }
 
 pub(crate) fn run(args: &ArchiveArgs, ctx: &Context) -> Result<ExitCode> {
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &ArchiveArgs, ctx: &Context) -> Result<ExitCode> {
         Verb::Ls(args) => ls::run(args, ctx),
         Verb::Show(args) => show::run(args, ctx),
         Verb::Export(args) => export::run(args, ctx),
+        Verb::Restore(args) => restore::run(args, ctx),
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table, usage};
 use super::opened;
 use crate::archive::read::{Archive, Stored};
-use crate::archive::view::{self, View, save_attachments};
+use crate::archive::view::{self, View, clean, save_attachments};
 use crate::archive::wanted::Prefix;
 use crate::clock::{Clock, System};
 use crate::entry::show;
@@ -116,7 +116,7 @@ fn print(to: &mut dyn Write, message: &Stored, view: &View) -> std::io::Result<(
     writeln!(to, "{:<11} {folder}, came {}, {}", "In:", table::when(place.date), size(message.size))?;
     let words = [("Flags:", &marks.flags, " "), ("Labels:", &marks.labels, ", ")];
     for (name, words, by) in words.into_iter().filter(|(_, words, _)| !words.is_empty()) {
-        writeln!(to, "{name:<11} {}", show(words.join(by).as_bytes()))?;
+        writeln!(to, "{name:<11} {}", clean::line(&words.join(by), 1000))?;
     }
     writeln!(to, "\n{}", view.text.trim_end())?;
     if !view.attachments.is_empty() {

@@ -129,6 +129,7 @@ fn archive(job: &ArchiveJob) -> Vec<(&'static str, Value)> {
         ("source", job.sources.iter().map(|source| json!(source.to_string())).collect()),
         ("folders", json!(job.folders)),
         ("labels", json!(job.labels)),
+        ("gmail-query", json!(job.gmail_query)),
         ("exclude-from", json!(job.only.from)),
         ("exclude-larger-than", json!(job.only.larger_than)),
         ("exclude-smaller-than", json!(job.only.smaller_than)),

@@ -70,6 +70,11 @@ impl Catalogue {
         Ok(Self { db })
     }
 
+    /// Whether there is one.
+    pub fn exists(state: &Path, profile: &str, vault: &str) -> bool {
+        path(state, profile, vault).is_ok_and(|path| path.exists())
+    }
+
     /// Removes the catalogue of an archive. What is in the vault stays.
     ///
     /// # Errors

@@ -1,0 +1,249 @@
+//! `postkeep archive restore`: messages back to a server.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::super::which::{BARE, Chosen, Which, too_many};
+use super::super::{Context, budget, config, out, signals, usage};
+use super::pick::Pick;
+use super::{opened, told};
+use crate::archive::put::{Done, Planned, Putting, Target};
+use crate::archive::read::{Archive, Stored, Walked};
+use crate::archive::stored;
+use crate::archive::wanted::Wanted;
+use crate::entry::show;
+use crate::error::{Error, Kind, Result};
+use crate::figures::{count, of, size};
+use crate::mail::imap::Dialer;
+use crate::profile::quote;
+use crate::progress::Meter;
+use crate::vault::login::Guard;
+
+/// How many messages are put at once.
+const BATCH: usize = 1000;
+
+/// The largest message that is put, in bytes: no server takes more.
+const MOST: u64 = 512 << 20;
+
+/// Put messages of an archive back to a mail server
+///
+/// Each message comes into the folder that it was in, with its flags and its date; folders that are missing are made. A
+/// message that is there already is not put again: the command can be repeated, and goes on where it was stopped. A message
+/// of Gmail's All Mail comes into the folder of its first label, since other servers know no labels.
+///
+/// Nothing is ever removed or changed at the server.
+#[derive(Debug, Args)]
+#[command(override_usage = "postkeep archive restore [OPTIONS] --to imap:ACCOUNT[/FOLDER] [PROFILE]", after_help = format!("\
+Examples:
+  postkeep archive restore mail --to imap:new -n               what would be put, by folder
+  postkeep archive restore mail --to imap:new
+  postkeep archive restore mail --to imap:new/Old --folder INBOX --before 2020
+
+ACCOUNT is an account of postkeep.toml with imap. With /FOLDER all folders are made in that one.
+
+{BARE}
+
+Exit codes: 0 done, 1 something could not be put, 2 usage, 3 paused by a provider's budget, \
+10 no vault, 12 wrong password."))]
+pub(crate) struct RestoreArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE")]
+    words: Vec<String>,
+    /// The account, and the folder in it that all folders are made in
+    #[arg(long, short, value_name = "imap:ACCOUNT[/FOLDER]")]
+    to: Option<String>,
+    /// Only say what would be put
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// As it was in this snapshot: an id, latest~1, or a date
+    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    pick: Pick,
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
+    let done = args.which.with(&args.words, ctx, |chosen, words| restored(args, ctx, chosen, words));
+    done.map_err(budget::hinted)
+}
+
+fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
+    too_many(words, 0)?;
+    let wanted = args.pick.wanted(&[], &TimeZone::system())?;
+    let to = args.to.as_deref().ok_or_else(|| {
+        usage("--to is missing").hint("name an account: postkeep archive restore PROFILE --to imap:ACCOUNT")
+    })?;
+    let meter = Arc::new(Meter::default());
+    signals::cancel(&meter)?;
+    let target = target(to, ctx)?;
+    opened(chosen, &args.snapshot, |archive| {
+        let mut putting = Putting::new(target, &meter);
+        let code = if args.dry_run {
+            plan(archive, &wanted, &mut putting, ctx)?
+        } else {
+            let (walked, ended) = put(archive, &wanted, &mut putting, &meter);
+            let done = putting.finish();
+            report(&done, to, ctx)?;
+            ended?;
+            told(&walked).max(u8::from(done.failures.errors > 0))
+        };
+        if meter.is_cancelled() {
+            return Err(Error::new(Kind::Cancelled, "stopped before everything was put")
+                .hint("the same command goes on: what is there is not put again"));
+        }
+        Ok(ExitCode::from(code))
+    })
+}
+
+/// The mailbox that is meant.
+fn target(text: &str, ctx: &Context) -> Result<Target> {
+    let no = || {
+        usage(format!("{} names no mailbox", quote(text))).hint(
+            "write --to imap:ACCOUNT, or imap:ACCOUNT/FOLDER; `postkeep account list` shows the accounts",
+        )
+    };
+    let place = text.strip_prefix("imap:").ok_or_else(no)?;
+    let (account, folder) = match place.split_once('/') {
+        Some((account, folder)) => (account, Some(folder.trim_matches('/')).filter(|name| !name.is_empty())),
+        None => (place, None),
+    };
+    let (config, _) = config::load_some(ctx, &[])?;
+    let mailbox = config.mailboxes.get(account).ok_or_else(no)?.clone();
+    let guard = Guard { state: ctx.state_dir.clone(), account: account.to_owned(), mailbox: mailbox.clone() };
+    Ok(Target::new(Dialer::new(mailbox, guard.secret()?), folder.map(str::to_owned)))
+}
+
+/// Does something with the messages that are wanted, some at a time.
+fn batches(
+    archive: &Archive<'_>,
+    wanted: &Wanted,
+    work: &mut dyn FnMut(&[Stored]) -> Result<bool>,
+) -> Result<Walked> {
+    let mut batch = Vec::new();
+    let walked = archive.walk(wanted, &mut |message| {
+        batch.push(message);
+        if batch.len() < BATCH {
+            return Ok(true);
+        }
+        work(&std::mem::take(&mut batch))
+    })?;
+    work(&batch)?;
+    Ok(walked)
+}
+
+fn put(
+    archive: &Archive<'_>,
+    wanted: &Wanted,
+    putting: &mut Putting<'_>,
+    meter: &Meter,
+) -> (Walked, Result<()>) {
+    let walked = batches(archive, wanted, &mut |batch| {
+        let messages: Vec<_> = batch.iter().map(Stored::message).collect();
+        let place = |message: &stored::Stored| {
+            let place = &message.place;
+            (place.account.clone(), place.folder.clone(), place.date, place.key.clone())
+        };
+        let by_place: HashMap<_, _> =
+            messages.iter().zip(batch).map(|(message, stored)| (place(message), stored)).collect();
+        putting.put(&messages, &mut |message| match by_place.get(&place(message)) {
+            Some(stored) => archive.bytes(stored, MOST),
+            None => Err(Error::other("it is not in the archive")),
+        })?;
+        Ok(!meter.is_cancelled())
+    });
+    match walked {
+        Ok(walked) => (walked, Ok(())),
+        Err(error) => (Walked::default(), Err(error)),
+    }
+}
+
+fn plan(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, ctx: &Context) -> Result<u8> {
+    let mut sum: BTreeMap<String, Planned> = BTreeMap::new();
+    let walked = batches(archive, wanted, &mut |batch| {
+        let messages: Vec<_> = batch.iter().map(Stored::message).collect();
+        for (folder, more) in putting.plan(&messages)? {
+            let planned = sum.entry(folder).or_default();
+            planned.put += more.put;
+            planned.bytes += more.bytes;
+            planned.present += more.present;
+            planned.exists = more.exists;
+            planned.problem = planned.problem.take().or(more.problem);
+        }
+        Ok(true)
+    })?;
+    if ctx.json {
+        let folder = |(folder, one): (&String, &Planned)| {
+            json!({ "folder": folder, "put": one.put, "bytes": one.bytes, "present": one.present,
+                    "exists": one.exists, "problem": one.problem })
+        };
+        let value: Vec<_> = sum.iter().map(folder).collect();
+        out::print(&format!("{}\n", json!(value)))?;
+    } else {
+        out::write(|to| {
+            for (folder, one) in &sum {
+                let new = if one.exists { "" } else { "  (would be made)" };
+                let problem = one.problem.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+                writeln!(
+                    to,
+                    "{:>8} to put {:>11}  {:>8} there  {}{new}{problem}",
+                    count(one.put),
+                    size(one.bytes),
+                    count(one.present),
+                    show(folder.as_bytes())
+                )?;
+            }
+            Ok(())
+        })?;
+    }
+    let problems = sum.values().any(|one| one.problem.is_some());
+    Ok(told(&walked).max(u8::from(problems)))
+}
+
+fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
+    for failure in &done.failures.list {
+        out::warn(&format!("{}: {}", failure.path, failure.cause));
+    }
+    if ctx.json {
+        let value = json!({
+            "put": done.put,
+            "bytes": done.bytes,
+            "present": done.present,
+            "made": done.made,
+            "dropped-flags": done.dropped_flags,
+            "errors": done.failures.errors,
+            "failures": done.failures.list,
+        });
+        return out::print(&format!("{value}\n"));
+    }
+    if ctx.quiet {
+        return Ok(());
+    }
+    let mut said = format!(
+        "{} put into {}, {}",
+        of(done.put, "message", "messages"),
+        show(to.as_bytes()),
+        size(done.bytes)
+    );
+    if done.present > 0 {
+        said.push_str(&format!("; {} were there already", count(done.present)));
+    }
+    if done.failures.errors > 0 {
+        said.push_str(&format!("; {} could not be put", count(done.failures.errors)));
+    }
+    out::say(&said);
+    if !done.made.is_empty() {
+        out::say(&format!("folders made: {}", show(done.made.join(", ").as_bytes())));
+    }
+    if !done.dropped_flags.is_empty() {
+        let flags: Vec<_> = done.dropped_flags.iter().map(String::as_str).collect();
+        out::say(&format!("flags that this server does not keep: {}", flags.join(" ")));
+    }
+    Ok(())
+}
