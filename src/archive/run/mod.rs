@@ -118,7 +118,7 @@ impl Request<'_> {
         catalogue.judge_by(&format!("{} {:?} {}", rules.text(), self.job.gmail_query, self.job.labels))?;
         // Opened when there is something for it: a look at mailboxes without news does not touch the vault.
         let vault = std::cell::OnceCell::new();
-        let mut adding = None;
+        let (mut adding, mut stale) = (None, false);
         for mail in &self.job.sources {
             self.listener.event(&Event::Phase(Phase::Comparing));
             let mut source = match self.places.source(mail) {
@@ -165,8 +165,11 @@ impl Request<'_> {
                 kept,
                 sum,
                 known: HashMap::new(),
+                stale: false,
             };
-            match pull.all(&mut *source, news) {
+            let pulled = pull.all(&mut *source, news);
+            stale |= pull.stale;
+            match pulled {
                 Ok(()) => {}
                 Err(Broken::Vault(error)) => return Err(named(error)),
                 Err(Broken::Source(error)) => sum.unreached(mail, &error),
@@ -183,6 +186,10 @@ impl Request<'_> {
             }
         }
         let folders = catalogue.folders()?;
+        if stale {
+            // The next run reads it from the vault, and sees what is missing there.
+            catalogue.clear()?;
+        }
         sum.total(folders.iter().map(|one| one.stored).sum(), folders.iter().map(|one| one.bytes).sum());
         Ok(())
     }

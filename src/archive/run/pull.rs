@@ -39,6 +39,8 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub sum: &'a mut Sum<'s>,
     /// The folders in the catalogue, and where their messages lie, by their places.
     pub known: HashMap<usize, (FolderId, String)>,
+    /// Whether the vault lost something that the catalogue believes to be there.
+    pub stale: bool,
 }
 
 /// What waits for the end of a slice.
@@ -211,6 +213,13 @@ impl Pull<'_, '_, '_> {
             self.kept.tree = Some(part.tree.to_string());
             self.kept.added += part.bytes;
             self.kept.stored += part.stored;
+            let lost = part.unknown.len() + part.lost.len();
+            if lost > 0 {
+                self.stale = true;
+                let cause = "the vault lost messages that were archived";
+                let hint = "the next run takes them again, if they are still at the server; `postkeep verify` says more";
+                self.sum.failure(Severity::Error, self.slicing.account, cause, Some(hint));
+            }
             self.sum.notes(part.notes);
         }
         if !sliced.gone.is_empty() {
