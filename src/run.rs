@@ -195,6 +195,9 @@ pub struct Counts {
     pub copied_bytes: u64,
     /// Entries left out by the profile's filters.
     pub excluded: u64,
+    /// Whether all this is about messages of an archive: `files` are those in it, and bytes copied were fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub messages: bool,
 }
 
 impl Counts {

@@ -141,6 +141,7 @@ fn busy() -> Outcome {
             updated: 0,
             copied_bytes: 1_503_238_553,
             excluded: 37,
+            messages: false,
         },
         free_bytes: Some(412_316_860_416),
         versions: Some(Versions { kept: 14, kept_bytes: 33_554_432, removed: 2, removed_bytes: 1_204 }),
@@ -188,6 +189,7 @@ pub fn all() -> Vec<Case> {
         backup_ok(),
         backup_paused(),
         backup_failed(),
+        archive(),
         cancelled(),
         ten_thousand(),
         hostile(),
@@ -365,6 +367,40 @@ fn backup_failed() -> Case {
     };
     let outcome = Outcome { vaults: vec![kept(), gone], error: Some(error), ..Outcome::new(Status::Failed) };
     backup("backup-failed", outcome)
+}
+
+/// An archive, of which one message was not given.
+fn archive() -> Case {
+    let counts = Counts {
+        files: 184_220,
+        bytes: 15_203_441_664,
+        created: 214,
+        updated: 12,
+        copied_bytes: 8_912_331,
+        excluded: 3,
+        messages: true,
+        ..Counts::default()
+    };
+    let failure = Failure {
+        severity: Severity::Warning,
+        path: "gmail/[Gmail]/All Mail/7.88123".into(),
+        cause: "was not given: NO [SERVERBUG] Internal error occurred".into(),
+        hint: Some("it is asked for again by each run; all others are archived".into()),
+        known: false,
+    };
+    let kept = Kept { vault: "/srv/mail-archive".into(), room: None, budget: None, forgotten: 0, ..kept() };
+    let outcome = Outcome {
+        counts,
+        failures: vec![failure],
+        warnings: 1,
+        vaults: vec![kept],
+        ..Outcome::new(Status::Warning)
+    };
+    let mut case = Case::new("archive", outcome).after(&month());
+    case.run.profile = "mail".into();
+    (case.source, case.target) = ("imap:gmail".into(), "/srv/mail-archive".into());
+    case.mode = None;
+    case
 }
 
 /// The agent was stopped in good order, and the run could say so.

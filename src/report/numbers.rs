@@ -103,16 +103,19 @@ pub(super) fn five(counts: &Counts, span: SignedDuration, usual: Option<&Usual>)
     }
     if counts.excluded > 0 {
         let comma = if seen.is_empty() { "" } else { ", " };
-        seen.push_str(&format!("{comma}{} left out by the filter", count(counts.excluded)));
+        let by = if counts.messages { "the rules" } else { "the filter" };
+        seen.push_str(&format!("{comma}{} left out by {by}", count(counts.excluded)));
     }
     let per_second = |bytes: u64| format!("{}/s", size(bytes));
     let copied = counts.copied_bytes;
+    let (files, moved) =
+        if counts.messages { ("Messages archived", "Fetched") } else { ("Files looked at", "Copied") };
     vec![
-        number("Files looked at", count(counts.files), seen, usual.map(|u| count(u.files))),
+        number(files, count(counts.files), seen, usual.map(|u| count(u.files))),
         number("Changed", count(changes(counts)), kinds(counts), usual.map(|u| count(u.changed))),
         Number {
             exact: exact(copied),
-            ..number("Copied", size(copied), String::new(), usual.map(|u| size(u.copied_bytes)))
+            ..number(moved, size(copied), String::new(), usual.map(|u| size(u.copied_bytes)))
         },
         number("Duration", duration(span), String::new(), usual.map(|u| duration_ms(u.duration_ms))),
         number(

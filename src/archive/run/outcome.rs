@@ -119,6 +119,7 @@ impl<'a> Sum<'a> {
             updated: all.updated.max(now.updated),
             copied_bytes: all.copied_bytes.max(now.copied_bytes),
             excluded: all.excluded.max(now.excluded),
+            messages: true,
             ..*all
         };
         if let Err(error) = done {
