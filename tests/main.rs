@@ -2,6 +2,7 @@
 
 mod agent;
 mod agent_verbs;
+mod archive;
 mod backup;
 mod backup_profiles;
 mod common;

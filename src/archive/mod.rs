@@ -15,6 +15,7 @@ mod files;
 pub mod marks;
 pub mod names;
 pub mod path;
+pub mod put;
 pub mod source;
 pub mod stored;
 pub mod view;

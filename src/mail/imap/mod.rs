@@ -16,6 +16,7 @@ mod explain;
 mod failed;
 mod fetch;
 mod folders;
+mod into;
 mod lexer;
 mod login;
 mod names;

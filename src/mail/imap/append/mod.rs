@@ -19,6 +19,12 @@ pub trait Body: Send {
     /// Its size in bytes, exactly.
     fn size(&self) -> u64;
 
+    /// Flags that this message has beside those of its [`Outgoing`]: atoms, as IMAP writes them. Whoever takes them from
+    /// outside sees to it that they are.
+    fn flags(&self) -> &[String] {
+        &[]
+    }
+
     /// Writes all of it.
     ///
     /// # Errors

@@ -170,7 +170,9 @@ impl<'a, 'w> Run<'a, 'w> {
         };
         let date = message.internal_date.map(|time| format!(" {}", date::write(time))).unwrap_or_default();
         let plus = if at_once { "+" } else { "" };
-        self.put(format!(" ({}){date} {{{size}{plus}}}\r\n", message.flags.join(" ")).as_bytes())?;
+        let own = message.body.flags().iter().map(String::as_str);
+        let flags: Vec<&str> = message.flags.iter().copied().chain(own).collect();
+        self.put(format!(" ({}){date} {{{size}{plus}}}\r\n", flags.join(" ")).as_bytes())?;
         if !at_once && !self.leave()? {
             return Ok(false);
         }

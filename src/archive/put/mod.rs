@@ -1,0 +1,289 @@
+//! Archived messages back to a server: each once, with its flags, date and folder, however often it is tried.
+//!
+//! ```text
+//! messages -> folder at the target -> what is there already? -> APPEND -> after a lost answer: what is there now?
+//! ```
+//!
+//! Nothing is remembered between two runs: the folder itself says what is there. A message that the server refuses is a
+//! failure by name, and the others go on.
+
+mod body;
+mod flags;
+mod open;
+mod plan;
+mod route;
+mod send;
+mod there;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+pub use self::plan::Planned;
+use self::send::Waiting;
+use self::there::{Identity, There};
+use super::stored::Stored;
+use crate::error::{Error, Kind, Result};
+use crate::failures::{self, Failures};
+use crate::mail::imap::{Dialer, Folder, Session};
+use crate::progress::Meter;
+use crate::run::Severity;
+
+/// How many keywords that were not kept are told by name.
+const MOST_DROPPED: usize = 20;
+
+/// Where messages are put.
+pub struct Target {
+    /// Opens connections with the account.
+    pub dialer: Dialer,
+    /// A folder that all folders are made in.
+    pub under: Option<String>,
+    /// How long is waited before each further try, when a connection broke or the server said "later".
+    pub retries: Vec<Duration>,
+    /// How long after a lost answer a server may still be at work on what it got, before it is asked what came of it.
+    pub settling: Duration,
+    /// Waits.
+    pub sleep: Box<dyn Fn(Duration) + Send>,
+}
+
+impl Target {
+    /// With the usual waits.
+    pub fn new(dialer: Dialer, under: Option<String>) -> Self {
+        let retries = [1, 5, 15, 60].map(Duration::from_secs).to_vec();
+        let settling = Duration::from_secs(3);
+        Self { dialer, under, retries, settling, sleep: Box::new(std::thread::sleep) }
+    }
+}
+
+/// Gives the bytes of a message, as archived.
+pub type ReadBody<'a> = dyn FnMut(&Stored) -> Result<Vec<u8>> + 'a;
+
+/// What became of it all.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Messages that were put.
+    pub put: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Messages that were there already.
+    pub present: u64,
+    /// Folders that were made.
+    pub made: Vec<String>,
+    /// How often a flag was left out because the server does not keep it.
+    pub dropped: u64,
+    /// Some of those flags.
+    pub dropped_flags: BTreeSet<String>,
+    /// Messages that could not be put.
+    pub failures: Failures,
+}
+
+/// Puts messages, in as many calls as there are batches of them.
+pub struct Putting<'a> {
+    target: Target,
+    meter: &'a Meter,
+    session: Option<Session>,
+    /// Folders of the target, when they were first asked for.
+    folders: Option<Vec<Folder>>,
+    /// By path at the target, before it was made to fit.
+    known: HashMap<String, Known>,
+    /// Of which messages of the call at hand it is known what became of them.
+    settled: Vec<bool>,
+    done: Done,
+}
+
+/// A folder of the target.
+struct Known {
+    /// Its path there.
+    path: String,
+    exists: bool,
+    validity: u32,
+    /// What is below this UID was looked at.
+    next: u32,
+    there: There,
+    /// The flags that it keeps.
+    permanent: Option<Vec<String>>,
+    /// UIDs of what we put since it was looked at, and what we put without being told its UID.
+    put: BTreeSet<u32>,
+    put_unseen: Vec<Identity>,
+    /// What was sent again after a lost answer, and the UID that it got.
+    resent: Vec<(Identity, u32)>,
+}
+
+impl<'a> Putting<'a> {
+    /// Begins. Nothing is connected before something is asked. `meter` counts what is put, and says when to stop: then
+    /// calls end early, and that is no error.
+    pub fn new(target: Target, meter: &'a Meter) -> Self {
+        let (known, settled, done) = (HashMap::new(), Vec::new(), Done::default());
+        Self { target, meter, session: None, folders: None, known, settled, done }
+    }
+
+    /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick.
+    ///
+    /// # Errors
+    /// The target takes no more, cannot be reached, refuses the login, or wants to be left alone
+    /// ([`Kind::Paused`]). What was put stays, and counts in [`Putting::finish`].
+    pub fn put(&mut self, messages: &[Stored], read: &mut ReadBody<'_>) -> Result<()> {
+        self.settled = vec![false; messages.len()];
+        for (folder, messages) in self.by_folder(messages)? {
+            if self.meter.is_cancelled() {
+                return Ok(());
+            }
+            match self.put_into(&folder, &messages, read) {
+                Ok(()) => {}
+                // A folder that cannot be had, or not any more, is the failure of what was still to go there.
+                Err(error) if error.kind() == Kind::Usage => {
+                    for (at, message) in messages {
+                        if self.settled.get(at) == Some(&false) {
+                            self.fail(at, message, &error.one_line());
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of it all.
+    pub fn finish(mut self) -> Done {
+        if let Some(session) = self.session.take() {
+            session.logout();
+        }
+        self.done.failures.finish();
+        self.done
+    }
+
+    /// Messages and their places among all, by their folder at the target.
+    fn by_folder<'m>(
+        &mut self,
+        messages: &'m [Stored],
+    ) -> Result<BTreeMap<String, Vec<(usize, &'m Stored)>>> {
+        let under = self.target.under.clone();
+        let folders = self.folders()?;
+        let mut by_folder: BTreeMap<String, Vec<(usize, &Stored)>> = BTreeMap::new();
+        for (at, message) in messages.iter().enumerate() {
+            let folder = route::folder(message, under.as_deref(), folders);
+            by_folder.entry(folder).or_default().push((at, message));
+        }
+        Ok(by_folder)
+    }
+
+    fn put_into(
+        &mut self,
+        folder: &str,
+        messages: &[(usize, &Stored)],
+        read: &mut ReadBody<'_>,
+    ) -> Result<()> {
+        let known = self.open(folder, true)?;
+        let mut waiting = Vec::new();
+        let mut present = Vec::new();
+        let mut unclear = Vec::new();
+        for (at, message) in messages {
+            let ours = Identity::of(message);
+            if ours.id.is_some() && known.there.take(&ours) {
+                present.push(*at);
+            } else if ours.id.is_none() || !known.there.unread(&ours).is_empty() {
+                unclear.push((*at, *message));
+            } else {
+                waiting.push(Waiting::new(*at, message, ours));
+            }
+        }
+        present.into_iter().for_each(|at| self.present(at));
+        for (at, message) in unclear {
+            if self.meter.is_cancelled() {
+                return Ok(());
+            }
+            waiting.extend(self.compare(folder, (at, message), read)?);
+        }
+        self.send(folder, waiting, read)
+    }
+
+    /// Looks for a message by its content, whose Message-ID is not known or known as another one. None: it is there, or
+    /// cannot be read.
+    fn compare<'m>(
+        &mut self,
+        folder: &str,
+        (at, message): (usize, &'m Stored),
+        read: &mut ReadBody<'_>,
+    ) -> Result<Option<Waiting<'m>>> {
+        let bytes = match body::body(message, read) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.fail(at, message, &why);
+                return Ok(None);
+            }
+        };
+        let ours = body::identity(message, &bytes);
+        drop(bytes);
+        let there = self.is_there(folder, &ours)?;
+        if there {
+            self.present(at);
+            return Ok(None);
+        }
+        Ok(Some(Waiting::new(at, message, ours)))
+    }
+
+    /// It is put.
+    fn count(&mut self, at: usize, message: &Stored) {
+        self.settle_one(at);
+        self.done.put += 1;
+        self.done.bytes += message.size;
+        self.meter.file();
+        self.meter.bytes(message.size);
+    }
+
+    /// It was there.
+    fn present(&mut self, at: usize) {
+        self.settle_one(at);
+        self.done.present += 1;
+    }
+
+    /// It cannot be put.
+    fn fail(&mut self, at: usize, message: &Stored, why: &str) {
+        self.settle_one(at);
+        self.done.failures.add(failures::said(Severity::Error, &message.title(), why, None));
+    }
+
+    fn settle_one(&mut self, at: usize) {
+        if let Some(settled) = self.settled.get_mut(at) {
+            *settled = true;
+        }
+    }
+
+    fn drop_flags(&mut self, had: &[String], kept: &[String], count: usize) {
+        self.done.dropped += count as u64;
+        if count > 0 {
+            let lost = had.iter().filter(|flag| !kept.iter().any(|kept| kept.eq_ignore_ascii_case(flag)));
+            for flag in lost.filter(|flag| !flag.eq_ignore_ascii_case("\\Recent")) {
+                if self.done.dropped_flags.len() < MOST_DROPPED {
+                    self.done.dropped_flags.insert(crate::entry::show(flag.as_bytes()));
+                }
+            }
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("imap:{}", self.target.dialer.account().server())
+    }
+
+    fn paused(&self, why: String) -> Error {
+        Error::new(Kind::Paused, format!("{} is paused by the provider's budget", self.place()))
+            .caused_by(why)
+            .hint("what was put stays there; put the rest later with the same command")
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::archive::marks::Marks;
+    use crate::archive::path::Place;
+
+    /// A message with a number.
+    pub(in crate::archive) fn message(number: u32, subject: &str) -> Stored {
+        let date = jiff::Timestamp::UNIX_EPOCH;
+        let place = Place { account: "a".into(), folder: "INBOX".into(), date, key: number.to_string() };
+        let marks =
+            Marks { subject: subject.into(), message_id: Some(format!("<{number}@x>")), ..Marks::default() };
+        Stored { place, marks, size: 10 }
+    }
+}

@@ -1,0 +1,281 @@
+//! Sending, and what becomes of what was sent.
+
+use std::collections::VecDeque;
+
+use jiff::tz::TimeZone;
+
+use super::body::{Content, body, identity};
+use super::flags::usable;
+use super::there::Identity;
+use super::{Putting, ReadBody};
+use crate::archive::stored::Stored;
+use crate::error::{Error, Result};
+use crate::mail::imap::{Appended, Meaning, No, Outbox, Outgoing};
+use crate::progress::Meter;
+
+/// How often one message is tried that breaks the connection, or is refused for the moment.
+const TRIES: usize = 3;
+
+/// A message that is to be sent.
+pub(super) struct Waiting<'m> {
+    /// Its place among all.
+    at: usize,
+    message: &'m Stored,
+    ours: Identity,
+    tries: usize,
+    /// It was in a batch of which the server refused one, or broke off over one: it goes alone, to find out which.
+    alone: bool,
+}
+
+impl<'m> Waiting<'m> {
+    pub(super) fn new(at: usize, message: &'m Stored, ours: Identity) -> Self {
+        Self { at, message, ours, tries: 0, alone: false }
+    }
+}
+
+/// Messages on their way.
+struct Batch<'m, 'r> {
+    waiting: VecDeque<Waiting<'m>>,
+    read: &'r mut ReadBody<'r>,
+    meter: &'r Meter,
+    permanent: Option<Vec<String>>,
+    sent: Vec<(Waiting<'m>, Appended)>,
+    /// Those that are not sent, and why.
+    unfit: Vec<(usize, &'m Stored, String)>,
+    /// Flags that were left out: had, kept, how many.
+    dropped: Vec<(&'m Stored, Vec<String>, usize)>,
+    full: bool,
+}
+
+impl Outbox for Batch<'_, '_> {
+    fn next(&mut self) -> Option<Outgoing> {
+        loop {
+            if self.full || self.meter.is_cancelled() {
+                return None;
+            }
+            if self.waiting.front()?.alone {
+                if !self.sent.is_empty() {
+                    return None;
+                }
+                self.full = true;
+            }
+            let mut next = self.waiting.pop_front()?;
+            let bytes = match body(next.message, self.read) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    self.unfit.push((next.at, next.message, why));
+                    self.full = false;
+                    continue;
+                }
+            };
+            next.ours = identity(next.message, &bytes);
+            let (flags, dropped) = usable(&next.message.marks.flags, self.permanent.as_deref());
+            if dropped > 0 && next.tries == 0 && !next.alone {
+                self.dropped.push((next.message, flags.clone(), dropped));
+            }
+            // A year that IMAP cannot write is none.
+            let date = next.message.place.date;
+            let internal_date = (1..=9999).contains(&date.to_zoned(TimeZone::UTC).year()).then_some(date);
+            self.sent.push((next, Appended::Unsent));
+            return Some(Outgoing { body: Box::new(Content { bytes, flags }), flags: &[], internal_date });
+        }
+    }
+
+    fn answered(&mut self, number: usize, result: Appended) {
+        if let Some((_, place)) = self.sent.get_mut(number) {
+            *place = result;
+        }
+    }
+}
+
+impl Putting<'_> {
+    /// Sends messages to a folder until each of them is there or has failed.
+    pub(super) fn send<'m>(
+        &mut self,
+        folder: &str,
+        waiting: Vec<Waiting<'m>>,
+        read: &mut ReadBody<'_>,
+    ) -> Result<()> {
+        let meter = self.meter;
+        let mut waiting: VecDeque<Waiting<'m>> = waiting.into();
+        // Breaks since something came of it.
+        let mut breaks = 0;
+        while !waiting.is_empty() && !meter.is_cancelled() {
+            let Some(known) = self.known.get(folder) else { return Ok(()) };
+            let (path, permanent) = (known.path.clone(), known.permanent.clone());
+            let mut batch = Batch {
+                waiting: std::mem::take(&mut waiting),
+                read: &mut *read,
+                meter,
+                permanent,
+                sent: Vec::new(),
+                unfit: Vec::new(),
+                dropped: Vec::new(),
+                full: false,
+            };
+            // Only opening is patient: what was sent must be looked for before it is sent again.
+            let what = format!("cannot put messages at {}", self.place());
+            self.patiently(&what, |_| Ok(()))?;
+            let Some(session) = self.session.as_mut() else { return Ok(()) };
+            let failed = session.append(&path, &mut batch).err();
+            let Batch { waiting: rest, sent, unfit, dropped, .. } = batch;
+            waiting = rest;
+            unfit.into_iter().for_each(|(at, message, why)| self.fail(at, message, &why));
+            for (message, kept, count) in dropped {
+                self.drop_flags(&message.marks.flags, &kept, count);
+            }
+            let before = self.done.put + self.done.failures.errors;
+            let stop = self.settle(folder, sent, &mut waiting)?;
+            if let Some(error) = stop {
+                return Err(error);
+            }
+            let Some(failed) = failed else { continue };
+            match failed.meaning() {
+                Meaning::Throttled => return Err(self.paused(failed.to_string())),
+                Meaning::OverQuota | Meaning::Login => return Err(failed.error(what)),
+                _ => {}
+            }
+            if self.done.put + self.done.failures.errors > before {
+                breaks = 0;
+            }
+            if !self.wait(breaks) {
+                return Err(failed.error(what));
+            }
+            breaks += 1;
+            self.hang_up();
+            self.after_a_break(folder, &mut waiting)?;
+        }
+        self.without_doubles(folder)
+    }
+
+    /// Takes in the answers. What is to be sent again comes first in `waiting`. An error is one that ends it all.
+    fn settle<'m>(
+        &mut self,
+        folder: &str,
+        sent: Vec<(Waiting<'m>, Appended)>,
+        waiting: &mut VecDeque<Waiting<'m>>,
+    ) -> Result<Option<Error>> {
+        let mut stop = None;
+        let mut again = Vec::new();
+        let mut missing = false;
+        let mut later = 0;
+        for (mut one, result) in sent {
+            match result {
+                Appended::Stored(uid) => {
+                    self.count(one.at, one.message);
+                    let Some(known) = self.known.get_mut(folder) else { continue };
+                    match uid {
+                        Some((validity, uid)) if validity == known.validity => {
+                            known.put.insert(uid);
+                            if one.tries > 0 {
+                                known.resent.push((one.ours, uid));
+                            }
+                        }
+                        _ => known.put_unseen.push(one.ours),
+                    }
+                }
+                Appended::Unsent => again.push(one),
+                Appended::Unknown => {
+                    one.tries += 1;
+                    again.push(one);
+                }
+                Appended::Refused { together, .. } if together > 1 => {
+                    one.alone = true;
+                    again.push(one);
+                }
+                Appended::Refused { no, .. } => match no.meaning() {
+                    Meaning::Throttled => stop = Some(self.paused(no.text)),
+                    Meaning::OverQuota | Meaning::Login => {
+                        let what = format!("cannot put messages at {}", self.place());
+                        stop = Some(crate::mail::imap::Failed::No(no).error(what));
+                    }
+                    Meaning::Later | Meaning::Missing if one.tries < TRIES => {
+                        missing |= no.meaning() == Meaning::Missing;
+                        later = later.max(one.tries + 1);
+                        one.tries += 1;
+                        again.push(one);
+                    }
+                    _ => self.fail(one.at, one.message, &refused(&no)),
+                },
+            }
+        }
+        again.into_iter().rev().for_each(|one| waiting.push_front(one));
+        if stop.is_some() {
+            return Ok(stop);
+        }
+        if missing {
+            // Somebody removed the folder meanwhile.
+            let path = self.known.get(folder).map(|known| known.path.clone());
+            self.make(path.as_deref().unwrap_or(folder))?;
+            self.look(folder)?;
+        } else if later > 0 {
+            self.wait(later - 1);
+        }
+        Ok(None)
+    }
+
+    /// Looks which of the messages without an answer are there.
+    fn after_a_break<'m>(&mut self, folder: &str, waiting: &mut VecDeque<Waiting<'m>>) -> Result<()> {
+        for look in 0..2 {
+            self.look(folder)?;
+            let mut unknown = false;
+            for one in std::mem::take(waiting) {
+                if one.tries == 0 {
+                    waiting.push_back(one);
+                    continue;
+                }
+                if self.is_there(folder, &one.ours)? {
+                    self.count(one.at, one.message);
+                } else {
+                    unknown = true;
+                    waiting.push_back(one);
+                }
+            }
+            // The server may still be at work on what it got.
+            if !unknown || (look == 0 && !self.rest(self.target.settling)) {
+                break;
+            }
+        }
+        for mut one in std::mem::take(waiting) {
+            if one.tries > TRIES {
+                self.fail(one.at, one.message, "the connection breaks whenever it is sent");
+            } else {
+                one.alone |= one.tries > 0;
+                waiting.push_back(one);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether what was sent again after a lost answer came twice, since a server may take its time with what it
+    /// got first. Of two the one is removed that is surely ours: whose UID was told.
+    fn without_doubles(&mut self, folder: &str) -> Result<()> {
+        let resent =
+            self.known.get_mut(folder).map(|known| std::mem::take(&mut known.resent)).unwrap_or_default();
+        if resent.is_empty() {
+            return Ok(());
+        }
+        self.look(folder)?;
+        let mut twice = Vec::new();
+        for (ours, uid) in resent {
+            if self.is_there(folder, &ours)? {
+                twice.push(uid);
+            }
+        }
+        let Some(known) = self.known.get(folder).filter(|_| !twice.is_empty()) else { return Ok(()) };
+        twice.sort_unstable();
+        let (path, validity) = (known.path.clone(), known.validity);
+        let what =
+            format!("cannot remove messages that came twice from the folder {path} at {}", self.place());
+        self.patiently(&what, |session| {
+            match session.can_expunge() && session.select(&path)?.uid_validity == validity {
+                true => session.expunge(&twice),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+fn refused(no: &No) -> String {
+    format!("the server refuses it: {}", no.text)
+}

@@ -1,0 +1,249 @@
+//! What a folder has already: which of our messages is which of its; pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::archive::stored::Stored;
+
+/// What stands for a Message-ID: there may be a million of them.
+pub(super) type Id = [u8; 16];
+
+/// What tells a message from others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Its Message-ID.
+    pub(super) id: Option<Id>,
+    /// Its size as the server counts it, as far as that is known.
+    pub(super) size: u64,
+    /// When it came.
+    pub(super) date: Option<Timestamp>,
+    /// Its [`content`], where somebody looked.
+    pub(super) hash: Option<[u8; 32]>,
+}
+
+impl Identity {
+    /// That of an archived message, as far as it is known without its bytes.
+    pub(super) fn of(message: &Stored) -> Self {
+        let id = message.marks.message_id.as_deref().and_then(|text| id(text.as_bytes()));
+        Self { id, size: message.size, date: Some(message.place.date), hash: None }
+    }
+}
+
+/// The SHA-256 of a message without its CRs, of which servers make more or fewer.
+pub(super) fn content(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    bytes.split(|byte| *byte == b'\r').for_each(|piece| hash.update(piece));
+    hash.finalize().into()
+}
+
+/// Reads a Message-ID, as it is written in a header field.
+pub(super) fn id(text: &[u8]) -> Option<Id> {
+    let bare: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let from = bare.iter().position(|byte| *byte == b'<').unwrap_or(0);
+    let bare = bare.get(from..).unwrap_or_default();
+    let end = bare.iter().position(|byte| *byte == b'>').map_or(bare.len(), |end| end + 1);
+    let bare = bare.get(..end.min(MOST)).unwrap_or_default();
+    if matches!(bare, b"" | b"<>") {
+        return None;
+    }
+    let mut id = Id::default();
+    id.copy_from_slice(blake3::hash(bare).as_bytes().get(..16)?);
+    Some(id)
+}
+
+/// The Message-ID in a header, or in some of its fields.
+pub(super) fn id_of_header(header: &[u8]) -> Option<Id> {
+    let mut value: Option<Vec<u8>> = None;
+    for line in header.split(|byte| *byte == b'\n') {
+        if let Some(value) = &mut value {
+            if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+                break;
+            }
+            value.extend_from_slice(line);
+            continue;
+        }
+        if line.trim_ascii().is_empty() {
+            break;
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
+        let (name, rest) = line.split_at(colon);
+        if name.trim_ascii_end().eq_ignore_ascii_case(b"Message-ID") {
+            value = Some(rest.get(1..).unwrap_or_default().to_vec());
+        }
+    }
+    id(&value?)
+}
+
+/// As much of a Message-ID counts: what is kept of it beside a message is bounded as well.
+const MOST: usize = 1000;
+
+/// A message of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) uid: u32,
+    pub(super) id: Option<Id>,
+    pub(super) size: u64,
+    pub(super) date: Option<Timestamp>,
+}
+
+impl Entry {
+    fn is_of(&self, date: Option<Timestamp>) -> bool {
+        // IMAP knows no more than seconds.
+        let second = |date: Option<Timestamp>| date.map(Timestamp::as_second);
+        self.date.is_some() && second(self.date) == second(date)
+    }
+}
+
+/// The messages of a folder that are none of ours yet. Each of them is at most one of ours: what an archive has twice, a
+/// folder is to have twice.
+#[derive(Debug, Default)]
+pub(super) struct There {
+    entries: Vec<Option<Entry>>,
+    by_id: HashMap<Id, Vec<usize>>,
+    by_size: HashMap<u64, Vec<usize>>,
+    /// Those without a Message-ID, by the second of their date.
+    by_date: HashMap<i64, Vec<usize>>,
+    /// The [`content`] of those that were read, by UID.
+    read: HashMap<u32, [u8; 32]>,
+}
+
+impl There {
+    /// Takes a message of the folder.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let at = self.entries.len();
+        match (entry.id, entry.date) {
+            (Some(id), _) => self.by_id.entry(id).or_default().push(at),
+            (None, Some(date)) => self.by_date.entry(date.as_second()).or_default().push(at),
+            (None, None) => {}
+        }
+        self.by_size.entry(entry.size).or_default().push(at);
+        self.entries.push(Some(entry));
+    }
+
+    /// A message was read.
+    pub(super) fn learn(&mut self, uid: u32, hash: [u8; 32]) {
+        self.read.insert(uid, hash);
+    }
+
+    /// Takes out the message that is ours; whether there is one: of the same Message-ID and size or, since some servers
+    /// write line ends anew, date; or of the same content.
+    pub(super) fn take(&mut self, ours: &Identity) -> bool {
+        let named = ours.id.and_then(|id| self.by_id.get(&id));
+        let named: Vec<(usize, &Entry)> =
+            named.into_iter().flatten().filter_map(|at| self.entry(*at)).collect();
+        let find = |is: &dyn Fn(&Entry) -> bool| named.iter().find(|(_, entry)| is(entry)).map(|(at, _)| *at);
+        let found = find(&|entry| entry.size == ours.size && entry.is_of(ours.date))
+            .or_else(|| find(&|entry| entry.size == ours.size))
+            .or_else(|| find(&|entry| entry.is_of(ours.date)))
+            .or_else(|| {
+                let hash = ours.hash?;
+                let same = |entry: &Entry| self.read.get(&entry.uid) == Some(&hash);
+                self.like(ours).find(|(_, entry)| same(entry)).map(|(at, _)| at)
+            });
+        self.remove(found)
+    }
+
+    /// As [`There::take`], for a plan that reads nothing: the same size and date count as the same content.
+    pub(super) fn take_alike(&mut self, ours: &Identity) -> bool {
+        if self.take(ours) {
+            return true;
+        }
+        let alike = |entry: &Entry| entry.is_of(ours.date) && (entry.size == ours.size || ours.id.is_none());
+        let found = self.like(ours).find(|(_, entry)| alike(entry)).map(|(at, _)| at);
+        self.remove(found)
+    }
+
+    /// Messages that have to be read to know whether they are ours, by UID: without a Message-ID on both sides, and of the
+    /// same size or date; or with another one, and of the same size and date. Servers do not agree on what a broken header
+    /// says, nor on line ends.
+    pub(super) fn unread(&self, ours: &Identity) -> Vec<u32> {
+        let alike = |entry: &Entry| {
+            let nameless = entry.id.is_none() && ours.id.is_none();
+            nameless || (entry.size == ours.size && entry.is_of(ours.date))
+        };
+        let all = self.like(ours).map(|(_, entry)| entry).filter(|entry| alike(entry));
+        let unread = all.filter(|entry| !self.read.contains_key(&entry.uid));
+        unread.map(|entry| entry.uid).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Those of the same size, and those without a Message-ID of the same date.
+    fn like(&self, ours: &Identity) -> impl Iterator<Item = (usize, &Entry)> {
+        let dated = ours.date.and_then(|date| self.by_date.get(&date.as_second()));
+        self.of_size(ours.size).chain(dated.into_iter().flatten().filter_map(|at| self.entry(*at)))
+    }
+
+    fn entry(&self, at: usize) -> Option<(usize, &Entry)> {
+        Some((at, self.entries.get(at)?.as_ref()?))
+    }
+
+    fn of_size(&self, size: u64) -> impl Iterator<Item = (usize, &Entry)> {
+        self.by_size.get(&size).into_iter().flatten().filter_map(|at| self.entry(*at))
+    }
+
+    fn remove(&mut self, at: Option<usize>) -> bool {
+        at.and_then(|at| self.entries.get_mut(at)).is_some_and(|entry| entry.take().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, uid: u32, size: u64, second: i64) -> Entry {
+        Entry { uid, id: super::id(id.as_bytes()), size, date: Timestamp::from_second(second).ok() }
+    }
+
+    fn ours(id: &str, size: u64, second: i64) -> Identity {
+        let date = Timestamp::from_second(second).ok();
+        Identity { id: super::id(id.as_bytes()), size, date, hash: None }
+    }
+
+    #[test]
+    fn a_message_id_is_the_same_however_it_is_written() {
+        let plain = id(b"<a@b>").unwrap();
+        for text in [" <a@b>", "<a@b> (comment)", "\r\n <a@\r\n\tb>", "x <a@b>"] {
+            assert_eq!(id(text.as_bytes()), Some(plain), "{text}");
+        }
+        for header in ["Message-ID: <a@b>\r\n\r\n", "X: y\r\nmessage-id :\r\n <a@b>\r\nMessage-ID: <c>\r\n"] {
+            assert_eq!(id_of_header(header.as_bytes()), Some(plain), "{header}");
+        }
+        for header in ["", "X: <a@b>\n", "\r\nMessage-ID: <a@b>\r\n", "Message-ID: <>\n", "Message-ID:\n"] {
+            assert_eq!(id_of_header(header.as_bytes()), None, "{header}");
+        }
+        assert_ne!(id(b"<A@b>"), Some(plain));
+    }
+
+    #[test]
+    fn each_message_of_the_folder_is_one_of_ours_at_most() {
+        let mut there = There::default();
+        there.add(entry("<1>", 1, 100, 5));
+        there.add(entry("<1>", 2, 101, 6));
+        there.add(entry("", 3, 50, 7));
+        there.add(entry("<broken>", 4, 60, 8));
+        assert!(!there.take(&ours("<2>", 100, 5)) && !there.take(&ours("<1>", 99, 4)));
+        // By size, then by date.
+        assert!(there.take(&ours("<1>", 100, 9)) && !there.take(&ours("<1>", 100, 5)));
+        assert!(there.take(&ours("<1>", 7, 6)) && !there.take(&ours("<1>", 101, 6)));
+        // By content alone.
+        let hashed = Identity { hash: Some([7; 32]), ..ours("", 50, 9) };
+        assert!(!there.take(&hashed));
+        assert_eq!((there.unread(&hashed), there.unread(&ours("", 60, 9))), (vec![3], vec![]));
+        there.learn(3, [7; 32]);
+        assert!(there.unread(&hashed).is_empty() && there.take(&hashed) && !there.take(&hashed));
+        let other = Identity { hash: Some([8; 32]), ..ours("<b r>", 60, 8) };
+        assert_eq!(there.unread(&other), [4]);
+        there.learn(4, [8; 32]);
+        assert!(there.take(&other));
+        // Of another size, since its line ends were written anew.
+        there.add(entry("", 6, 71, 3));
+        let rewritten = Identity { hash: Some(content(b"a\r\r\nb\r")), ..ours("", 73, 3) };
+        assert_eq!(there.unread(&rewritten), [6]);
+        there.learn(6, content(b"a\r\nb"));
+        assert!(there.take(&rewritten));
+        // A plan believes size and date.
+        there.add(entry("", 5, 70, 1));
+        assert!(!there.take_alike(&ours("", 70, 2)) && there.take_alike(&ours("<3>", 70, 1)));
+    }
+}

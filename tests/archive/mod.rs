@@ -1,0 +1,3 @@
+//! The archive of mail, against real servers.
+
+mod put;

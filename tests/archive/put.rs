@@ -1,0 +1,324 @@
+//! Messages back to a server: all of them, once, as they were.
+
+mod refused;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use postkeep::archive::marks::Marks;
+use postkeep::archive::path::Place;
+use postkeep::archive::put::{Done, Putting, Target};
+use postkeep::archive::stored::Stored;
+use postkeep::error::{Error, Result};
+use postkeep::mail::imap::{Dialer, Fetched, Item, Request, Section, Session, Sink};
+use postkeep::mail::secret::{self, Secret};
+use postkeep::profile::{Imap, SecretSource, Tls};
+use postkeep::progress::Meter;
+use sha2::{Digest, Sha256};
+
+use crate::imap::script;
+use crate::lab::proxy::{Fault, Proxy};
+use crate::lab::{self, Lab, PASSWORD};
+
+/// Messages as they lie in an archive.
+#[derive(Default)]
+struct Archive {
+    messages: Vec<Stored>,
+    bytes: HashMap<String, Vec<u8>>,
+}
+
+impl Archive {
+    fn add(&mut self, folder: &str, message_id: Option<&str>, flags: &str, date: Timestamp, bytes: Vec<u8>) {
+        let key = self.messages.len().to_string();
+        let flags = flags.split_whitespace().map(str::to_owned).collect();
+        let (sha256, message_id) = (Sha256::digest(&bytes).into(), message_id.map(str::to_owned));
+        let marks = Marks { flags, sha256, message_id, subject: format!("mail {key}"), ..Marks::default() };
+        let place = Place { account: "old".into(), folder: folder.into(), date, key: key.clone() };
+        self.messages.push(Stored { place, marks, size: bytes.len() as u64 });
+        self.bytes.insert(key, bytes);
+    }
+
+    /// Messages of all sorts: without a Message-ID, with one that nobody looked at, with line ends of Unix, twice.
+    fn of_all_sorts(folders: &[&str], count: usize) -> Self {
+        let mut archive = Self::default();
+        let start: Timestamp = "2001-02-03T04:05:06Z".parse().unwrap();
+        for n in 0..count {
+            // One that is there twice.
+            let n = if n == 13 { 13 - folders.len() } else { n };
+            let mut text = format!("From: ann@example.org\r\nSubject: mail {n}\r\n");
+            let id = format!("<{n}@x.test>");
+            if n % 10 != 0 {
+                text.push_str(&format!("Message-ID: {id}\r\n"));
+            }
+            text.push_str("\r\n");
+            (0..1 + n * 37 % 100)
+                .for_each(|line| text.push_str(&format!("line {line} of {n}, {{5}} * BYE\r\n")));
+            if n % 25 == 1 || n % 50 == 20 {
+                text = text.replace('\r', "");
+            }
+            let flags = ["", "\\Seen", "\\Seen \\Answered $Label1", "\\Flagged", "\\Draft no(keyword"][n % 5];
+            let known = Some(id.as_str()).filter(|_| n % 10 != 0 && n % 10 != 5);
+            let date = start + SignedDuration::from_hours(i64::try_from(n).unwrap());
+            archive.add(folders[n % folders.len()], known, flags, date, text.into_bytes());
+        }
+        archive
+    }
+
+    fn put(&self, target: Target) -> (Result<()>, Done) {
+        let meter = Meter::default();
+        let mut putting = Putting::new(target, &meter);
+        let mut read = |message: &Stored| {
+            self.bytes.get(&message.place.key).cloned().ok_or_else(|| Error::other("it is gone"))
+        };
+        let result = self.messages.chunks(170).try_for_each(|some| putting.put(some, &mut read));
+        let done = putting.finish();
+        let snapshot = meter.snapshot();
+        assert_eq!((snapshot.files_done, snapshot.bytes_done), (done.put, done.bytes));
+        (result, done)
+    }
+
+    /// What a folder is to have of it.
+    fn expected(&self, folder: &str) -> Vec<Held> {
+        let messages = self.messages.iter().filter(|message| message.place.folder == folder);
+        let mut all: Vec<Held> = messages
+            .map(|message| {
+                let text = String::from_utf8(self.bytes[&message.place.key].clone()).unwrap();
+                let bytes = text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
+                let mut flags = message.marks.flags.clone();
+                flags.retain(|flag| !flag.contains('('));
+                flags.sort();
+                (bytes, flags, Some(message.place.date))
+            })
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+/// Bytes, flags, date.
+type Held = (Vec<u8>, Vec<String>, Option<Timestamp>);
+
+fn secret() -> Secret {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), PASSWORD).unwrap();
+    secret::fetch(&SecretSource::File(file.path().to_owned())).unwrap()
+}
+
+fn target(account: Imap, secret: Secret, under: Option<&str>) -> Target {
+    let retries = [5, 20, 50, 100].map(Duration::from_millis).to_vec();
+    let dialer = Dialer::new(account, secret).patience(script::patience());
+    Target { retries, settling: Duration::from_millis(100), ..Target::new(dialer, under.map(str::to_owned)) }
+}
+
+fn open(lab: &Lab, user: &str) -> Session {
+    Dialer::new(lab.mailbox(user, Tls::Implicit), secret()).open().unwrap()
+}
+
+/// All that is in a folder.
+fn held(session: &mut Session, folder: &str) -> Vec<Held> {
+    #[derive(Default)]
+    struct All(Vec<u8>, Vec<Held>);
+    impl Sink for All {
+        fn begin(&mut self, _: &Fetched, _: Section, _: u64) -> Result<()> {
+            self.0.clear();
+            Ok(())
+        }
+        fn bytes(&mut self, part: &[u8]) -> Result<()> {
+            self.0.extend_from_slice(part);
+            Ok(())
+        }
+        fn end(&mut self, message: Fetched) -> Result<()> {
+            let mut flags = message.flags.unwrap_or_default();
+            flags.retain(|flag| flag != "\\Recent");
+            flags.sort();
+            self.1.push((std::mem::take(&mut self.0), flags, message.internal_date));
+            Ok(())
+        }
+    }
+    session.select(folder).unwrap();
+    let mut uids = Vec::new();
+    session.fetch_from(1, &[Item::Size], |message| uids.extend(message.uid)).unwrap();
+    let items = vec![Item::Flags, Item::InternalDate, Item::Message];
+    let requests =
+        uids.chunks(100).map(|uids| Request { uids: uids.to_vec(), items: items.clone(), expected: 1 << 20 });
+    let mut all = All::default();
+    assert!(session.fetch(requests, &mut all).unwrap().is_empty());
+    all.1.sort();
+    all.1
+}
+
+#[test]
+fn five_hundred_messages_are_there_once_however_often_they_are_put() {
+    let Some(lab) = lab::get() else { return };
+    put_again_and_again(&lab.mailbox("user29", Tls::Implicit), "Büro/2024 & \"mehr\"");
+}
+
+#[test]
+fn cyrus_gets_them_once_as_well() {
+    let Some(cyrus) = lab::cyrus::get() else { return };
+    let account = script::account(cyrus.port);
+    put_again_and_again(&account, "Büro/2024, mehr");
+    // Cyrus has few signs in names.
+    let archive = Archive::of_all_sorts(&["a.b/\"x\" & *"], 3);
+    for put in [3, 0] {
+        let (result, done) = archive.put(target(account.clone(), secret(), None));
+        result.unwrap();
+        assert_eq!((done.put, done.failures.errors), (put, 0), "{:?}", done.failures.list.first());
+    }
+}
+
+fn put_again_and_again(account: &Imap, more: &str) {
+    let folders = ["INBOX", more, "Alt"];
+    let archive = Archive::of_all_sorts(&folders, 500);
+    let to = || target(account.clone(), secret(), Some("Zurück"));
+    let meter = Meter::default();
+    let plan = Putting::new(to(), &meter).plan(&archive.messages).unwrap();
+    let sums: Vec<_> = plan.values().map(|planned| (planned.put, planned.present, planned.exists)).collect();
+    assert_eq!(sums, [(166, 0, false), (167, 0, false), (167, 0, false)], "{plan:?}");
+
+    let (result, done) = archive.put(to());
+    result.unwrap();
+    assert_eq!(
+        (done.put, done.present, done.failures.errors),
+        (500, 0, 0),
+        "{:?}",
+        done.failures.list.first()
+    );
+    assert_eq!((done.made.len(), done.dropped), (3, 100), "{done:?}");
+    let mut session = Dialer::new(account.clone(), secret()).open().unwrap();
+    for folder in folders {
+        let (there, expected) = (held(&mut session, &format!("Zurück/{folder}")), archive.expected(folder));
+        assert!(there == expected, "{folder}: {} of {}", there.len(), expected.len());
+    }
+
+    let (result, again) = archive.put(to());
+    result.unwrap();
+    assert_eq!(
+        (again.put, again.present, again.failures.errors),
+        (0, 500, 0),
+        "{:?}",
+        again.failures.list.first()
+    );
+    let plan = Putting::new(to(), &meter).plan(&archive.messages).unwrap();
+    assert!(plan.values().all(|planned| planned.put == 0 && planned.exists), "{plan:?}");
+    // One that somebody deleted comes again, and that one alone.
+    session.select("Zurück/Alt").unwrap();
+    session.expunge(&[1]).unwrap();
+    assert_eq!(archive.put(to()).1.put, 1);
+    assert!(held(&mut session, "Zurück/Alt") == archive.expected("Alt"));
+}
+
+#[test]
+fn a_connection_that_breaks_anywhere_costs_and_doubles_nothing() {
+    let Some(lab) = lab::get() else { return };
+    let archive = Archive::of_all_sorts(&["Box"], 120);
+    let size: u64 = archive.messages.iter().map(|message| message.size).sum();
+    let mut session = open(lab, "user29");
+    let direct = || lab.mailbox("user29", Tls::None);
+    let mut happened = 0;
+    for number in 0..16 {
+        let (fault, gone) = if number % 4 == 3 { (Fault::Gone, true) } else { (Fault::Cut, false) };
+        let proxy = Proxy::new(direct().port, fault, 600 + number * (size + 4000) / 16);
+        let under = format!("Cut{number}");
+        let account = Imap { port: proxy.port, ..direct() };
+        let (result, done) = archive.put(target(account, secret(), Some(&under)));
+        happened += usize::from(proxy.happened());
+        assert_eq!(result.is_err(), gone && proxy.happened(), "{number}: {result:?}");
+        assert_eq!(done.failures.errors, 0, "{number}: {:?}", done.failures.list);
+        let (result, again) = archive.put(target(direct(), secret(), Some(&under)));
+        result.unwrap();
+        assert_eq!(again.put + again.present, 120, "{number}: {again:?}");
+        if !gone {
+            assert_eq!((done.put + done.present, again.put), (120, 0), "{number}: {done:?}");
+        }
+        let there = held(&mut session, &format!("{under}/Box"));
+        assert!(there == archive.expected("Box"), "{number}: {} messages", there.len());
+    }
+    assert!(happened >= 14, "only {happened} of 16 connections broke");
+}
+
+#[test]
+fn a_full_mailbox_ends_it_and_says_so() {
+    let Some(lab) = lab::get() else { return };
+    let mut archive = Archive::default();
+    for n in 0..6 {
+        let mut text = format!("Message-ID: <{n}@full>\r\n\r\n").into_bytes();
+        text.extend(std::iter::repeat_n(*b"0123456789012345678901234567890123456789\r\n", 240_000).flatten());
+        archive.add("INBOX", Some(&format!("<{n}@full>")), "", Timestamp::UNIX_EPOCH, text);
+    }
+    let (result, done) = archive.put(target(lab.mailbox("user19", Tls::Implicit), secret(), None));
+    let error = result.unwrap_err();
+    assert!(error.hints().iter().any(|hint| hint.contains("make room")), "{error:?}");
+    assert!((3..6).contains(&done.put) && done.failures.errors == 0, "{done:?}");
+}
+
+#[test]
+fn a_name_that_the_server_refuses_becomes_another_one() {
+    let Some(lab) = lab::get() else { return };
+    // The lab's Dovecot has no dots in names: they are its delimiter on the disk.
+    let archive = Archive::of_all_sorts(&["v1.2/a*b", "plain", "bad\nname"], 9);
+    let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), Some("Namen"));
+    for put in [9, 0] {
+        let (result, done) = archive.put(to());
+        result.unwrap();
+        assert_eq!((done.put, done.failures.errors), (put, 0), "{:?}", done.failures.list.first());
+    }
+    let mut session = open(lab, "user29");
+    assert_eq!(held(&mut session, "Namen/v1_2/a_b").len(), 3);
+    assert_eq!(held(&mut session, "Namen/bad_name").len(), 3);
+}
+
+#[test]
+fn real_mails_go_there_and_stay_as_they_are() {
+    let Some(lab) = lab::get() else { return };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mail");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("left out: the collection of real mails is not beside this checkout");
+        return;
+    };
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
+    paths.sort();
+    let (mut archive, mut with_nul, mut expected) = (Archive::default(), 0, Vec::new());
+    for path in paths {
+        let bytes = std::fs::read(path).unwrap();
+        if bytes.contains(&0) {
+            with_nul += 1;
+        } else {
+            // Dovecot takes CRs before a line end, and one that ends a message, for none.
+            let mut made: Vec<u8> = Vec::with_capacity(bytes.len());
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
+                made.extend_from_slice(&line[..end]);
+                made.extend_from_slice(if line.ends_with(b"\n") { b"\r\n" } else { b"" });
+            }
+            expected.push(made);
+        }
+        archive.add("Real", None, "\\Seen", Timestamp::UNIX_EPOCH, bytes);
+    }
+    let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), None);
+    let count = expected.len() as u64;
+    for (put, present) in [(count, 0), (0, count)] {
+        let (result, done) = archive.put(to());
+        result.unwrap();
+        assert_eq!(
+            (done.put, done.present, done.failures.errors),
+            (put, present, with_nul),
+            "{:?}",
+            done.failures.list
+        );
+    }
+    let mut session = open(lab, "user29");
+    let there: Vec<Vec<u8>> = held(&mut session, "Real").into_iter().map(|(bytes, ..)| bytes).collect();
+    expected.sort();
+    let other = there.iter().zip(&expected).find(|(there, sent)| there != sent).map(|(there, sent)| {
+        let at = there.iter().zip(sent).take_while(|(a, b)| a == b).count();
+        let around = |text: &[u8]| {
+            String::from_utf8_lossy(&text[at.saturating_sub(60)..(at + 60).min(text.len())]).into_owned()
+        };
+        format!("{at}: {:?} was {:?}", around(there), around(sent))
+    });
+    assert!(there == expected, "{} of {count} mails are there: {other:?}", there.len());
+    eprintln!("{count} mails were put and are as they were; {with_nul} have NUL bytes");
+}
