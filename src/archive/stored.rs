@@ -23,11 +23,11 @@ impl Stored {
         bytes.len() as u64 == self.size && (!known || Sha256::digest(bytes).as_slice() == self.marks.sha256)
     }
 
-    /// How it is called in a list of failures: its folder, and its subject or key.
+    /// How it is called in a list of failures: where it was, which no other message has, and its subject.
     pub fn title(&self) -> String {
         let Place { account, folder, key, .. } = &self.place;
         let subject = super::view::clean::line(&self.marks.subject, 80);
-        let what = if subject.is_empty() { key } else { &subject };
-        crate::entry::show(format!("{account}/{folder}: {what}").as_bytes())
+        let subject = if subject.is_empty() { subject } else { format!(" ({subject})") };
+        crate::entry::show(format!("{account}/{folder}/{key}{subject}").as_bytes())
     }
 }

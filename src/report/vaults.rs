@@ -13,10 +13,11 @@ const MOST: usize = 8;
 
 /// Label and value, vault after vault.
 pub(super) fn rows(outcome: &Outcome) -> Vec<(&'static str, String)> {
-    outcome.vaults.iter().take(MOST).enumerate().flat_map(|(at, kept)| of_vault(at, kept)).collect()
+    let what = if outcome.counts.messages { "new messages" } else { "new and changed files" };
+    outcome.vaults.iter().take(MOST).enumerate().flat_map(|(at, kept)| of_vault(at, kept, what)).collect()
 }
 
-fn of_vault(at: usize, kept: &Kept) -> Vec<(&'static str, String)> {
+fn of_vault(at: usize, kept: &Kept, what: &str) -> Vec<(&'static str, String)> {
     // The first is what every verb takes where none is named.
     let number = if at > 0 { format!(" (--vault {})", at + 1) } else { String::new() };
     let mut rows = vec![("Vault", clean::path(&kept.vault, 160) + &number)];
@@ -30,7 +31,7 @@ fn of_vault(at: usize, kept: &Kept) -> Vec<(&'static str, String)> {
         );
         rows.push(("Snapshot", format!("{}{after}", short(snapshot))));
         rows.extend(kept.tree.as_deref().map(|tree| ("Its tree", short(tree))));
-        rows.push(("Grown by", grown(kept)));
+        rows.push(("Grown by", grown(kept, what)));
     } else if kept.error.is_none() {
         let size = kept.budget.map_or(numbers::size as fn(u64) -> String, |(_, limit)| units(limit));
         rows.push(("Sent by this run", size(kept.stored)));
@@ -47,12 +48,12 @@ fn of_vault(at: usize, kept: &Kept) -> Vec<(&'static str, String)> {
 }
 
 /// By how much the vault grew, and for what. Files that changed were read as a whole, whatever of them was new.
-fn grown(kept: &Kept) -> String {
+fn grown(kept: &Kept, what: &str) -> String {
     match (kept.stored, kept.added) {
         (0, _) => "no new content".into(),
         (stored, 0) => numbers::size(stored),
         (stored, read) => {
-            format!("{}, for {} in new and changed files", numbers::size(stored), numbers::size(read))
+            format!("{}, for {} in {what}", numbers::size(stored), numbers::size(read))
         }
     }
 }

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The archive of mail.
 
 mod files;
@@ -84,3 +85,8 @@ fn real_mails() -> Option<Vec<PathBuf>> {
     assert!(paths.len() > 100);
     Some(paths)
 }
+=======
+//! The archive of mail, against real servers.
+
+mod put;
+>>>>>>> view

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use jiff::Timestamp;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::archive::marks::Marks;
 use crate::archive::path::Place;
@@ -123,7 +125,7 @@ fn what_is_not_what_was_archived_is_a_failure_and_not_a_file() {
         export.add(&stored("INBOX", "2", "good", text), &mut &text[..]).unwrap();
         let done = export.finish().unwrap();
         assert_eq!((done.written, done.failures.errors), (1, 1), "one message: {:?}", done.failures.list);
-        assert!(done.failures.list[0].path.starts_with("gmail/INBOX: bad"));
+        assert!(done.failures.list[0].path.starts_with("gmail/INBOX/1 (bad)"));
         let files: Vec<_> = files(dir.path())
             .into_iter()
             .filter(|file| file.file_name().unwrap() != "maildirfolder")

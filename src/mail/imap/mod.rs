@@ -16,7 +16,10 @@ mod explain;
 mod failed;
 mod fetch;
 mod folders;
+<<<<<<< HEAD
 mod gmail;
+=======
+>>>>>>> view
 mod into;
 mod lexer;
 mod login;

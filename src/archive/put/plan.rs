@@ -1,0 +1,56 @@
+//! What putting would do, before anything is done.
+
+use std::collections::BTreeMap;
+
+use super::Putting;
+use super::there::Identity;
+use crate::archive::stored::Stored;
+use crate::error::{Kind, Result};
+
+/// What a folder would get.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Messages to be put, and their bytes.
+    pub put: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Messages that are there.
+    pub present: u64,
+    /// Whether the folder is there.
+    pub exists: bool,
+    /// Why nothing can be put there.
+    pub problem: Option<String>,
+}
+
+impl Putting<'_> {
+    /// What [`Putting::put`] would do with these, by folder of the target. Nothing is changed, and no message is read: where
+    /// Message-IDs do not tell, the same size and date count as the same message. Plan with one `Putting`, and put with another.
+    ///
+    /// # Errors
+    /// The target cannot be reached, or refuses to be looked at.
+    pub fn plan(&mut self, messages: &[Stored]) -> Result<BTreeMap<String, Planned>> {
+        let mut plan: BTreeMap<String, Planned> = BTreeMap::new();
+        for (folder, messages) in self.by_folder(messages)? {
+            let known = match self.open(&folder, false) {
+                Ok(known) => known,
+                Err(error) if error.kind() == Kind::Usage => {
+                    plan.entry(folder).or_default().problem = Some(error.one_line());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let planned = plan.entry(known.path.clone()).or_default();
+            planned.exists = known.exists;
+            for (_, message) in messages {
+                let ours = Identity::of(message);
+                if known.there.take_alike(&ours) {
+                    planned.present += 1;
+                } else {
+                    planned.put += 1;
+                    planned.bytes += message.size;
+                }
+            }
+        }
+        Ok(plan)
+    }
+}

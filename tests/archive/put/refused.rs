@@ -1,0 +1,183 @@
+//! Against servers that refuse, break off and are late, as no real one does on request.
+
+use jiff::Timestamp;
+use postkeep::archive::put::Done;
+use postkeep::error::{Kind, Result};
+
+use super::{Archive, target};
+use crate::imap::script::{self, Script};
+
+/// What a server says until the first message comes; the folder is INBOX, and empty.
+fn until_appended(offers: &str) -> String {
+    script::login(&format!(
+        "S: B OK welcome
+        C: C CAPABILITY
+        S: * CAPABILITY IMAP4rev1 {offers}
+        S: C OK done
+        C: D LIST \"\" \"*\"
+        S: * LIST () \"/\" INBOX
+        S: D OK done
+        C: E LIST \"\" \"\"
+        S: * LIST (\\Noselect) \"/\" \"\"
+        S: E OK done
+        C: F SELECT \"INBOX\"
+        S: * 0 EXISTS
+        S: * OK [UIDVALIDITY 7] valid
+        S: * OK [UIDNEXT 1] next
+        S: * OK [PERMANENTFLAGS (\\Seen)] flags
+        S: F OK [READ-WRITE] open
+"
+    ))
+}
+
+fn against(offers: &str, count: usize, text: &str) -> (Result<()>, Done) {
+    let mut archive = Archive::default();
+    for n in 0..count {
+        let text = format!("Message-ID: <{n}@x>\r\n\r\n");
+        archive.add(
+            "INBOX",
+            Some(&format!("<{n}@x>")),
+            "\\Seen \\Flagged $x",
+            Timestamp::UNIX_EPOCH,
+            text.into(),
+        );
+    }
+    let script = Script::play(&format!("{}{text}", until_appended(offers)));
+    let told = archive.put(target(script.account(), script::secret(), None));
+    script.end();
+    told
+}
+
+const APPEND: &str = "APPEND \"INBOX\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {21+}";
+
+#[test]
+fn a_message_that_is_refused_is_a_failure_and_the_others_go_on() {
+    let (result, done) = against(
+        "LITERAL+",
+        3,
+        &format!(
+            "C: A {APPEND}
+            C: Message-ID: <0@x>
+            C:
+            C:
+            C: B {APPEND}
+            C: Message-ID: <1@x>
+            C:
+            C:
+            C: C {APPEND}
+            C: Message-ID: <2@x>
+            C:
+            C:
+            S: A OK done
+            S: B NO [TOOBIG] not this one
+            S: C OK done
+            C: D LOGOUT
+            S: * BYE
+            S: D OK done"
+        ),
+    );
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors, done.dropped), (2, 1, 6), "{done:?}");
+    assert!(done.failures.list[0].cause.contains("not this one"));
+    assert_eq!(done.dropped_flags.iter().collect::<Vec<_>>(), ["$x", "\\\\Flagged"]);
+}
+
+#[test]
+fn a_folder_that_is_gone_meanwhile_is_the_failure_of_what_was_still_to_go_there() {
+    let text = format!(
+        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\nC: B {APPEND}\nC: Message-ID: <1@x>\nC:\nC:\n\
+         S: A OK done\nS: B NO [TRYCREATE] no such folder\n\
+         C: C CREATE \"INBOX\"\nS: C NO [NOPERM] not you\nC: D CREATE \"INBOX\"\nS: D NO [NOPERM] not you\n\
+         C: E SELECT \"INBOX\"\nS: E NO gone\nC: Z LOGOUT\nS: Z OK done"
+    );
+    let (result, done) = against("LITERAL+", 2, &text);
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors), (1, 1), "{done:?}");
+    assert!(done.failures.list[0].path.contains("/1 ") && done.failures.list[0].cause.contains("not you"));
+}
+
+#[test]
+fn of_a_batch_that_is_refused_each_goes_alone() {
+    let one =
+        |n: usize, answer: &str| format!("C: A {APPEND}\nC: Message-ID: <{n}@x>\nC:\nC:\nS: A {answer}\n");
+    let batch = format!(
+        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:  (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {{21+}}\nC: Message-ID: <1@x>\nC:\nC:\n\
+         S: A NO one of them\n{}{}C: Z LOGOUT\nS: Z OK done",
+        one(0, "NO [NOPERM] this one"),
+        one(1, "OK done"),
+    );
+    let (result, done) = against("LITERAL+ MULTIAPPEND", 2, &batch);
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors), (1, 1), "{done:?}");
+}
+
+#[test]
+fn a_spent_budget_is_a_pause() {
+    let text = format!(
+        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\nS: A NO [OVERQUOTA] Account exceeded command or bandwidth limits.\n\
+         C: Z LOGOUT\nS: Z OK done"
+    );
+    let (result, done) = against("LITERAL+", 1, &text);
+    assert_eq!(result.unwrap_err().kind(), Kind::Paused);
+    assert_eq!((done.put, done.failures.errors), (0, 0));
+}
+
+#[test]
+fn what_a_server_stores_late_is_not_there_twice() {
+    let again = until_appended("LITERAL+ UIDPLUS");
+    let again: Vec<&str> = again.lines().collect();
+    let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
+    let select = again[list + 6..].join("\n");
+    let filled = select.replace("0 EXISTS", "2 EXISTS").replace("UIDNEXT 1", "UIDNEXT 3");
+    let fetched = |uid: u32| {
+        format!(
+            "S: * {uid} FETCH (UID {uid} RFC822.SIZE 21 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" \
+             BODY[HEADER.FIELDS (MESSAGE-ID)] {{21}}\nS: Message-ID: <0@x>\nS:\nS: )"
+        )
+    };
+    let sent = format!("C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\n");
+    let text = format!(
+        "{sent}cut
+        next
+        {}
+        {select}
+        {select}
+        {sent}S: A OK [APPENDUID 7 2] done
+        {filled}
+        C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])
+        {}
+        {}
+        S: G OK done
+        {filled}
+        C: H UID STORE 2 +FLAGS.SILENT (\\Deleted)
+        S: H OK done
+        C: I UID EXPUNGE 2
+        S: I OK done
+        C: Z LOGOUT
+        S: Z OK done",
+        again[..list].join("\n"),
+        fetched(1),
+        fetched(2),
+    );
+    let (result, done) = against("LITERAL+ UIDPLUS", 1, &text);
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors), (1, 0), "{done:?}");
+}
+
+#[test]
+fn a_message_that_breaks_the_connection_each_time_is_a_failure() {
+    let sent = format!("C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\ncut\n");
+    let again = until_appended("LITERAL+");
+    // What is known is not asked again.
+    let again: Vec<&str> = again.lines().collect();
+    let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
+    // It is looked at twice, since the server may take its time.
+    let again = [&again[..list], &again[list + 6..], &again[list + 6..]].concat().join("\n");
+    let text = format!(
+        "{sent}next\n{again}\n{sent}next\n{again}\n{sent}next\n{again}\n{sent}next\n{again}\nC: Z LOGOUT\nS: Z OK done"
+    );
+    let (result, done) = against("LITERAL+", 1, &text);
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors), (0, 1), "{done:?}");
+    assert!(done.failures.list[0].cause.contains("breaks"), "{:?}", done.failures.list);
+}
