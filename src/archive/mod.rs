@@ -23,16 +23,12 @@ pub mod marks;
 pub mod mbox;
 pub mod names;
 pub mod path;
-<<<<<<< HEAD
 pub mod pop3;
 pub mod put;
 pub mod read;
 pub mod rebuild;
 pub mod rules;
 pub mod run;
-=======
-pub mod put;
->>>>>>> view
 pub mod source;
 pub mod spool;
 pub mod stored;

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The archive of mail.
 
 mod files;
@@ -85,8 +84,3 @@ fn real_mails() -> Option<Vec<PathBuf>> {
     assert!(paths.len() > 100);
     Some(paths)
 }
-=======
-//! The archive of mail, against real servers.
-
-mod put;
->>>>>>> view

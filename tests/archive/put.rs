@@ -1,10 +1,7 @@
 //! Messages back to a server: all of them, once, as they were.
 
-<<<<<<< HEAD
-=======
 mod refused;
 
->>>>>>> view
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,22 +10,14 @@ use postkeep::archive::marks::Marks;
 use postkeep::archive::path::Place;
 use postkeep::archive::put::{Done, Putting, Target};
 use postkeep::archive::stored::Stored;
-<<<<<<< HEAD
-use postkeep::error::{Error, Kind, Result};
-=======
 use postkeep::error::{Error, Result};
->>>>>>> view
 use postkeep::mail::imap::{Dialer, Fetched, Item, Request, Section, Session, Sink};
 use postkeep::mail::secret::{self, Secret};
 use postkeep::profile::{Imap, SecretSource, Tls};
 use postkeep::progress::Meter;
 use sha2::{Digest, Sha256};
 
-<<<<<<< HEAD
-use crate::imap::script::{self, Script};
-=======
 use crate::imap::script;
->>>>>>> view
 use crate::lab::proxy::{Fault, Proxy};
 use crate::lab::{self, Lab, PASSWORD};
 
@@ -162,11 +151,6 @@ fn held(session: &mut Session, folder: &str) -> Vec<Held> {
 #[test]
 fn five_hundred_messages_are_there_once_however_often_they_are_put() {
     let Some(lab) = lab::get() else { return };
-<<<<<<< HEAD
-    let folders = ["INBOX", "Büro/2024 & \"mehr\"", "Alt"];
-    let archive = Archive::of_all_sorts(&folders, 500);
-    let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), Some("Zurück"));
-=======
     put_again_and_again(&lab.mailbox("user29", Tls::Implicit), "Büro/2024 & \"mehr\"");
 }
 
@@ -188,7 +172,6 @@ fn put_again_and_again(account: &Imap, more: &str) {
     let folders = ["INBOX", more, "Alt"];
     let archive = Archive::of_all_sorts(&folders, 500);
     let to = || target(account.clone(), secret(), Some("Zurück"));
->>>>>>> view
     let meter = Meter::default();
     let plan = Putting::new(to(), &meter).plan(&archive.messages).unwrap();
     let sums: Vec<_> = plan.values().map(|planned| (planned.put, planned.present, planned.exists)).collect();
@@ -196,11 +179,6 @@ fn put_again_and_again(account: &Imap, more: &str) {
 
     let (result, done) = archive.put(to());
     result.unwrap();
-<<<<<<< HEAD
-    assert_eq!((done.put, done.present, done.failures.errors), (500, 0, 0), "{:?}", done.failures.list);
-    assert_eq!((done.made.len(), done.dropped), (3, 100), "{done:?}");
-    let mut session = open(lab, "user29");
-=======
     assert_eq!(
         (done.put, done.present, done.failures.errors),
         (500, 0, 0),
@@ -209,7 +187,6 @@ fn put_again_and_again(account: &Imap, more: &str) {
     );
     assert_eq!((done.made.len(), done.dropped), (3, 100), "{done:?}");
     let mut session = Dialer::new(account.clone(), secret()).open().unwrap();
->>>>>>> view
     for folder in folders {
         let (there, expected) = (held(&mut session, &format!("Zurück/{folder}")), archive.expected(folder));
         assert!(there == expected, "{folder}: {} of {}", there.len(), expected.len());
@@ -217,16 +194,12 @@ fn put_again_and_again(account: &Imap, more: &str) {
 
     let (result, again) = archive.put(to());
     result.unwrap();
-<<<<<<< HEAD
-    assert_eq!((again.put, again.present, again.failures.errors), (0, 500, 0), "{:?}", again.failures.list);
-=======
     assert_eq!(
         (again.put, again.present, again.failures.errors),
         (0, 500, 0),
         "{:?}",
         again.failures.list.first()
     );
->>>>>>> view
     let plan = Putting::new(to(), &meter).plan(&archive.messages).unwrap();
     assert!(plan.values().all(|planned| planned.put == 0 && planned.exists), "{plan:?}");
     // One that somebody deleted comes again, and that one alone.
@@ -289,11 +262,7 @@ fn a_name_that_the_server_refuses_becomes_another_one() {
     for put in [9, 0] {
         let (result, done) = archive.put(to());
         result.unwrap();
-<<<<<<< HEAD
-        assert_eq!((done.put, done.failures.errors), (put, 0), "{:?}", done.failures.list);
-=======
         assert_eq!((done.put, done.failures.errors), (put, 0), "{:?}", done.failures.list.first());
->>>>>>> view
     }
     let mut session = open(lab, "user29");
     assert_eq!(held(&mut session, "Namen/v1_2/a_b").len(), 3);
@@ -353,167 +322,3 @@ fn real_mails_go_there_and_stay_as_they_are() {
     assert!(there == expected, "{} of {count} mails are there: {other:?}", there.len());
     eprintln!("{count} mails were put and are as they were; {with_nul} have NUL bytes");
 }
-<<<<<<< HEAD
-
-/// What a server says until the first message comes; the folder is INBOX, and empty.
-fn until_appended(offers: &str) -> String {
-    script::login(&format!(
-        "S: B OK welcome
-        C: C CAPABILITY
-        S: * CAPABILITY IMAP4rev1 {offers}
-        S: C OK done
-        C: D LIST \"\" \"*\"
-        S: * LIST () \"/\" INBOX
-        S: D OK done
-        C: E LIST \"\" \"\"
-        S: * LIST (\\Noselect) \"/\" \"\"
-        S: E OK done
-        C: F SELECT \"INBOX\"
-        S: * 0 EXISTS
-        S: * OK [UIDVALIDITY 7] valid
-        S: * OK [UIDNEXT 1] next
-        S: * OK [PERMANENTFLAGS (\\Seen)] flags
-        S: F OK [READ-WRITE] open
-"
-    ))
-}
-
-fn against(offers: &str, count: usize, text: &str) -> (Result<()>, Done) {
-    let mut archive = Archive::default();
-    for n in 0..count {
-        let text = format!("Message-ID: <{n}@x>\r\n\r\n");
-        archive.add(
-            "INBOX",
-            Some(&format!("<{n}@x>")),
-            "\\Seen \\Flagged $x",
-            Timestamp::UNIX_EPOCH,
-            text.into(),
-        );
-    }
-    let script = Script::play(&format!("{}{text}", until_appended(offers)));
-    let told = archive.put(target(script.account(), script::secret(), None));
-    script.end();
-    told
-}
-
-const APPEND: &str = "APPEND \"INBOX\" (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {21+}";
-
-#[test]
-fn a_message_that_is_refused_is_a_failure_and_the_others_go_on() {
-    let (result, done) = against(
-        "LITERAL+",
-        3,
-        &format!(
-            "C: A {APPEND}
-            C: Message-ID: <0@x>
-            C:
-            C:
-            C: B {APPEND}
-            C: Message-ID: <1@x>
-            C:
-            C:
-            C: C {APPEND}
-            C: Message-ID: <2@x>
-            C:
-            C:
-            S: A OK done
-            S: B NO [TOOBIG] not this one
-            S: C OK done
-            C: D LOGOUT
-            S: * BYE
-            S: D OK done"
-        ),
-    );
-    result.unwrap();
-    assert_eq!((done.put, done.failures.errors, done.dropped), (2, 1, 6), "{done:?}");
-    assert!(done.failures.list[0].cause.contains("not this one"));
-    assert_eq!(done.dropped_flags.iter().collect::<Vec<_>>(), ["$x", "\\\\Flagged"]);
-}
-
-#[test]
-fn of_a_batch_that_is_refused_each_goes_alone() {
-    let one =
-        |n: usize, answer: &str| format!("C: A {APPEND}\nC: Message-ID: <{n}@x>\nC:\nC:\nS: A {answer}\n");
-    let batch = format!(
-        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:  (\\Seen) \"01-Jan-1970 00:00:00 +0000\" {{21+}}\nC: Message-ID: <1@x>\nC:\nC:\n\
-         S: A NO one of them\n{}{}C: Z LOGOUT\nS: Z OK done",
-        one(0, "NO [NOPERM] this one"),
-        one(1, "OK done"),
-    );
-    let (result, done) = against("LITERAL+ MULTIAPPEND", 2, &batch);
-    result.unwrap();
-    assert_eq!((done.put, done.failures.errors), (1, 1), "{done:?}");
-}
-
-#[test]
-fn a_spent_budget_is_a_pause() {
-    let text = format!(
-        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\nS: A NO [OVERQUOTA] Account exceeded command or bandwidth limits.\n\
-         C: Z LOGOUT\nS: Z OK done"
-    );
-    let (result, done) = against("LITERAL+", 1, &text);
-    assert_eq!(result.unwrap_err().kind(), Kind::Paused);
-    assert_eq!((done.put, done.failures.errors), (0, 0));
-}
-
-#[test]
-fn what_a_server_stores_late_is_not_there_twice() {
-    let again = until_appended("LITERAL+ UIDPLUS");
-    let again: Vec<&str> = again.lines().collect();
-    let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
-    let select = again[list + 6..].join("\n");
-    let filled = select.replace("0 EXISTS", "2 EXISTS").replace("UIDNEXT 1", "UIDNEXT 3");
-    let fetched = |uid: u32| {
-        format!(
-            "S: * {uid} FETCH (UID {uid} RFC822.SIZE 21 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" \
-             BODY[HEADER.FIELDS (MESSAGE-ID)] {{21}}\nS: Message-ID: <0@x>\nS:\nS: )"
-        )
-    };
-    let sent = format!("C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\n");
-    let text = format!(
-        "{sent}cut
-        next
-        {}
-        {select}
-        {select}
-        {sent}S: A OK [APPENDUID 7 2] done
-        {filled}
-        C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])
-        {}
-        {}
-        S: G OK done
-        {filled}
-        C: H UID STORE 2 +FLAGS.SILENT (\\Deleted)
-        S: H OK done
-        C: I UID EXPUNGE 2
-        S: I OK done
-        C: Z LOGOUT
-        S: Z OK done",
-        again[..list].join("\n"),
-        fetched(1),
-        fetched(2),
-    );
-    let (result, done) = against("LITERAL+ UIDPLUS", 1, &text);
-    result.unwrap();
-    assert_eq!((done.put, done.failures.errors), (1, 0), "{done:?}");
-}
-
-#[test]
-fn a_message_that_breaks_the_connection_each_time_is_a_failure() {
-    let sent = format!("C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\ncut\n");
-    let again = until_appended("LITERAL+");
-    // What is known is not asked again.
-    let again: Vec<&str> = again.lines().collect();
-    let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
-    // It is looked at twice, since the server may take its time.
-    let again = [&again[..list], &again[list + 6..], &again[list + 6..]].concat().join("\n");
-    let text = format!(
-        "{sent}next\n{again}\n{sent}next\n{again}\n{sent}next\n{again}\n{sent}next\n{again}\nC: Z LOGOUT\nS: Z OK done"
-    );
-    let (result, done) = against("LITERAL+", 1, &text);
-    result.unwrap();
-    assert_eq!((done.put, done.failures.errors), (0, 1), "{done:?}");
-    assert!(done.failures.list[0].cause.contains("breaks"), "{:?}", done.failures.list);
-}
-=======
->>>>>>> view

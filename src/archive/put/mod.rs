@@ -10,10 +10,7 @@
 mod body;
 mod flags;
 mod open;
-<<<<<<< HEAD
-=======
 mod plan;
->>>>>>> view
 mod route;
 mod send;
 mod there;
@@ -21,10 +18,7 @@ mod there;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-<<<<<<< HEAD
-=======
 pub use self::plan::Planned;
->>>>>>> view
 use self::send::Waiting;
 use self::there::{Identity, There};
 use super::stored::Stored;
@@ -63,24 +57,6 @@ impl Target {
 /// Gives the bytes of a message, as archived.
 pub type ReadBody<'a> = dyn FnMut(&Stored) -> Result<Vec<u8>> + 'a;
 
-<<<<<<< HEAD
-/// What a folder would get.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Planned {
-    /// Messages to be put, and their bytes.
-    pub put: u64,
-    /// Bytes of them.
-    pub bytes: u64,
-    /// Messages that are there.
-    pub present: u64,
-    /// Whether the folder is there.
-    pub exists: bool,
-    /// Why nothing can be put there.
-    pub problem: Option<String>,
-}
-
-=======
->>>>>>> view
 /// What became of it all.
 #[derive(Debug, Default)]
 pub struct Done {
@@ -109,11 +85,8 @@ pub struct Putting<'a> {
     folders: Option<Vec<Folder>>,
     /// By path at the target, before it was made to fit.
     known: HashMap<String, Known>,
-<<<<<<< HEAD
-=======
     /// Of which messages of the call at hand it is known what became of them.
     settled: Vec<bool>,
->>>>>>> view
     done: Done,
 }
 
@@ -139,43 +112,8 @@ impl<'a> Putting<'a> {
     /// Begins. Nothing is connected before something is asked. `meter` counts what is put, and says when to stop: then
     /// calls end early, and that is no error.
     pub fn new(target: Target, meter: &'a Meter) -> Self {
-<<<<<<< HEAD
-        Self { target, meter, session: None, folders: None, known: HashMap::new(), done: Done::default() }
-    }
-
-    /// What [`Putting::put`] would do with these, by folder of the target. Nothing is changed, and no message is read: where
-    /// Message-IDs do not tell, the same size and date count as the same message. Plan with one `Putting`, and put with another.
-    ///
-    /// # Errors
-    /// The target cannot be reached, or refuses to be looked at.
-    pub fn plan(&mut self, messages: &[Stored]) -> Result<BTreeMap<String, Planned>> {
-        let mut plan: BTreeMap<String, Planned> = BTreeMap::new();
-        for (folder, messages) in self.by_folder(messages)? {
-            let known = match self.open(&folder, false) {
-                Ok(known) => known,
-                Err(error) if error.kind() == Kind::Usage => {
-                    plan.entry(folder).or_default().problem = Some(error.one_line());
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let planned = plan.entry(known.path.clone()).or_default();
-            planned.exists = known.exists;
-            for message in messages {
-                let ours = Identity::of(message);
-                if known.there.take_alike(&ours) {
-                    planned.present += 1;
-                } else {
-                    planned.put += 1;
-                    planned.bytes += message.size;
-                }
-            }
-        }
-        Ok(plan)
-=======
         let (known, settled, done) = (HashMap::new(), Vec::new(), Done::default());
         Self { target, meter, session: None, folders: None, known, settled, done }
->>>>>>> view
     }
 
     /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick.
@@ -184,21 +122,13 @@ impl<'a> Putting<'a> {
     /// The target takes no more, cannot be reached, refuses the login, or wants to be left alone
     /// ([`Kind::Paused`]). What was put stays, and counts in [`Putting::finish`].
     pub fn put(&mut self, messages: &[Stored], read: &mut ReadBody<'_>) -> Result<()> {
-<<<<<<< HEAD
-=======
         self.settled = vec![false; messages.len()];
->>>>>>> view
         for (folder, messages) in self.by_folder(messages)? {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
             match self.put_into(&folder, &messages, read) {
                 Ok(()) => {}
-<<<<<<< HEAD
-                // A folder that cannot be had is the failure of what was to go there.
-                Err(error) if error.kind() == Kind::Usage => {
-                    messages.iter().for_each(|message| self.fail(message, &error.one_line()));
-=======
                 // A folder that cannot be had, or not any more, is the failure of what was still to go there.
                 Err(error) if error.kind() == Kind::Usage => {
                     for (at, message) in messages {
@@ -206,7 +136,6 @@ impl<'a> Putting<'a> {
                             self.fail(at, message, &error.one_line());
                         }
                     }
->>>>>>> view
                 }
                 Err(error) => return Err(error),
             }
@@ -223,15 +152,6 @@ impl<'a> Putting<'a> {
         self.done
     }
 
-<<<<<<< HEAD
-    /// Messages by their folder at the target.
-    fn by_folder<'m>(&mut self, messages: &'m [Stored]) -> Result<BTreeMap<String, Vec<&'m Stored>>> {
-        let under = self.target.under.clone();
-        let folders = self.folders()?;
-        let mut by_folder: BTreeMap<String, Vec<&Stored>> = BTreeMap::new();
-        for message in messages {
-            by_folder.entry(route::folder(message, under.as_deref(), folders)).or_default().push(message);
-=======
     /// Messages and their places among all, by their folder at the target.
     fn by_folder<'m>(
         &mut self,
@@ -243,34 +163,10 @@ impl<'a> Putting<'a> {
         for (at, message) in messages.iter().enumerate() {
             let folder = route::folder(message, under.as_deref(), folders);
             by_folder.entry(folder).or_default().push((at, message));
->>>>>>> view
         }
         Ok(by_folder)
     }
 
-<<<<<<< HEAD
-    fn put_into(&mut self, folder: &str, messages: &[&Stored], read: &mut ReadBody<'_>) -> Result<()> {
-        let known = self.open(folder, true)?;
-        let mut waiting = Vec::new();
-        let mut present = 0;
-        let mut unclear = Vec::new();
-        for message in messages {
-            let ours = Identity::of(message);
-            if ours.id.is_some() && known.there.take(&ours) {
-                present += 1;
-            } else if ours.id.is_none() || !known.there.unread(&ours).is_empty() {
-                unclear.push(*message);
-            } else {
-                waiting.push(Waiting::new(message, ours));
-            }
-        }
-        self.done.present += present;
-        for message in unclear {
-            if self.meter.is_cancelled() {
-                return Ok(());
-            }
-            waiting.extend(self.compare(folder, message, read)?);
-=======
     fn put_into(
         &mut self,
         folder: &str,
@@ -297,48 +193,28 @@ impl<'a> Putting<'a> {
                 return Ok(());
             }
             waiting.extend(self.compare(folder, (at, message), read)?);
->>>>>>> view
         }
         self.send(folder, waiting, read)
     }
 
-<<<<<<< HEAD
-    /// Looks for a message by its content, whose Message-ID is not known or known as another one. None: it is there, or cannot be read.
-    fn compare<'m>(
-        &mut self,
-        folder: &str,
-        message: &'m Stored,
-=======
     /// Looks for a message by its content, whose Message-ID is not known or known as another one. None: it is there, or
     /// cannot be read.
     fn compare<'m>(
         &mut self,
         folder: &str,
         (at, message): (usize, &'m Stored),
->>>>>>> view
         read: &mut ReadBody<'_>,
     ) -> Result<Option<Waiting<'m>>> {
         let bytes = match body::body(message, read) {
             Ok(bytes) => bytes,
             Err(why) => {
-<<<<<<< HEAD
-                self.fail(message, &why);
-=======
                 self.fail(at, message, &why);
->>>>>>> view
                 return Ok(None);
             }
         };
         let ours = body::identity(message, &bytes);
         drop(bytes);
         let there = self.is_there(folder, &ours)?;
-<<<<<<< HEAD
-        self.done.present += u64::from(there);
-        Ok((!there).then(|| Waiting::new(message, ours)))
-    }
-
-    fn count(&mut self, message: &Stored) {
-=======
         if there {
             self.present(at);
             return Ok(None);
@@ -349,19 +225,12 @@ impl<'a> Putting<'a> {
     /// It is put.
     fn count(&mut self, at: usize, message: &Stored) {
         self.settle_one(at);
->>>>>>> view
         self.done.put += 1;
         self.done.bytes += message.size;
         self.meter.file();
         self.meter.bytes(message.size);
     }
 
-<<<<<<< HEAD
-    fn fail(&mut self, message: &Stored, why: &str) {
-        self.done.failures.add(failures::said(Severity::Error, &message.title(), why, None));
-    }
-
-=======
     /// It was there.
     fn present(&mut self, at: usize) {
         self.settle_one(at);
@@ -380,7 +249,6 @@ impl<'a> Putting<'a> {
         }
     }
 
->>>>>>> view
     fn drop_flags(&mut self, had: &[String], kept: &[String], count: usize) {
         self.done.dropped += count as u64;
         if count > 0 {

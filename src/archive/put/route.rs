@@ -46,20 +46,6 @@ pub(super) fn folder(message: &Stored, under: Option<&str>, folders: &[Folder]) 
     }
 }
 
-<<<<<<< HEAD
-/// Paths to be tried for a folder, one after the other: as it is, without what some servers take for a delimiter or
-/// do not take at all, and without folders in folders.
-pub(super) fn candidates(path: &str) -> [String; 3] {
-    let plain = |part: &str| {
-        let part: String = part
-            .chars()
-            .map(|c| if c.is_control() || matches!(c, '*' | '%' | '.' | '\\' | '^') { '_' } else { c })
-            .collect();
-        if part.is_empty() { "_".to_owned() } else { part }
-    };
-    let parts: Vec<String> = path.split('/').map(plain).collect();
-    [path.to_owned(), parts.join("/"), parts.join("-")]
-=======
 /// Paths to be tried for a folder, one after the other: as it is; without what some servers take for a delimiter or do not
 /// take at all; with letters, digits and little else; and that without folders in folders.
 pub(super) fn candidates(path: &str) -> [String; 4] {
@@ -73,7 +59,6 @@ pub(super) fn candidates(path: &str) -> [String; 4] {
     let plain = without(&|c| c.is_control() || matches!(c, '*' | '%' | '.' | '\\' | '^'));
     let strict = without(&|c| c.is_control() || (c.is_ascii_punctuation() && !"#$'+,-:=@_".contains(c)));
     [path.to_owned(), plain.join("/"), strict.join("/"), strict.join("-")]
->>>>>>> view
 }
 
 #[cfg(test)]
@@ -113,10 +98,6 @@ mod tests {
 
     #[test]
     fn a_path_that_a_server_cannot_have_becomes_one_that_it_can() {
-<<<<<<< HEAD
-        assert_eq!(candidates("a.b//c*"), ["a.b//c*", "a_b/_/c_", "a_b-_-c_"]);
-=======
         assert_eq!(candidates("a.b//ü*&"), ["a.b//ü*&", "a_b/_/ü_&", "a_b/_/ü__", "a_b-_-ü__"]);
->>>>>>> view
     }
 }

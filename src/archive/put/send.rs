@@ -18,11 +18,8 @@ const TRIES: usize = 3;
 
 /// A message that is to be sent.
 pub(super) struct Waiting<'m> {
-<<<<<<< HEAD
-=======
     /// Its place among all.
     at: usize,
->>>>>>> view
     message: &'m Stored,
     ours: Identity,
     tries: usize,
@@ -31,13 +28,8 @@ pub(super) struct Waiting<'m> {
 }
 
 impl<'m> Waiting<'m> {
-<<<<<<< HEAD
-    pub(super) fn new(message: &'m Stored, ours: Identity) -> Self {
-        Self { message, ours, tries: 0, alone: false }
-=======
     pub(super) fn new(at: usize, message: &'m Stored, ours: Identity) -> Self {
         Self { at, message, ours, tries: 0, alone: false }
->>>>>>> view
     }
 }
 
@@ -49,11 +41,7 @@ struct Batch<'m, 'r> {
     permanent: Option<Vec<String>>,
     sent: Vec<(Waiting<'m>, Appended)>,
     /// Those that are not sent, and why.
-<<<<<<< HEAD
-    unfit: Vec<(&'m Stored, String)>,
-=======
     unfit: Vec<(usize, &'m Stored, String)>,
->>>>>>> view
     /// Flags that were left out: had, kept, how many.
     dropped: Vec<(&'m Stored, Vec<String>, usize)>,
     full: bool,
@@ -75,11 +63,7 @@ impl Outbox for Batch<'_, '_> {
             let bytes = match body(next.message, self.read) {
                 Ok(bytes) => bytes,
                 Err(why) => {
-<<<<<<< HEAD
-                    self.unfit.push((next.message, why));
-=======
                     self.unfit.push((next.at, next.message, why));
->>>>>>> view
                     self.full = false;
                     continue;
                 }
@@ -136,11 +120,7 @@ impl Putting<'_> {
             let failed = session.append(&path, &mut batch).err();
             let Batch { waiting: rest, sent, unfit, dropped, .. } = batch;
             waiting = rest;
-<<<<<<< HEAD
-            unfit.into_iter().for_each(|(message, why)| self.fail(message, &why));
-=======
             unfit.into_iter().for_each(|(at, message, why)| self.fail(at, message, &why));
->>>>>>> view
             for (message, kept, count) in dropped {
                 self.drop_flags(&message.marks.flags, &kept, count);
             }
@@ -182,11 +162,7 @@ impl Putting<'_> {
         for (mut one, result) in sent {
             match result {
                 Appended::Stored(uid) => {
-<<<<<<< HEAD
-                    self.count(one.message);
-=======
                     self.count(one.at, one.message);
->>>>>>> view
                     let Some(known) = self.known.get_mut(folder) else { continue };
                     match uid {
                         Some((validity, uid)) if validity == known.validity => {
@@ -219,11 +195,7 @@ impl Putting<'_> {
                         one.tries += 1;
                         again.push(one);
                     }
-<<<<<<< HEAD
-                    _ => self.fail(one.message, &refused(&no)),
-=======
                     _ => self.fail(one.at, one.message, &refused(&no)),
->>>>>>> view
                 },
             }
         }
@@ -253,11 +225,7 @@ impl Putting<'_> {
                     continue;
                 }
                 if self.is_there(folder, &one.ours)? {
-<<<<<<< HEAD
-                    self.count(one.message);
-=======
                     self.count(one.at, one.message);
->>>>>>> view
                 } else {
                     unknown = true;
                     waiting.push_back(one);
@@ -270,11 +238,7 @@ impl Putting<'_> {
         }
         for mut one in std::mem::take(waiting) {
             if one.tries > TRIES {
-<<<<<<< HEAD
-                self.fail(one.message, "the connection breaks whenever it is sent");
-=======
                 self.fail(one.at, one.message, "the connection breaks whenever it is sent");
->>>>>>> view
             } else {
                 one.alone |= one.tries > 0;
                 waiting.push_back(one);

@@ -16,10 +16,7 @@ mod explain;
 mod failed;
 mod fetch;
 mod folders;
-<<<<<<< HEAD
 mod gmail;
-=======
->>>>>>> view
 mod into;
 mod lexer;
 mod login;
