@@ -40,7 +40,8 @@ impl Request<'_> {
         let stored = known.map(Catalogue::folders).transpose()?.unwrap_or_default();
         for mail in &self.job.sources {
             let mut source = self.places.source(mail)?;
-            let choice = Patterns::new(&self.job.folders).choose(source.folders()?);
+            let mut choice = Patterns::new(&self.job.folders).choose(source.folders()?);
+            choice.taken.sort_by(|a, b| (a.path != "INBOX", &a.path).cmp(&(b.path != "INBOX", &b.path)));
             for folder in choice.taken {
                 let messages = match folder.mark {
                     Some(mark) => u64::from(mark.messages),

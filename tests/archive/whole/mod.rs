@@ -3,6 +3,7 @@
 mod killed;
 mod life;
 mod mails;
+mod out;
 mod several;
 
 use std::collections::BTreeMap;

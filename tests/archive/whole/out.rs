@@ -1,0 +1,65 @@
+//! Messages out of an archive again: shown, exported, put back.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use super::{Archive, letters};
+use crate::lab;
+
+#[test]
+fn messages_are_shown_exported_and_put_back() {
+    let Some(lab) = lab::get() else { return };
+    let other = Archive::new(lab, "user57", "");
+    let archive = Archive::new(lab, "user58", "");
+    archive.append("INBOX", 0, &letters(0..20));
+    archive.append("Work/Büro", 20, &letters(20..25));
+    let plan = archive.json(&["plan", "mail"]);
+    assert_eq!(plan["folders"][0]["messages"], 20, "{plan:#}");
+    archive.pulled("ok", 25);
+
+    let listed = archive.run(&["archive", "ls", "mail", "--folder", "Work", "--json"]).expect(0).stdout;
+    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(listed.len(), 5);
+    let id = listed[0]["id"].as_str().unwrap();
+    let raw = archive.sandbox.command(&["archive", "show", "mail", &id[..12], "--raw"]).output().unwrap();
+    assert_eq!(raw.stdout, archive.messages("Work/Büro")[&1]);
+    let shown = archive.run(&["archive", "show", "mail", &id[..12]]).expect(0).stdout;
+    assert!(shown.contains("This is the text of message 20.") && shown.contains("In:"), "{shown}");
+
+    let to = archive.sandbox.path("exported");
+    let export = ["archive", "export", "mail", "--to", to.to_str().unwrap(), "--json"];
+    let exported: Value = serde_json::from_str(&archive.run(&export).expect(0).stdout).unwrap();
+    assert_eq!((&exported["written"], &exported["present"]), (&25.into(), &0.into()));
+    let again: Value = serde_json::from_str(&archive.run(&export).expect(0).stdout).unwrap();
+    assert_eq!((&again["written"], &again["present"]), (&0.into(), &25.into()));
+    let files = walkdir::WalkDir::new(&to).into_iter().map(Result::unwrap);
+    let emls: BTreeSet<_> = files
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"))
+        .map(|file| fs::read(file.path()).unwrap())
+        .collect();
+    let held = |archive: &Archive| {
+        let inbox = archive.messages("INBOX").into_values();
+        inbox.chain(archive.messages("Work/Büro").into_values()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(emls, held(&archive));
+
+    let main = archive.sandbox.read("config/postkeep.toml");
+    let (secret, port) = (archive.sandbox.path("secret"), archive.account.port);
+    archive.sandbox.write(
+        "config/postkeep.toml",
+        &format!(
+            "{main}\n[accounts.new]\nuser = \"user57\"\npassword-file = {secret:?}\n\
+             imap = {{ host = \"127.0.0.1\", port = {port}, tls = \"none\" }}\n"
+        ),
+    );
+    let restore = ["archive", "restore", "mail", "--to", "imap:new"];
+    let planned = archive.json(&[&restore[..], &["-n"]].concat());
+    let put: u64 = planned.as_array().unwrap().iter().map(|one| one["put"].as_u64().unwrap()).sum();
+    assert_eq!((put, other.messages("INBOX").len()), (25, 0));
+    assert_eq!(archive.json(&restore)["put"], 25);
+    assert_eq!(held(&other), held(&archive));
+    let again = archive.json(&restore);
+    assert_eq!((&again["put"], &again["present"]), (&0.into(), &25.into()));
+}
