@@ -4,5 +4,6 @@ mod append;
 mod dovecot;
 mod fetch;
 mod folders;
+mod idle;
 mod login;
 pub mod script;

@@ -134,7 +134,7 @@ impl Agent<'_> {
             failing: failing.map(|series| (series.since, u32::try_from(series.runs).unwrap_or(u32::MAX))),
             runs: rows.iter().filter_map(past_run).collect(),
             skipped,
-            on_change: profile.is_some_and(|profile| profile.timing.on_change.is_some()),
+            on_change: profile.is_some_and(|profile| profile.timing.settle().is_some()),
         })
     }
 }

@@ -177,13 +177,18 @@ fn other(profile: &Profile, view: &View, all_paused: bool, now: Timestamp) -> Op
         parts.push(status::skipped(skipped, now));
     }
     let runs = Runs::of(profile);
-    if let Some(settle) = profile.timing.on_change {
+    if let Some(settle) = profile.timing.settle() {
         let rest = duration(settle).replace(".0 s", " s");
+        let news = match (profile.timing.on_change.is_some(), profile.timing.on_mail) {
+            (true, true) => "on change and new mail",
+            (false, true) => "on new mail",
+            (_, false) => "on change",
+        };
         let looks = match profile.timing.rhythm == Rhythm::Every(FULL_LOOK) {
             true => ", and a full look every 6 hours",
             false => "",
         };
-        parts.push(format!("on change, after {rest} of quiet{looks}"));
+        parts.push(format!("{news}, after {rest} of quiet{looks}"));
     }
     if runs.start {
         parts.push("when the agent starts".into());

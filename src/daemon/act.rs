@@ -208,6 +208,7 @@ impl Daemon {
         self.shared.config = Arc::clone(&self.settings.config);
         self.follow();
         self.watch.set(&self.settings.config.profiles);
+        self.listen();
         self.say("the configuration was read again");
         if before != self.settings.problems {
             self.say_problems();

@@ -84,7 +84,7 @@ impl Daemon {
             awake: self.awake,
             at_work: at_work.collect(),
             waiting: waiting.collect(),
-            watched: self.watch.seen(),
+            watched: self.watch.seen().into_iter().chain(self.ears.seen()).collect(),
             kept: self.settings.kept.clone(),
             next_of_kept: self
                 .settings

@@ -10,6 +10,7 @@ mod answer;
 pub mod client;
 mod event;
 pub mod journal;
+mod mail;
 mod monitor;
 mod post;
 pub mod protocol;
@@ -32,6 +33,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::event::{Event, Signal};
 use self::journal::Journal;
+use self::mail::Ears;
 use self::post::Post;
 use self::reload::Settings;
 use self::renew::Program;
@@ -75,6 +77,7 @@ struct Daemon {
     works: BTreeMap<String, Work>,
     post: Post,
     watch: Watch,
+    ears: Ears,
     program: Option<Program>,
     writer: Arc<monitor::Writer>,
     zone: TimeZone,
@@ -149,6 +152,7 @@ pub fn run(options: Options) -> Result<()> {
         works: BTreeMap::new(),
         post,
         watch,
+        ears: Ears::default(),
         program: Program::this(),
         writer: Arc::default(),
         zone: TimeZone::system(),
@@ -189,6 +193,7 @@ impl Daemon {
         self.act(actions);
         self.scheduler.started(self.now());
         self.watch.set(&self.settings.config.profiles);
+        self.listen();
         self.step(scheduler::Event::Woke);
         self.minute();
         self.ring();
@@ -267,6 +272,7 @@ impl Daemon {
         self.awake = self.now();
         self.step(scheduler::Event::Woke);
         self.watch.look();
+        self.ears.again();
         self.ring();
     }
 
@@ -328,6 +334,7 @@ impl Daemon {
     fn end(&mut self, heard: &Receiver<Event>) {
         tell_systemd(&[sd_notify::NotifyState::Stopping]);
         self.say("the agent ends");
+        self.ears = Ears::default();
         let until = Instant::now() + LAST_WORDS;
         self.works.values().for_each(|work| work.meter.cancel(Reason::Shutdown));
         while !self.works.is_empty() {
@@ -365,6 +372,13 @@ impl Daemon {
             }
             Event::Signal(Signal::Reload) => self.reload(),
             Event::Signal(Signal::Stop) => self.ending = true,
+        }
+    }
+
+    /// Hears of new mail for those profiles that want to run when some comes.
+    fn listen(&mut self) {
+        if let Err(cause) = self.ears.set(&self.shared, self.options.pace) {
+            self.say(&format!("new mail is not heard of: no thread can be started: {cause}"));
         }
     }
 

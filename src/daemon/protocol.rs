@@ -115,12 +115,12 @@ pub struct Waiting {
     pub reason: String,
 }
 
-/// How a source is watched.
+/// How a source is watched: files, or a mailbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Watched {
     /// The profile.
     pub profile: String,
-    /// None: events of the file system are heard. Else why they cannot be, and it is looked through every few minutes.
+    /// None: what happens there is heard of. Else why it cannot be, and what is done instead.
     pub polled: Option<String>,
 }

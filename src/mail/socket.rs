@@ -83,6 +83,11 @@ impl Counted {
         self.stream.set_write_timeout(Some(silence))
     }
 
+    /// How long a read or a write may take.
+    pub(super) fn silence(&self) -> Duration {
+        self.silence
+    }
+
     /// What was waited for before does not count any more.
     pub(super) fn begin(&mut self) {
         (self.waited, self.before) = (Duration::ZERO, self.gone_over());

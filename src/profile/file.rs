@@ -230,6 +230,8 @@ pub struct ProfileFile {
     pub every: Option<Length>,
     /// Whether it runs when something changes in the source; a duration: after so much quiet.
     pub on_change: Option<Settle>,
+    /// In an archive: whether it runs when new mail comes into a mailbox that is a source.
+    pub on_mail: Option<bool>,
     /// Whether it runs when the agent starts.
     pub on_start: Option<bool>,
     /// The zone that the schedule is meant in; without one, the machine's.

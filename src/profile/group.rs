@@ -94,11 +94,12 @@ pub(super) fn apply(
                 continue;
             }
             profile.timing.after = earlier.to_vec();
+            let settles = profile.timing.settle().is_some();
             match &mut profile.timing.rhythm {
                 Rhythm::Schedule(own) => *own = own.clone().and(schedule),
                 rhythm @ Rhythm::None => *rhythm = Rhythm::Schedule(schedule.clone()),
                 // What a change brings about goes on besides.
-                rhythm @ Rhythm::Every(_) if profile.timing.on_change.is_some() => {
+                rhythm @ Rhythm::Every(_) if settles => {
                     *rhythm = Rhythm::Schedule(schedule.clone());
                 }
                 Rhythm::Every(_) => wrong(

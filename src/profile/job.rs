@@ -33,6 +33,16 @@ impl Job {
         }
     }
 
+    /// The accounts whose mailboxes are read by IMAP, by name.
+    pub fn mailboxes(&self) -> Vec<&str> {
+        let Self::Archive(job) = self else { return Vec::new() };
+        let accounts = job.sources.iter().filter_map(|place| match place {
+            MailPlace::Imap(account) => Some(account.as_str()),
+            MailPlace::Pop3(_) | MailPlace::Maildir(_) | MailPlace::Mbox(_) => None,
+        });
+        accounts.collect()
+    }
+
     /// The folders of this machine that are written; absolute. None of a backup into mailboxes.
     pub fn written(&self) -> Vec<&Path> {
         match self {
@@ -115,6 +125,7 @@ mod tests {
             "kind = 'archive'\nvault-keyring = true\nsource = ['imap:m', 'mbox:/a']\nvault = '/v'\n";
         let job = one(archive).job;
         assert_eq!((job.word(), job.sources()), ("archive", vec![Path::new("/a")]));
+        assert_eq!((job.mailboxes(), one(sync).job.mailboxes()), (vec!["m"], vec![]));
         assert_eq!((job.shown_sources(), job.shown_targets()), ("imap:m, mbox:/a".into(), "/v".into()));
         assert!(job.filter().is_none() && job.keeping().is_some());
     }

@@ -18,7 +18,7 @@ const OF_SYNC: [&str; 7] =
 const OF_FILES: [&str; 4] = ["exclude", "exclude-if-present", "one-file-system", "allow-empty-source"];
 
 /// Keys that only an archive has.
-pub(super) const OF_ARCHIVE: [&str; 4] = ["folders", "labels", "gmail-query", "exclude-from"];
+pub(super) const OF_ARCHIVE: [&str; 5] = ["folders", "labels", "gmail-query", "exclude-from", "on-mail"];
 
 /// Keys that only what has a vault has.
 pub(super) const OF_VAULT: [&str; 16] = [
@@ -156,6 +156,7 @@ pub(super) fn settle(
             told.some(values, &ARCHIVE_NEEDS);
             told.folders(values);
             told.sources(values, &|text| place(text).err());
+            told.on_mail(values, place);
             missing.extend(absent(&ARCHIVE_NEEDS, values));
         }
     }
@@ -269,6 +270,29 @@ impl Told<'_> {
         *value = None;
         let origin = origin.clone();
         self.at(&origin, wrong);
+    }
+
+    /// Only a server tells of new mail, and only by IMAP. In a default it is meant for other archives.
+    fn on_mail(&mut self, values: &Merged, place: &dyn Fn(&str) -> Result<MailPlace, Wrong>) {
+        let Some((Some(Value::Boolean(true)), origin)) = values.get(key("on-mail").as_slice()) else {
+            return;
+        };
+        let texts = match values.get(key("source").as_slice()) {
+            Some((Some(Value::Array(items)), _)) => items.iter().filter_map(Value::as_str).collect(),
+            Some((Some(Value::String(text)), _)) => vec![text.as_str()],
+            // What is missing or wrong is told as that.
+            _ => return,
+        };
+        let is_mailbox = |text: &str| matches!(place(text), Ok(MailPlace::Imap(_)));
+        if origin.how == How::Own && !texts.into_iter().any(is_mailbox) {
+            let wrong = Wrong::new("on-mail needs a source that is a mailbox by IMAP, and here is none");
+            self.at(
+                origin,
+                wrong.hint(
+                    "for a Maildir or an mbox write on-change = true, for POP3 every = \"15m\"; or source = \"imap:ACCOUNT\"",
+                ),
+            );
+        }
     }
 
     fn password(&mut self, values: &Merged, file: &Path, whole: bool) {

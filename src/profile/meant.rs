@@ -33,13 +33,16 @@ pub(super) fn profile(name: &str, values: &Merged, base: &Path, env: &Env) -> Op
         (None, None) => Rhythm::None,
     };
     let on_change = file.on_change.and_then(|settle| settle.0);
+    // What stands in a default is also for archives without a mailbox, and means nothing there.
+    let on_mail = file.on_mail.unwrap_or(false) && !job.mailboxes().is_empty();
     let only_if = file.only_if.unwrap_or_default();
     let timing = Timing {
         rhythm: match rhythm {
-            Rhythm::None if on_change.is_some() => Rhythm::Every(timing::FULL_LOOK),
+            Rhythm::None if on_change.is_some() || on_mail => Rhythm::Every(timing::FULL_LOOK),
             rhythm => rhythm,
         },
         on_change,
+        on_mail,
         on_start: file.on_start.unwrap_or(false),
         zone: file.time_zone.map(|zone| zone.0),
         catch_up: file.catch_up.unwrap_or_default(),

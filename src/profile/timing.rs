@@ -45,6 +45,8 @@ pub struct Timing {
     pub rhythm: Rhythm,
     /// Runs when something changes in the source, after this time of quiet.
     pub on_change: Option<SignedDuration>,
+    /// Runs when new mail comes into the INBOX of a mailbox that is a source.
+    pub on_mail: bool,
     /// Runs when the agent starts.
     pub on_start: bool,
     /// IANA name of the zone of the rhythm; None: the machine's.
@@ -70,7 +72,13 @@ pub struct Timing {
 impl Timing {
     /// Whether it ever runs by itself.
     pub fn is_automatic(&self) -> bool {
-        self.rhythm != Rhythm::None || self.on_change.is_some() || self.on_start
+        self.rhythm != Rhythm::None || self.settle().is_some() || self.on_start
+    }
+
+    /// The time of quiet after which it runs when there is something new in a source, files or mail. None: news start
+    /// nothing.
+    pub fn settle(&self) -> Option<SignedDuration> {
+        self.on_change.or_else(|| self.on_mail.then_some(SETTLE))
     }
 
     /// The zone that its rhythm is meant in, where `system` is the machine's.
@@ -190,6 +198,22 @@ pub type Ping = Webhook;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_mail_starts_an_archive_as_a_change_does_and_means_nothing_without_a_mailbox() {
+        let timing = |more: &str| {
+            let text = format!("kind = 'archive'\nvault = '/v'\nvault-keyring = true\n{more}\n");
+            super::super::load::tests::one(&text).timing
+        };
+        let mail = timing("source = ['imap:m', 'mbox:/m']\non-mail = true");
+        assert_eq!((mail.settle(), mail.rhythm.clone()), (Some(SETTLE), Rhythm::Every(FULL_LOOK)));
+        assert!(mail.is_automatic() && mail.on_change.is_none());
+        let both = timing("source = 'imap:m'\non-mail = true\non-change = '30s'\nevery = '1h'");
+        assert_eq!(both.settle(), Some(SignedDuration::from_secs(30)));
+        assert_eq!(both.rhythm, Rhythm::Every(SignedDuration::from_hours(1)));
+        let none = timing("source = 'imap:m'");
+        assert_eq!((none.settle(), none.is_automatic()), (None, false));
+    }
 
     #[test]
     fn grace_is_half_the_period_within_bounds() {

@@ -129,7 +129,7 @@ impl Slot {
             self.memory.rhythm = rhythm;
             self.memory.served = self.memory.served.max(now);
         }
-        let watched = self.rules.timing.on_change.is_some();
+        let watched = self.rules.timing.settle().is_some();
         self.rules = rules;
         self.look_ahead();
         if !watched {
@@ -176,7 +176,7 @@ impl Slot {
 
     /// What changed before the source was watched nobody heard of: it counts as a change.
     pub(super) fn look_first(&mut self, now: Timestamp) {
-        if self.rules.timing.on_change.is_some() {
+        if self.rules.timing.settle().is_some() {
             self.changed(now);
         }
     }
@@ -329,7 +329,7 @@ impl Slot {
         if self.on_start {
             return Some(Wish { start: start(Trigger::Start, None, 0, 1), since: self.awake });
         }
-        let settle = self.rules.timing.on_change?;
+        let settle = self.rules.timing.settle()?;
         let unrest = self.unrest?;
         let quiet = later(unrest.last, settle).min(later(unrest.first, settle.max(MOST_UNREST)));
         // A clock that was put back must not hold a change up.
@@ -391,7 +391,7 @@ impl Slot {
 
     /// The next moment at which something may have to be done, besides the minute's tick.
     pub(super) fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
-        let settle = self.rules.timing.on_change.unwrap_or_default();
+        let settle = self.rules.timing.settle().unwrap_or_default();
         let quiet = self.unrest.map(|unrest| later(unrest.last, settle));
         let retry = self.memory.retry.map(|retry| retry.at);
         let again = (self.not_before > now).then_some(self.not_before);

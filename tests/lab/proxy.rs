@@ -72,6 +72,11 @@ impl Proxy {
         Self { port, shared }
     }
 
+    /// Cuts all connections now; new ones are let through.
+    pub fn cut(&self) {
+        self.shared.cut();
+    }
+
     /// Whether the fault has come.
     pub fn happened(&self) -> bool {
         self.shared.happened.load(SeqCst)

@@ -60,7 +60,7 @@ pub struct Standing {
     pub progress: Option<AtWork>,
     /// Why it waits although it should run.
     pub waits: Option<String>,
-    /// Why its source is looked through every few minutes instead of watched.
+    /// Why what is new in a source is not heard of at once.
     pub polled: Option<String>,
 }
 
@@ -80,10 +80,10 @@ impl Runs {
     pub fn of(profile: &Profile) -> Self {
         let timing = &profile.timing;
         // A full look now and then is no rhythm of its own.
-        let own = timing.on_change.is_none() || timing.rhythm != Rhythm::Every(FULL_LOOK);
+        let own = timing.settle().is_none() || timing.rhythm != Rhythm::Every(FULL_LOOK);
         Self {
             clock: timing.rhythm != Rhythm::None && own,
-            changes: timing.on_change.is_some(),
+            changes: timing.settle().is_some(),
             start: timing.on_start,
         }
     }
@@ -172,7 +172,11 @@ impl Standing {
         }
         let progress = agent.and_then(|agent| agent.at_work.iter().find(|work| work.profile == profile));
         let waits = agent.and_then(|agent| agent.waiting.iter().find(|one| one.profile == profile));
-        let polled = agent.and_then(|agent| agent.watched.iter().find(|one| one.profile == profile));
+        let polled = agent.and_then(|agent| {
+            // Of several sources one that is not heard is enough.
+            let mut watched = agent.watched.iter().filter(|one| one.profile == profile);
+            watched.find_map(|one| one.polled.clone())
+        });
         Ok(Self {
             profile: profile.to_owned(),
             last,
@@ -186,7 +190,7 @@ impl Standing {
             view: None,
             progress: progress.cloned(),
             waits: waits.map(|one| one.reason.clone()),
-            polled: polled.and_then(|one| one.polled.clone()),
+            polled,
         })
     }
 

@@ -85,10 +85,7 @@ fn idle(standing: &Standing, all_paused: bool, now: Timestamp) -> Vec<String> {
         lines.push(format!("{name}: {}", skipped(unmet, now)));
     }
     if let Some(reason) = &standing.polled {
-        lines.push(format!(
-            "{name}: its source is looked through every few minutes instead of watched: {}",
-            show(reason.as_bytes())
-        ));
+        lines.push(format!("{name}: what is new is not heard of at once: {}", show(reason.as_bytes())));
     }
     if standing.acknowledged {
         lines.push(format!("{name}: its failures are acknowledged, and not mailed until they change"));

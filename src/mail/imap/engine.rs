@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::answer::{Answer, No, Status};
 use super::failed::Failed;
@@ -124,8 +125,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// One response.
-    fn response(&mut self, listen: &mut dyn Listen) -> Result<Option<Event>, Failed> {
+    /// Waits as long as `within`, more than nothing, for the server to say something: whether it did.
+    pub(super) fn comes(&mut self, within: Duration) -> Result<bool, Failed> {
+        self.wire.comes(within).map_err(|cause| Failed::broken(cause.to_string()))
+    }
+
+    /// One response; what it brings about, if it is no mere news.
+    pub(super) fn response(&mut self, listen: &mut dyn Listen) -> Result<Option<Event>, Failed> {
         let mut line = Lexer::new(self.wire);
         match line.peek()? {
             b'+' => {

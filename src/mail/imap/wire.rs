@@ -102,6 +102,28 @@ impl Wire {
         self.line.socket_mut().set_silence(silence)
     }
 
+    /// Waits as long as `within`, more than nothing, for the server to say something: whether it did, or hung up. A
+    /// silence that was agreed on is none that the server is blamed for.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(super) fn comes(&mut self, within: Duration) -> io::Result<bool> {
+        if self.has_leftovers() {
+            return Ok(true);
+        }
+        let silence = self.line.socket().silence();
+        self.set_silence(within)?;
+        self.line.socket_mut().begin();
+        let came = match self.fill_buf() {
+            Ok(_) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::TimedOut => Ok(false),
+            Err(cause) => Err(cause),
+        };
+        self.set_silence(silence)?;
+        self.line.socket_mut().begin();
+        came
+    }
+
     /// Hands the crate no more than the rest of a line, and remembers it.
     fn read_line_part(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let filled = self.fill_buf()?;

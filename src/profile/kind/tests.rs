@@ -43,6 +43,13 @@ fn each_kind_has_its_keys() {
         (format!("{ARCHIVE}exclude = 'x'\n"), "hint: folders are left out with folders"),
         (format!("{ARCHIVE}mode = 'copy'\n"), "belongs to kind = \"sync\", and this is an archive"),
         (format!("{BACKUP}folders = '*'\n"), "\"folders\" belongs to kind = \"archive\""),
+        (format!("{ARCHIVE}on-mail = true\n"), ""),
+        (format!("{BACKUP}on-mail = true\n"), "\"on-mail\" belongs to kind = \"archive\""),
+        (
+            format!("{}on-mail = true\n", ARCHIVE.replace("imap:m", "mbox:/m")),
+            "5:11: error: on-mail needs a source that is a mailbox by IMAP",
+        ),
+        (format!("{}on-mail = false\n", ARCHIVE.replace("imap:m", "mbox:/m")), ""),
         (ARCHIVE.replace("imap:m", "/mail"), "2:10: error: \"/mail\" is no place of messages"),
         (BACKUP.replace("/s", "imap:m"), "2:10: error: \"imap:m\" names messages"),
         (SYNC.replace("/s", "imap:m"), "2:10: error: \"imap:m\" names messages"),

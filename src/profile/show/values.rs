@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     ArchiveJob, AttachLog, BackupJob, FilterRules, Job, Keeping, MaxDelete, OverdueAfter, Profile, Rhythm,
-    SecretSource, SyncJob, Way, Webhook, units,
+    SecretSource, SyncJob, Timing, Way, Webhook, units,
 };
 use crate::entry;
 
@@ -27,7 +27,7 @@ pub(super) fn values(profile: &Profile) -> Vec<(&'static str, Value)> {
     values.extend(match &profile.job {
         Job::Sync(job) => sync(job),
         Job::Backup(job) => backup(job),
-        Job::Archive(job) => archive(job),
+        Job::Archive(job) => archive(job, timing),
     });
     values.extend([
         ("schedule", json!(lines)),
@@ -124,12 +124,13 @@ fn backup(job: &BackupJob) -> Vec<(&'static str, Value)> {
     values
 }
 
-fn archive(job: &ArchiveJob) -> Vec<(&'static str, Value)> {
+fn archive(job: &ArchiveJob, timing: &Timing) -> Vec<(&'static str, Value)> {
     let mut values = vec![
         ("source", job.sources.iter().map(|source| json!(source.to_string())).collect()),
         ("folders", json!(job.folders)),
         ("labels", json!(job.labels)),
         ("gmail-query", json!(job.gmail_query)),
+        ("on-mail", json!(timing.on_mail)),
         ("exclude-from", json!(job.only.from)),
         ("exclude-larger-than", json!(job.only.larger_than)),
         ("exclude-smaller-than", json!(job.only.smaller_than)),

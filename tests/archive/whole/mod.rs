@@ -3,6 +3,7 @@
 mod killed;
 mod life;
 mod mails;
+mod on_mail;
 mod out;
 mod several;
 
