@@ -41,6 +41,7 @@ pub use self::digest::Outlook;
 use self::hooks::Around;
 use self::log::Log;
 use self::ping::Pings;
+pub use self::places::lost_in;
 use self::places::{Accounts, Places};
 pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;

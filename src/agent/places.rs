@@ -100,8 +100,7 @@ impl<'a> Places<'a> {
         let server = self.accounts.maildrops.get(account).ok_or_else(|| missing(account, "pop3"))?;
         let source = server.login.secret.clone();
         let fetch = Box::new(move || secret::fetch(&source));
-        let name = MailPlace::Pop3(account.to_owned()).to_string();
-        let mut options = pop3::Options::new(server.clone(), &name, fetch, self.spool()?);
+        let mut options = pop3::Options::new(server.clone(), account, fetch, self.spool()?);
         let wish = self.wish.clone();
         options.is_cancelled = Box::new(move || wish.is_cancelled());
         Ok(Pop3::new(options))
@@ -111,6 +110,14 @@ impl<'a> Places<'a> {
 /// What a vault is called in the name of its catalogue. It is not opened for that, so it is called by its place.
 fn called(place: &VaultPlace) -> String {
     blake3::hash(place.word().as_encoded_bytes()).to_hex().to_string()
+}
+
+/// Something was lost in a vault: what is known of archives in it is read from it anew by their next runs.
+///
+/// # Errors
+/// The state cannot be written.
+pub fn lost_in(state: &Path, place: &VaultPlace) -> Result<()> {
+    Catalogue::clear_all(state, &called(place))
 }
 
 fn missing(account: &str, server: &str) -> Error {
@@ -134,6 +141,15 @@ impl run::Places for Places<'_> {
 
     fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue> {
         Catalogue::open(&self.state, self.profile, &called(place))
+    }
+
+    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool> {
+        let VaultPlace::Folder(path) = place else { return None };
+        match path.join("snapshots").join(snapshot).try_exists() {
+            Ok(there) => Some(there),
+            // Whoever opens it hears what is wrong.
+            Err(_) => Some(false),
+        }
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {

@@ -20,6 +20,8 @@ pub struct Rebuilt {
     pub messages: u64,
     /// Files that are none of ours.
     pub others: u64,
+    /// Messages of which the vault lost the content, or a part of it. They are archived again, if they are still there.
+    pub damaged: u64,
     /// Folders of which the vault lost the list of entries. What was in them is archived again, if it is still there.
     pub lost: Vec<String>,
 }
@@ -45,6 +47,10 @@ pub fn rebuild(catalogue: &Catalogue, vault: &Indexed<'_>, snapshot: &SnapshotFi
                     return Ok(there);
                 }
                 Step::Entry(path, node) => match found(path.as_path(), node) {
+                    // One that is not whole is none: whoever has it still is asked for it.
+                    Some(_) if !node.content.iter().flatten().all(|id| vault.locate(id).is_some()) => {
+                        rebuilt.damaged += 1;
+                    }
                     Some(found) => {
                         rebuilt.messages += 1;
                         take(found)?;
@@ -210,7 +216,7 @@ mod tests {
         assert_eq!(catalogue().snapshot().unwrap(), None);
         let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
         let rebuilt = rebuild(&catalogue(), &vault.read().unwrap(), &last).unwrap();
-        assert_eq!(rebuilt, Rebuilt { messages: 120, others: 1, lost: Vec::new() });
+        assert_eq!(rebuilt, Rebuilt { messages: 120, others: 1, damaged: 0, lost: Vec::new() });
         assert_eq!(all(), before);
         assert!(catalogue().folders().unwrap().iter().all(|folder| folder.mark.is_none()));
     }

@@ -137,6 +137,12 @@ impl Export {
         Ok(())
     }
 
+    /// A message cannot even be opened: it is a failure by name.
+    pub fn cannot(&mut self, message: &Stored, why: &Error) {
+        let cause = format!("cannot read it from the archive: {}", why.one_line());
+        self.done.failures.add(failures::said(Severity::Error, &message.title(), &cause, None));
+    }
+
     /// Ends the export: what was written is on the disk, mbox files have their names.
     ///
     /// # Errors

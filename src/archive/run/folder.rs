@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::job::{Job, Touched};
 use super::same::Same;
-use super::slice::{Job, Touched};
 use crate::archive::path::directory;
 use crate::archive::rules::Rules;
 use crate::archive::source::{Folder, Listed, Mark, Since, Source};
@@ -66,18 +66,26 @@ impl View<'_> {
     /// The folder cannot be listed, or the catalogue cannot be read.
     pub fn work(&self, source: &mut dyn Source, catalogue: &Catalogue, same: &mut Same) -> Result<Work> {
         let before = self.known.mark.map(mark);
-        let valid =
-            before.filter(|before| self.folder.mark.is_some_and(|now| now.validity == before.validity));
+        let waiting = catalogue.quarantine(Some(self.known.id))?;
+        let same_uids = |now: Mark| before.is_some_and(|before| now.validity == before.validity);
+        // A server that counts from the beginning again should say so with another UIDVALIDITY, and some do not.
+        let back = |now: Mark| same_uids(now) && before.is_some_and(|before| now.next < before.next);
+        let recounted = self.folder.mark.is_some_and(back);
+        let mut valid = before.filter(|_| !recounted && self.folder.mark.is_some_and(same_uids));
         let since = match valid {
             // Those that were refused are asked for again.
             Some(before) => {
-                let waiting = catalogue.quarantine(Some(self.known.id))?;
                 let least = waiting.iter().map(|message| uid(&message.key).unwrap_or(0)).min();
                 Since { uid: least.unwrap_or(before.next).min(before.next), mod_seq: before.mod_seq }
             }
             None => Since::default(),
         };
-        let listing = source.list(self.folder, since)?;
+        let mut listing = source.list(self.folder, since)?;
+        // It was made anew between the two questions: what was listed is only the end of it.
+        if valid.is_some() && !same_uids(listing.mark) {
+            valid = None;
+            listing = source.list(self.folder, Since::default())?;
+        }
         let mut work = Work { mark: Some(listing.mark), ..Work::default() };
         let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
         let (mut fresh, mut there) = (Vec::new(), HashSet::new());
@@ -85,7 +93,11 @@ impl View<'_> {
             let keys = some.iter().map(|listed| listed.key.as_str());
             let known = catalogue.known(self.known.id, keys)?;
             for (listed, message) in some.iter().zip(known) {
-                match message {
+                // A UID that was given once more names another message.
+                let other = |message: &Message| {
+                    recounted && listed.date.is_some_and(|date| date != message.facts.date)
+                };
+                match message.filter(|message| !other(message)) {
                     Some(message) => {
                         there.insert(message.id);
                         work.jobs.extend(self.touched(listed, message).map(Job::Touch));
@@ -106,6 +118,11 @@ impl View<'_> {
         }
         if valid.is_none() && self.known.stored > 0 {
             self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
+        }
+        // What was refused and is not asked for now is gone, or known, or not wanted any more: it is waited for no longer.
+        let asked: HashSet<&str> = fresh.iter().map(|listed| listed.key.as_str()).collect();
+        for message in waiting.iter().filter(|message| !asked.contains(message.key.as_str())) {
+            catalogue.release(self.known.id, &message.key)?;
         }
         work.jobs.extend(fresh.into_iter().map(Job::Fetch));
         Ok(work)

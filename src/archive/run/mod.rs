@@ -5,11 +5,14 @@
 //! brought is known after it, so a run that is cut short goes on where it was.
 
 mod folder;
+mod job;
 mod outcome;
 mod preview;
 mod pull;
 mod same;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,7 +45,7 @@ const SLICE: usize = 20_000;
 
 /// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
 /// there.
-const UNDATED: u64 = 64 << 20;
+const UNDATED: u64 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 
 /// The places of a configuration, as an archive needs them.
 pub trait Places {
@@ -63,6 +66,10 @@ pub trait Places {
     /// # Errors
     /// It cannot be opened.
     fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue>;
+
+    /// Whether a vault has a snapshot, 64 hexadecimal digits, where one look at a disk tells that. None: nobody knows
+    /// without a connection.
+    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool>;
 
     /// What was sent to a vault in the last 24 hours and how much may be; None: as much as one likes.
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)>;
@@ -119,6 +126,12 @@ impl Request<'_> {
         // Opened when there is something for it: a look at mailboxes without news does not touch the vault.
         let vault = std::cell::OnceCell::new();
         let (mut adding, mut stale) = (None, false);
+        // One that is away, was made anew, or lost the snapshot has not what the catalogue says.
+        if catalogue.snapshot()?.is_some_and(|snapshot| self.places.has(place, &snapshot) == Some(false)) {
+            let _ = vault.set(self.places.vault(place).map_err(named)?);
+            adding =
+                vault.get().map(|vault| self.begin(vault, &catalogue, sum)).transpose().map_err(named)?;
+        }
         for mail in &self.job.sources {
             self.listener.event(&Event::Phase(Phase::Comparing));
             let mut source = match self.places.source(mail) {
@@ -165,7 +178,7 @@ impl Request<'_> {
                 kept,
                 sum,
                 known: HashMap::new(),
-                stale: false,
+                stale,
             };
             let pulled = pull.all(&mut *source, news);
             stale |= pull.stale;

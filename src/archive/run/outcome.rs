@@ -1,6 +1,7 @@
 //! What an archive comes to: one outcome, as good as the worst of its sources and vaults.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
@@ -27,6 +28,8 @@ pub(super) struct Sum<'a> {
     /// What has a failure already: every vault is told of the same message.
     told: HashSet<(String, String)>,
     failed: Vec<Message>,
+    /// Folders of the vault at hand whose list of entries is known to be lost: what was in them is asked for again.
+    pub lost: HashSet<PathBuf>,
     /// Of the vault at hand.
     pub counts: Counts,
 }
@@ -40,6 +43,7 @@ impl<'a> Sum<'a> {
             failures: Failures::default(),
             told: HashSet::new(),
             failed: Vec::new(),
+            lost: HashSet::new(),
             counts: Counts::default(),
         }
     }
@@ -66,6 +70,14 @@ impl<'a> Sum<'a> {
     pub fn rebuilt(&mut self, rebuilt: &Rebuilt) {
         let note = format!("{} were recognised in the vault", of(rebuilt.messages, "message", "messages"));
         self.notes(vec![note]);
+        if rebuilt.damaged > 0 {
+            let cause =
+                format!("the vault lost the content of {}", of(rebuilt.damaged, "message", "messages"));
+            let hint =
+                "what is still on the server is archived again; `postkeep verify` says what else is lost";
+            self.failure(Severity::Warning, "/", &cause, Some(hint));
+        }
+        self.lost.extend(rebuilt.lost.iter().map(PathBuf::from));
         for lost in &rebuilt.lost {
             let cause = "the vault lost the list of what is in this folder of the archive";
             let hint =
@@ -110,6 +122,7 @@ impl<'a> Sum<'a> {
 
     /// A vault is done with.
     pub fn vault(&mut self, place: &VaultPlace, mut kept: Kept, done: Result<()>) {
+        self.lost.clear();
         let (now, all) = (std::mem::take(&mut self.counts), &mut self.outcome.counts);
         *all = Counts {
             files: all.files.max(now.files),

@@ -6,9 +6,10 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::folder::{View, Work, place};
+use super::job::{Came, Job, Sliced};
 use super::outcome::Sum;
 use super::same::Same;
-use super::slice::{Came, Job, Sliced, Slicing};
+use super::slice::Slicing;
 use super::{Request, SLICE, UNDATED};
 use crate::archive::marks::Marks;
 use crate::archive::source::{Listed, Mark, Source};
@@ -18,6 +19,7 @@ use crate::progress::{Event, Phase};
 use crate::run::{Kept, Severity};
 use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
 use crate::vault::add::{Adding, Part};
+use crate::vault::store::Id;
 
 /// After so many folders in a row that cannot be listed a source is left: it is not theirs.
 const MOST_BROKEN: u32 = 3;
@@ -126,21 +128,28 @@ impl Pull<'_, '_, '_> {
         waiting: &mut Waiting,
         same: &mut Same,
     ) -> Result<(), Broken> {
-        let Waiting { jobs, same: again, marks, .. } = std::mem::take(waiting);
-        let (sliced, part) = match jobs.is_empty() {
-            true => (Sliced::default(), None),
-            false => {
-                let (sliced, part) =
-                    self.slicing.run(source, self.adding, jobs, same).map_err(Broken::Vault)?;
-                (sliced, Some(part))
+        let Waiting { mut jobs, same: mut again, mut marks, .. } = std::mem::take(waiting);
+        loop {
+            let (mut sliced, part) = match jobs.is_empty() {
+                true => (Sliced::default(), None),
+                false => {
+                    let (sliced, part) =
+                        self.slicing.run(source, self.adding, jobs, same).map_err(Broken::Vault)?;
+                    (sliced, Some(part))
+                }
+            };
+            jobs = std::mem::take(&mut sliced.rest);
+            // A folder is known so far when all of it is there.
+            let done = sliced.error.is_none() && jobs.is_empty();
+            let marks = if done { std::mem::take(&mut marks) } else { Vec::new() };
+            let again = std::mem::take(&mut again);
+            self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
+            self.tell(&sliced, part);
+            match sliced.error {
+                Some(error) => return Err(Broken::Source(error)),
+                None if done => return Ok(()),
+                None => {}
             }
-        };
-        let marks = if sliced.error.is_none() { marks } else { Vec::new() };
-        self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
-        self.tell(&sliced, part);
-        match sliced.error {
-            Some(error) => Err(Broken::Source(error)),
-            None => Ok(()),
         }
     }
 
@@ -184,6 +193,10 @@ impl Pull<'_, '_, '_> {
         let Some(snapshot) = self.adding.last().map(|id| id.to_string()) else {
             return Ok(());
         };
+        // Whoever comes next, even after a kill, is to see that something is missing: the catalogue is of no snapshot, and no
+        // folder is known so far.
+        self.stale |= part.is_some_and(|part| self.lost(part) > 0);
+        let (snapshot, marks) = if self.stale { (String::new(), Vec::new()) } else { (snapshot, marks) };
         let commit =
             Commit { snapshot: &snapshot, changes: &changes, marks: &marks, quarantined: &quarantined };
         self.catalogue.commit(&commit)?;
@@ -193,6 +206,11 @@ impl Pull<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// How much a part found lost that was believed to be there.
+    fn lost(&self, part: &Part) -> usize {
+        part.unknown.len() + part.lost.iter().filter(|path| !self.sum.lost.contains(*path)).count()
     }
 
     fn tell(&mut self, sliced: &Sliced, part: Option<Part>) {
@@ -209,13 +227,14 @@ impl Pull<'_, '_, '_> {
             self.sum.failure(Severity::Warning, &path, &cause, Some(hint));
         }
         if let Some(part) = part {
-            self.kept.snapshot = Some(part.snapshot.to_string());
-            self.kept.tree = Some(part.tree.to_string());
+            // All that came may have been left out of an archive that is empty.
+            if part.snapshot != Id::NONE {
+                self.kept.snapshot = Some(part.snapshot.to_string());
+                self.kept.tree = Some(part.tree.to_string());
+            }
             self.kept.added += part.bytes;
             self.kept.stored += part.stored;
-            let lost = part.unknown.len() + part.lost.len();
-            if lost > 0 {
-                self.stale = true;
+            if self.lost(&part) > 0 {
                 let cause = "the vault lost messages that were archived";
                 let hint = "the next run takes them again, if they are still at the server; `postkeep verify` says more";
                 self.sum.failure(Severity::Error, self.slicing.account, cause, Some(hint));

@@ -7,6 +7,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::UNDATED;
+use super::job::{Came, Job, Sliced, Touched};
 use super::same::Same;
 use crate::archive::header::{self, facts};
 use crate::archive::marks::{self, Marks};
@@ -15,59 +17,13 @@ use crate::archive::rules::Rules;
 use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
 use crate::error::{Context, Error, Kind, Result};
 use crate::progress::Meter;
-use crate::state::catalogue::MessageId;
 use crate::vault::add::{Adding, Content, Item, Part};
 
 /// How many messages wait between the two threads.
 const BETWEEN: usize = 32;
 
-/// What is to be done for one message.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// It is fetched.
-    Fetch(Listed),
-    /// It is known, and its flags or labels are other ones now.
-    Touch(Touched),
-}
-
-/// A message whose flags or labels changed.
-#[derive(Debug, Clone)]
-pub(super) struct Touched {
-    pub message: MessageId,
-    pub path: PathBuf,
-    pub date: Timestamp,
-    pub size: u64,
-    pub flags: Vec<String>,
-    pub labels: Vec<String>,
-}
-
-/// A message that came, and is to be known from now on.
-#[derive(Debug, Clone)]
-pub(super) struct Came {
-    /// Its folder, by its place among those of the source.
-    pub folder: usize,
-    pub key: String,
-    pub path: PathBuf,
-    pub date: Timestamp,
-    pub size: u64,
-    pub marks: Marks,
-}
-
-/// What a slice came to.
-#[derive(Debug, Default)]
-pub(super) struct Sliced {
-    pub came: Vec<Came>,
-    pub touched: Vec<Touched>,
-    /// Messages that are there already under another key: their folder, their key, and the one that is there.
-    pub same: Vec<(usize, String, MessageId)>,
-    pub refused: Vec<(usize, Listed, String)>,
-    /// Messages that are not to be archived, as their content says, by folder and key.
-    pub passed: Vec<(usize, String)>,
-    /// Messages that went away between the listing and now, by folder and key.
-    pub gone: Vec<(usize, String)>,
-    /// Why not all were asked for. What came counts all the same.
-    pub error: Option<Error>,
-}
+/// How many messages of which nobody knows when they came are asked for at once: as many may be held beyond [`UNDATED`].
+const TOGETHER: usize = 128;
 
 /// What all slices of a source share.
 pub(super) struct Slicing<'a> {
@@ -110,43 +66,77 @@ impl Slicing<'_> {
         to: &SyncSender<Item>,
     ) -> Sliced {
         let mut sliced = Sliced::default();
-        // Where nobody knows when a message came, its place is known with its content.
-        let undated = jobs.iter().any(|(_, job)| matches!(job, Job::Fetch(listed) if listed.date.is_none()));
-        let mut held = Vec::new();
-        let mut send = |item: Item| {
-            if undated {
-                held.push(item);
-                return Ok(());
+        let is_undated = |job: &Job| matches!(job, Job::Fetch(listed) if listed.date.is_none());
+        let (undated, dated) = jobs.into_iter().partition(|(_, job)| is_undated(job));
+        let (mut held, mut done) = (Vec::new(), Ok(()));
+        done = done.and_then(|()| self.undated(source, undated, same, &mut sliced, &mut held));
+        held.sort_by(|a, b| a.path.components().cmp(b.path.components()));
+        let mut held = held.into_iter().peekable();
+        let pass = |item: Item| to.send(item).map_err(|_| stopped());
+        done = done.and_then(|()| {
+            let send = &mut |item: Item| {
+                let is_before = |held: &Item| held.path.components().cmp(item.path.components()).is_lt();
+                while let Some(held) = held.next_if(is_before) {
+                    pass(held)?;
+                }
+                pass(item)
+            };
+            self.dated(source, dated, same, &mut sliced, send)
+        });
+        // What came counts, whatever became of the rest.
+        let passed = held.try_for_each(pass);
+        sliced.error = done.and(passed).err();
+        sliced
+    }
+
+    /// Where nobody knows when a message came, its place is known with its content. So these are held until all are there,
+    /// or as many as may be held.
+    fn undated(
+        &self,
+        source: &mut dyn Source,
+        jobs: Vec<(usize, Job)>,
+        same: &mut Same,
+        sliced: &mut Sliced,
+        held: &mut Vec<Item>,
+    ) -> Result<()> {
+        let mut jobs = jobs.into_iter().peekable();
+        let mut bytes = 0;
+        while let Some((folder, job)) = jobs.next() {
+            if bytes >= UNDATED {
+                sliced.rest.push((folder, job));
+                sliced.rest.extend(jobs);
+                break;
             }
-            to.send(item).map_err(|_| stopped())
-        };
+            let Job::Fetch(first) = job else { continue };
+            let messages = together(first, folder, &mut jobs, TOGETHER);
+            self.fetch_from(source, folder, &messages, same, sliced, &mut |item| {
+                bytes += item.content.size();
+                held.push(item);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn dated(
+        &self,
+        source: &mut dyn Source,
+        jobs: Vec<(usize, Job)>,
+        same: &mut Same,
+        sliced: &mut Sliced,
+        send: &mut dyn FnMut(Item) -> Result<()>,
+    ) -> Result<()> {
         let mut jobs = self.sorted(jobs).into_iter().peekable();
         while let Some((folder, job)) = jobs.next() {
-            let done = match job {
-                Job::Touch(touched) => self.touch(touched, &mut sliced, &mut send),
+            match job {
+                Job::Touch(touched) => self.touch(touched, sliced, send)?,
                 Job::Fetch(first) => {
-                    let mut messages = vec![first];
-                    while let Some((_, Job::Fetch(next))) =
-                        jobs.next_if(|(at, job)| *at == folder && matches!(job, Job::Fetch(_)))
-                    {
-                        messages.push(next);
-                    }
-                    self.fetch_from(source, folder, &messages, same, &mut sliced, &mut send)
+                    let messages = together(first, folder, &mut jobs, usize::MAX);
+                    self.fetch_from(source, folder, &messages, same, sliced, send)?;
                 }
-            };
-            if let Err(error) = done {
-                sliced.error = Some(error);
-                break;
             }
         }
-        held.sort_by(|a, b| a.path.components().cmp(b.path.components()));
-        for item in held {
-            if to.send(item).is_err() {
-                sliced.error.get_or_insert_with(stopped);
-                break;
-            }
-        }
-        sliced
+        Ok(())
     }
 
     /// In the order of the snapshot's tree, as far as the dates are known.
@@ -261,6 +251,23 @@ impl Slicing<'_> {
             Ok(())
         })
     }
+}
+
+/// A message and those after it that are to be fetched from the same folder, at most so many.
+fn together(
+    first: Listed,
+    folder: usize,
+    jobs: &mut std::iter::Peekable<std::vec::IntoIter<(usize, Job)>>,
+    most: usize,
+) -> Vec<Listed> {
+    let mut messages = vec![first];
+    while messages.len() < most {
+        match jobs.next_if(|(at, job)| *at == folder && matches!(job, Job::Fetch(_))) {
+            Some((_, Job::Fetch(next))) => messages.push(next),
+            _ => break,
+        }
+    }
+    messages
 }
 
 /// The content as the vault takes it, its beginning, and its hash.

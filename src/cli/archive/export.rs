@@ -85,8 +85,10 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
         // Of one account its folders are the topmost ones.
         let mut export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
         let walked = archive.walk(&wanted, &mut |message| {
-            let mut body = archive.open(&message)?;
-            export.add(&message.message(), &mut body)?;
+            match archive.open(&message) {
+                Ok(mut body) => export.add(&message.message(), &mut body)?,
+                Err(why) => export.cannot(&message.message(), &why),
+            }
             Ok(true)
         })?;
         let done = export.finish()?;

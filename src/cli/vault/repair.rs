@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use crate::agent;
 use crate::cli::which::{BARE, Chosen, Which, too_many};
 use crate::cli::{Context, out};
 use crate::error::Result;
@@ -41,6 +42,8 @@ pub(super) fn run(args: &RepairArgs, ctx: &Context) -> Result<ExitCode> {
 fn repaired(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let repaired = chosen.open()?.repair()?;
+    // Of an archive a run would believe that all of it is there.
+    agent::lost_in(&ctx.state_dir, &chosen.place)?;
     if ctx.json {
         out::print(&format!("{}\n", as_json(&repaired)))?;
     } else if !ctx.quiet {

@@ -75,6 +75,28 @@ impl Catalogue {
         path(state, profile, vault).is_ok_and(|path| path.exists())
     }
 
+    /// Clears the catalogues of all profiles' archives in a vault: something was lost there, and the next run of each
+    /// reads anew what is left.
+    ///
+    /// # Errors
+    /// One cannot be read or written.
+    pub fn clear_all(state: &Path, vault: &str) -> Result<()> {
+        let end = path(state, "x", vault)?;
+        let end =
+            end.file_name().and_then(|name| name.to_str()).and_then(|name| name.get(1..)).unwrap_or_default();
+        let entries = match fs::read_dir(state.join(DIR)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.context(|| format!("cannot list {}", state.join(DIR).display()))?,
+        };
+        for entry in entries {
+            let entry = entry.context(|| format!("cannot list {}", state.join(DIR).display()))?;
+            let name = entry.file_name();
+            let Some(profile) = name.to_str().and_then(|name| name.strip_suffix(end)) else { continue };
+            Self::open(state, profile, vault)?.clear()?;
+        }
+        Ok(())
+    }
+
     /// Removes the catalogue of an archive. What is in the vault stays.
     ///
     /// # Errors

@@ -1,0 +1,60 @@
+//! What is to be done for messages, and what came of it.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::archive::marks::Marks;
+use crate::archive::source::Listed;
+use crate::error::Error;
+use crate::state::catalogue::MessageId;
+
+/// What is to be done for one message.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// It is fetched.
+    Fetch(Listed),
+    /// It is known, and its flags or labels are other ones now.
+    Touch(Touched),
+}
+
+/// A message whose flags or labels changed.
+#[derive(Debug, Clone)]
+pub(super) struct Touched {
+    pub message: MessageId,
+    pub path: PathBuf,
+    pub date: Timestamp,
+    pub size: u64,
+    pub flags: Vec<String>,
+    pub labels: Vec<String>,
+}
+
+/// A message that came, and is to be known from now on.
+#[derive(Debug, Clone)]
+pub(super) struct Came {
+    /// Its folder, by its place among those of the source.
+    pub folder: usize,
+    pub key: String,
+    pub path: PathBuf,
+    pub date: Timestamp,
+    pub size: u64,
+    pub marks: Marks,
+}
+
+/// What a slice came to.
+#[derive(Debug, Default)]
+pub(super) struct Sliced {
+    pub came: Vec<Came>,
+    pub touched: Vec<Touched>,
+    /// Messages that are there already under another key: their folder, their key, and the one that is there.
+    pub same: Vec<(usize, String, MessageId)>,
+    pub refused: Vec<(usize, Listed, String)>,
+    /// Messages that are not to be archived, as their content says, by folder and key.
+    pub passed: Vec<(usize, String)>,
+    /// Messages that went away between the listing and now, by folder and key.
+    pub gone: Vec<(usize, String)>,
+    /// What is left for another slice, since this one holds as much as it may.
+    pub rest: Vec<(usize, Job)>,
+    /// Why not all were asked for. What came counts all the same.
+    pub error: Option<Error>,
+}

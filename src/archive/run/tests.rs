@@ -1,0 +1,290 @@
+//! Runs against a scripted mailbox and a vault in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::archive::source::{Body, Listed, Listing, Mark, Refusal, Since, Take};
+use crate::journal::Forgetful;
+use crate::mutex::lock;
+use crate::profile::{Keeping, MessageRules, SecretSource};
+use crate::progress::Silent;
+use crate::run::Status;
+use crate::vault::Options;
+use crate::vault::store::memory::Memory;
+use crate::vault::store::{Kind, Store};
+
+/// A mailbox with one folder.
+#[derive(Default)]
+struct Server {
+    validity: u32,
+    next: u32,
+    /// Subjects by UID; a message came so many seconds after 2001.
+    messages: BTreeMap<u32, (String, i64)>,
+    refused: BTreeSet<u32>,
+    /// Nobody knows when a message came.
+    undated: bool,
+    /// The folder is made anew before it is listed.
+    anew: bool,
+}
+
+impl Server {
+    fn mark(&self) -> Mark {
+        let messages = u32::try_from(self.messages.len()).unwrap();
+        Mark { validity: self.validity, next: self.next, messages, mod_seq: None }
+    }
+
+    fn append(&mut self, subject: &str, second: i64) {
+        self.messages.insert(self.next, (subject.into(), second));
+        self.next += 1;
+    }
+
+    fn make_anew(&mut self) {
+        let messages = std::mem::take(&mut self.messages);
+        (self.validity, self.next) = (self.validity + 1, 1);
+        messages.into_values().for_each(|(subject, second)| self.append(&subject, second));
+    }
+}
+
+fn bytes(subject: &str) -> Vec<u8> {
+    format!("Message-ID: <{subject}>\r\nSubject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
+}
+
+struct Mailbox(Arc<Mutex<Server>>);
+
+impl Source for Mailbox {
+    fn place(&self) -> String {
+        "imap:box".into()
+    }
+
+    fn folders(&mut self) -> Result<Vec<Folder>> {
+        Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(lock(&self.0).mark()) }])
+    }
+
+    fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
+        let mut server = lock(&self.0);
+        if std::mem::take(&mut server.anew) {
+            server.make_anew();
+        }
+        let listed = |(uid, (subject, second)): (&u32, &(String, i64))| Listed {
+            key: format!("{}.{uid}", server.validity),
+            uid: *uid,
+            size: if server.undated { 0 } else { bytes(subject).len() as u64 },
+            date: (!server.undated).then(|| Timestamp::from_second(1_000_000_000 + second).unwrap()),
+            message_id: Some(format!("<{subject}>")),
+            ..Listed::default()
+        };
+        let messages = server.messages.range(since.uid..).map(listed).collect();
+        Ok(Listing { mark: server.mark(), messages, changed: Vec::new() })
+    }
+
+    fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
+        for (at, message) in messages.iter().enumerate() {
+            let body = {
+                let server = lock(&self.0);
+                match server.messages.get(&message.uid) {
+                    None => Err(Refusal::Gone),
+                    Some(_) if server.refused.contains(&message.uid) => Err(Refusal::Refused("no".into())),
+                    Some((subject, _)) => Ok(Body::Held(bytes(subject))),
+                }
+            };
+            take(at, body)?;
+        }
+        Ok(())
+    }
+}
+
+struct Lab {
+    temp: TempDir,
+    server: Arc<Mutex<Server>>,
+    store: RefCell<Arc<dyn Store>>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let server = Server { validity: 7, next: 1, ..Server::default() };
+        let lab = Self {
+            temp: tempfile::tempdir().unwrap(),
+            server: Arc::new(Mutex::new(server)),
+            store: RefCell::new(Arc::new(Memory::default())),
+        };
+        lab.new_vault();
+        lab
+    }
+
+    fn new_vault(&self) {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        Vault::create(Arc::clone(&store), "x", &options).unwrap();
+        *self.store.borrow_mut() = store;
+    }
+
+    fn server(&self, change: impl FnOnce(&mut Server)) {
+        change(&mut lock(&self.server));
+    }
+
+    fn known(&self) -> Catalogue {
+        Catalogue::open(&self.temp.path().join("state"), "mail", &"ab".repeat(32)).unwrap()
+    }
+
+    /// Runs. Status, messages that are new, messages in the archive.
+    fn run(&self) -> (Status, u64, u64) {
+        let job = ArchiveJob {
+            sources: vec![MailPlace::Imap("box".into())],
+            folders: vec!["*".into()],
+            only: MessageRules::default(),
+            labels: true,
+            gmail_query: None,
+            keeping: Keeping {
+                vaults: vec![VaultPlace::Folder("/v".into())],
+                password: SecretSource::Keyring { account: "x".into() },
+                keep: None,
+                checkpoint: 1 << 20,
+                compression: 3,
+            },
+        };
+        let request = Request {
+            profile: "mail",
+            job: &job,
+            host: "nas",
+            now: Timestamp::from_second(1_700_000_000).unwrap(),
+            meter: &Meter::default(),
+            listener: &Silent,
+            journal: &Forgetful,
+            places: self,
+        };
+        let outcome = request.run();
+        assert_eq!(outcome.error, None);
+        (outcome.status, outcome.counts.created, outcome.counts.files)
+    }
+}
+
+impl Places for Lab {
+    fn vault(&self, _: &VaultPlace) -> Result<Vault> {
+        let path = |name: &str| self.temp.path().join(name);
+        Vault::open(Arc::clone(&self.store.borrow()), "x", &path("keys"), &path("cache"))
+    }
+
+    fn source(&self, _: &MailPlace) -> Result<Box<dyn Source>> {
+        Ok(Box::new(Mailbox(Arc::clone(&self.server))))
+    }
+
+    fn catalogue(&self, _: &VaultPlace) -> Result<Catalogue> {
+        Ok(self.known())
+    }
+
+    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool> {
+        let all = self.vault(place).unwrap().readable_snapshots().unwrap().all;
+        Some(all.iter().any(|one| full(&one.id) == snapshot))
+    }
+
+    fn budget(&self, _: &VaultPlace) -> Option<(u64, u64)> {
+        None
+    }
+
+    fn pause(&self, _: &str) -> Option<Pause> {
+        None
+    }
+}
+
+#[test]
+fn what_was_refused_is_waited_for_as_long_as_it_is_there() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        (0..4).for_each(|n| server.append(&n.to_string(), n));
+        server.refused = [2, 3].into();
+    });
+    assert_eq!(lab.run(), (Status::Warning, 2, 2));
+    assert_eq!(lab.run(), (Status::Warning, 0, 2));
+    lab.server(|server| {
+        server.refused.remove(&2);
+        server.messages.remove(&3);
+    });
+    assert_eq!(lab.run(), (Status::Ok, 1, 3));
+    assert_eq!(lab.known().quarantine(None).unwrap(), []);
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
+}
+
+#[test]
+fn a_folder_that_is_made_anew_between_two_questions_is_listed_whole() {
+    let lab = Lab::new();
+    lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 5, 5));
+    lab.server(|server| {
+        // Its UID will be below those that were seen.
+        server.messages.remove(&1);
+        server.messages.insert(1, ("other".into(), 9));
+        server.append("news", 10);
+        server.anew = true;
+    });
+    assert_eq!(lab.run(), (Status::Ok, 2, 7));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 7));
+}
+
+#[test]
+fn uids_that_are_given_once_more_hide_no_message() {
+    let lab = Lab::new();
+    lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 5, 5));
+    lab.server(|server| {
+        server.messages.clear();
+        server.next = 1;
+        server.append("0", 0);
+        server.append("new", 100);
+    });
+    assert_eq!(lab.run().0, Status::Ok);
+    let vault = lab.vault(&VaultPlace::Folder("/v".into())).unwrap();
+    let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
+    assert_eq!(last.summary.unwrap().total_files_processed, 6);
+    assert_eq!(lab.run().0, Status::Unchanged);
+}
+
+#[test]
+fn messages_without_a_date_come_in_as_many_slices_as_memory_wants() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.undated = true;
+        (0..300).for_each(|n| server.append(&n.to_string(), n));
+    });
+    assert_eq!(lab.run(), (Status::Ok, 300, 300));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 300));
+}
+
+#[test]
+fn a_vault_that_was_made_anew_is_no_archive() {
+    let lab = Lab::new();
+    lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+    lab.new_vault();
+    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+}
+
+#[test]
+fn what_a_vault_lost_is_taken_again_after_a_repair() {
+    let lab = Lab::new();
+    lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+    let (place, store) = (VaultPlace::Folder("/v".into()), Arc::clone(&lab.store.borrow()));
+    let packs: Vec<_> = store.list(Kind::Pack).unwrap();
+    // The smaller one has the contents, or the trees: once each.
+    for pack in packs {
+        store.remove(Kind::Pack, &[pack.id]).unwrap();
+        assert_eq!(lab.vault(&place).unwrap().repair().unwrap().lost.len(), 1);
+        Catalogue::clear_all(&lab.temp.path().join("state"), &"ab".repeat(32)).unwrap();
+        assert_eq!(lab.run(), (Status::Warning, 3, 3));
+        assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
+        let vault = lab.vault(&place).unwrap();
+        let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
+        let mut whole = 0;
+        let index = vault.read().unwrap();
+        let archive = crate::archive::read::Archive::of(&index, &last);
+        let walked = archive.walk(&crate::archive::wanted::Wanted::default(), &mut |message| {
+            whole += u32::from(archive.bytes(&message, 1 << 20).is_ok());
+            Ok(true)
+        });
+        assert_eq!((whole, walked.unwrap().is_whole()), (3, true));
+    }
+}
