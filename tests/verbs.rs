@@ -18,7 +18,7 @@ use crate::common::{Ran, Sandbox, left_out, tree};
 pub mod golden;
 use golden::golden;
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "init",
     "config",
     "account",
@@ -48,6 +48,7 @@ const VERBS: [&str; 30] = [
     "verify",
     "key",
     "vault",
+    "archive",
     "completions",
 ];
 
@@ -102,6 +103,10 @@ fn the_help_of_every_verb() {
         ["vault", "init"],
         ["vault", "sheet"],
         ["vault", "unlock"],
+        ["archive", "ls"],
+        ["archive", "show"],
+        ["archive", "export"],
+        ["archive", "restore"],
     ];
     for verb in VERBS.iter().map(std::slice::from_ref).chain(below.iter().map(|words| words.as_slice())) {
         let ran = sandbox.run(&[verb, &["--help"]].concat()).expect(0);

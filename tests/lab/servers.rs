@@ -162,12 +162,11 @@ namespace inbox {{
         &format!("  driver = passwd-file\n  args = username_format=%n {dir}/dovecot/passwd\n"),
     );
     let others = ["ann", "bob", "carl", "dora", "emil"].map(str::to_owned);
-    let users = (0..60).map(|n| format!("user{n}")).chain(others);
-    // Vaults are kept with the users of the twenties, and archives are made of what those of the fifties have.
-    let room = |user: &str| match user.strip_prefix("user2").or_else(|| user.strip_prefix("user5")) {
-        Some(digit) if !digit.is_empty() => "userdb_quota_rule=*:storage=2G",
-        _ => "",
-    };
+    let users = (0..70).map(|n| format!("user{n}")).chain(others);
+    // Vaults are kept with the users of the twenties, and archives are made of what those of the fifties and sixties have.
+    let roomy =
+        |user: &str| user.len() == 6 && ["user2", "user5", "user6"].iter().any(|tens| user.starts_with(tens));
+    let room = |user: &str| if roomy(user) { "userdb_quota_rule=*:storage=2G" } else { "" };
     let lines: String =
         users.map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::{}\n", room(&user))).collect();
     fs::write(home.join("passwd"), lines).unwrap();

@@ -11,8 +11,8 @@ use crate::lab;
 #[test]
 fn messages_are_shown_exported_and_put_back() {
     let Some(lab) = lab::get() else { return };
-    let other = Archive::new(lab, "user57", "");
-    let archive = Archive::new(lab, "user58", "");
+    let other = Archive::new(lab, "user60", "");
+    let archive = Archive::new(lab, "user61", "");
     archive.append("INBOX", 0, &letters(0..20));
     archive.append("Work/Büro", 20, &letters(20..25));
     let plan = archive.json(&["plan", "mail"]);
@@ -50,7 +50,7 @@ fn messages_are_shown_exported_and_put_back() {
     archive.sandbox.write(
         "config/postkeep.toml",
         &format!(
-            "{main}\n[accounts.new]\nuser = \"user57\"\npassword-file = {secret:?}\n\
+            "{main}\n[accounts.new]\nuser = \"user60\"\npassword-file = {secret:?}\n\
              imap = {{ host = \"127.0.0.1\", port = {port}, tls = \"none\" }}\n"
         ),
     );
