@@ -77,7 +77,12 @@ impl View<'_> {
             }
             None => Since::default(),
         };
-        let listing = source.list(self.folder, since)?;
+        let mut listing = source.list(self.folder, since)?;
+        // Its keys became void after the folders were listed: so what was asked for were not all that are new.
+        let valid = valid.filter(|before| before.validity == listing.mark.validity);
+        if valid.is_none() && since != Since::default() {
+            listing = source.list(self.folder, Since::default())?;
+        }
         let mut work = Work { mark: Some(listing.mark), ..Work::default() };
         let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
         let (mut fresh, mut there) = (Vec::new(), HashSet::new());
@@ -107,8 +112,22 @@ impl View<'_> {
         if valid.is_none() && self.known.stored > 0 {
             self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
         }
+        self.release(catalogue, &fresh)?;
         work.jobs.extend(fresh.into_iter().map(Job::Fetch));
         Ok(work)
+    }
+
+    /// Takes out of the quarantine what is not asked for any more: it went away, is called otherwise, or is left out.
+    fn release(&self, catalogue: &Catalogue, asked: &[Listed]) -> Result<()> {
+        let waiting = catalogue.quarantine(Some(self.known.id))?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let asked: HashSet<_> = asked.iter().map(|listed| listed.key.as_str()).collect();
+        for message in waiting.iter().filter(|message| !asked.contains(message.key.as_str())) {
+            catalogue.release(self.known.id, &message.key)?;
+        }
+        Ok(())
     }
 
     /// A known message whose flags or labels are other ones now.

@@ -10,6 +10,7 @@ mod preview;
 mod pull;
 mod same;
 mod slice;
+mod taken;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ use crate::vault::snapshot::{Scope, full};
 
 /// How many messages one slice has at most: a list of them is held in memory.
 const SLICE: usize = 20_000;
+
+/// After so many folders in a row that cannot be looked at a source is left: it is not theirs.
+const MOST_BROKEN: usize = 3;
 
 /// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
 /// there.

@@ -9,7 +9,7 @@ use super::folder::{View, Work, place};
 use super::outcome::Sum;
 use super::same::Same;
 use super::slice::{Came, Job, Sliced, Slicing};
-use super::{Request, SLICE, UNDATED};
+use super::{MOST_BROKEN, Request, SLICE, UNDATED};
 use crate::archive::marks::Marks;
 use crate::archive::source::{Listed, Mark, Source};
 use crate::error::{Error, Kind};
@@ -18,9 +18,7 @@ use crate::progress::{Event, Phase};
 use crate::run::{Kept, Severity};
 use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
 use crate::vault::add::{Adding, Part};
-
-/// After so many folders in a row that cannot be listed a source is left: it is not theirs.
-const MOST_BROKEN: u32 = 3;
+use crate::vault::store::Id;
 
 /// What went wrong: with where messages come from, or with where they go.
 pub(super) enum Broken {
@@ -91,13 +89,11 @@ impl Pull<'_, '_, '_> {
                 Err(error) => {
                     broken += 1;
                     let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
-                    if fatal || broken >= MOST_BROKEN {
+                    if fatal || !source.is_up() || broken >= MOST_BROKEN {
                         self.slice(source, &mut waiting, &mut same)?;
                         return Err(Broken::Source(error));
                     }
-                    let path = format!("{}/{}", self.slicing.account, folder.path);
-                    let hint = "the next run looks at it again";
-                    self.sum.failure(Severity::Error, &path, &error.one_line(), Some(hint));
+                    self.broken(at, &error);
                     continue;
                 }
             };
@@ -133,7 +129,8 @@ impl Pull<'_, '_, '_> {
                 (sliced, Some(part))
             }
         };
-        let marks = if sliced.error.is_none() { marks } else { Vec::new() };
+        let mut marks = if sliced.error.is_none() { marks } else { Vec::new() };
+        marks.retain(|(at, _)| !sliced.broken.iter().any(|(broken, _)| broken == at));
         self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
         self.tell(&sliced, part);
         match sliced.error {
@@ -193,6 +190,14 @@ impl Pull<'_, '_, '_> {
         Ok(())
     }
 
+    /// A folder could not be looked at, or not be fetched as a whole.
+    fn broken(&mut self, at: usize, error: &Error) {
+        let folder = self.slicing.folders.get(at).map_or("", |folder| folder.path.as_str());
+        let path = format!("{}/{folder}", self.slicing.account);
+        let hint = "the next run looks at it again";
+        self.sum.failure(Severity::Error, &path, &error.one_line(), Some(hint));
+    }
+
     fn tell(&mut self, sliced: &Sliced, part: Option<Part>) {
         let counts = &mut self.sum.counts;
         counts.created += sliced.came.len() as u64;
@@ -206,7 +211,11 @@ impl Pull<'_, '_, '_> {
             let hint = "it is asked for again by each run; all others are archived";
             self.sum.failure(Severity::Warning, &path, &cause, Some(hint));
         }
-        if let Some(part) = part {
+        for (at, error) in &sliced.broken {
+            self.broken(*at, error);
+        }
+        // Before anything was archived there is no snapshot.
+        if let Some(part) = part.filter(|part| part.snapshot != Id::NONE) {
             self.kept.snapshot = Some(part.snapshot.to_string());
             self.kept.tree = Some(part.tree.to_string());
             self.kept.added += part.bytes;

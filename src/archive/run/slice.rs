@@ -1,18 +1,19 @@
 //! One slice: messages are fetched by one thread and stored by another, a few at a time in between.
 
-use std::os::unix::fs::FileExt;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
+use super::MOST_BROKEN;
 use super::same::Same;
-use crate::archive::header::{self, facts};
+use super::taken::taken;
+use crate::archive::header::facts;
 use crate::archive::marks::{self, Marks};
 use crate::archive::path::{Place, path};
 use crate::archive::rules::Rules;
-use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
+use crate::archive::source::{Folder, Listed, Refusal, Source};
 use crate::error::{Context, Error, Kind, Result};
 use crate::progress::Meter;
 use crate::state::catalogue::MessageId;
@@ -65,6 +66,8 @@ pub(super) struct Sliced {
     pub passed: Vec<(usize, String)>,
     /// Messages that went away between the listing and now, by folder and key.
     pub gone: Vec<(usize, String)>,
+    /// Folders that gave not all that was asked for, by their places, and why.
+    pub broken: Vec<(usize, Error)>,
     /// Why not all were asked for. What came counts all the same.
     pub error: Option<Error>,
 }
@@ -112,16 +115,22 @@ impl Slicing<'_> {
         let mut sliced = Sliced::default();
         // Where nobody knows when a message came, its place is known with its content.
         let undated = jobs.iter().any(|(_, job)| matches!(job, Job::Fetch(listed) if listed.date.is_none()));
-        let mut held = Vec::new();
+        let (mut held, full) = (Vec::new(), Cell::new(false));
         let mut send = |item: Item| {
             if undated {
                 held.push(item);
                 return Ok(());
             }
-            to.send(item).map_err(|_| stopped())
+            to.send(item).map_err(|_| {
+                full.set(true);
+                stopped()
+            })
         };
         let mut jobs = self.sorted(jobs).into_iter().peekable();
         while let Some((folder, job)) = jobs.next() {
+            if sliced.broken.iter().any(|(at, _)| *at == folder) {
+                continue;
+            }
             let done = match job {
                 Job::Touch(touched) => self.touch(touched, &mut sliced, &mut send),
                 Job::Fetch(first) => {
@@ -135,8 +144,12 @@ impl Slicing<'_> {
                 }
             };
             if let Err(error) = done {
-                sliced.error = Some(error);
-                break;
+                let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
+                if fatal || full.get() || !source.is_up() || sliced.broken.len() + 1 >= MOST_BROKEN {
+                    sliced.error = Some(error);
+                    break;
+                }
+                sliced.broken.push((folder, error));
             }
         }
         held.sort_by(|a, b| a.path.components().cmp(b.path.components()));
@@ -260,34 +273,6 @@ impl Slicing<'_> {
             sliced.came.push(Came { folder, key: listed.key.clone(), path, date, size, marks });
             Ok(())
         })
-    }
-}
-
-/// The content as the vault takes it, its beginning, and its hash.
-fn taken(body: Body) -> std::io::Result<(Content, Vec<u8>, [u8; 32])> {
-    match body {
-        Body::Held(bytes) => {
-            let start = bytes.get(..header::MOST).unwrap_or(&bytes).to_vec();
-            let sha256 = Sha256::digest(&bytes).into();
-            Ok((Content::Held(bytes), start, sha256))
-        }
-        Body::Spooled(file, size) => {
-            let (mut hash, mut start, mut at) = (Sha256::new(), Vec::new(), 0);
-            let mut buffer = vec![0; 256 << 10];
-            while at < size {
-                let read = file.read_at(&mut buffer, at)?;
-                if read == 0 {
-                    return Err(std::io::ErrorKind::UnexpectedEof.into());
-                }
-                let read = usize::try_from(size - at).unwrap_or(usize::MAX).min(read);
-                let part = buffer.get(..read).unwrap_or_default();
-                hash.update(part);
-                let missing = header::MOST.saturating_sub(start.len());
-                start.extend_from_slice(part.get(..missing).unwrap_or(part));
-                at += read as u64;
-            }
-            Ok((Content::Spooled(file, size), start, hash.finalize().into()))
-        }
     }
 }
 
