@@ -46,12 +46,13 @@ use self::places::{Accounts, Places};
 pub use self::timetable::{digest as digest_times, rules as schedule_rules, timetable};
 pub use self::unrecorded::tell_without_state;
 use self::vaults::Vaults;
+use crate::archive::source::Source;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::figures;
 use crate::journal::Forgetful;
 use crate::profile::{
-    Account, ArchiveJob, BackupJob, Config, Imap, Job, Pop3, Profile, ReportRules, SyncJob,
+    Account, ArchiveJob, BackupJob, Config, Imap, Job, MailPlace, Pop3, Profile, ReportRules, SyncJob,
 };
 use crate::progress::{Event, Listener, Meter};
 use crate::run::{Message, Outcome, Run, RunId, Status, Stop, Trigger};
@@ -470,6 +471,22 @@ pub fn preview_archive(
         places: &places,
     };
     request.preview(known.as_ref())
+}
+
+/// A mailbox of a profile's, as a run would read it; nothing is connected yet. `meter` hears the wish to stop.
+///
+/// # Errors
+/// There is no such account.
+pub fn messages(
+    state_dir: &Path,
+    config: &Config,
+    (profile, job): (&Profile, &ArchiveJob),
+    place: &MailPlace,
+    meter: &Meter,
+) -> Result<Box<dyn Source>> {
+    use archive::run::Places as _;
+    let accounts = Accounts { mailboxes: &config.mailboxes, maildrops: &config.maildrops };
+    Places::new(&profile.name, state_dir, accounts, job, meter.wish()).source(place)
 }
 
 fn new_id(now: Timestamp) -> RunId {

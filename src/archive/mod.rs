@@ -32,5 +32,6 @@ pub mod run;
 pub mod source;
 pub mod spool;
 pub mod stored;
+pub mod verify;
 pub mod view;
 pub mod wanted;

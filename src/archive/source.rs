@@ -120,6 +120,11 @@ pub trait Source: Send {
         false
     }
 
+    /// Whether it can be asked for more after an error: the error was of what was asked for, and not of the connection.
+    fn is_up(&self) -> bool {
+        true
+    }
+
     /// What is in a folder.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
 //! `postkeep verify`: whether a vault still holds what it says.
 
+mod archive;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
+use self::archive::Mail;
 use super::watched::watched;
 use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, signals, table, usage};
@@ -21,12 +24,16 @@ use crate::vault::verify::{Depth, Problem, Verified, Weight};
 /// there in their full size. That reads the index and the folders' lists, and no content. With it, content is read and
 /// compared with its checksums: all of it, or a share that chance picks, so that a few percent a week see everything
 /// in time. What is damaged is named by the files that can no longer be restored. Nothing is changed.
+///
+/// In an archive of mail --read-data (all of it) reads each message of the newest snapshot, too, and compares it with what it
+/// was when it was archived; some messages are fetched from their mailbox and compared byte for byte.
 #[derive(Debug, Args)]
 #[command(override_usage = "postkeep verify [OPTIONS] [PROFILE]", after_help = format!("\
 Examples:
   postkeep verify documents
   postkeep verify documents --read-data=5%     and read a twentieth of the data
   postkeep verify documents --read-data        and read everything
+  postkeep verify mail --sample 100            and compare 100 messages with the mailbox
 
 {BARE}
 
@@ -39,6 +46,9 @@ pub(crate) struct VerifyArgs {
     /// Read the data too: all of it, or so many percent
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
     read_data: Option<String>,
+    /// Fetch so many messages of an archive from their mailboxes and compare them [default: 20 with --read-data]
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
     #[command(flatten)]
     which: Which,
 }
@@ -54,15 +64,16 @@ fn verified(args: &VerifyArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let vault = chosen.open()?;
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
-    let verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
+    let mut verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
+    let mail = archive::look(args.sample, depth, ctx, (chosen, &vault), &meter, &mut verified)?;
     if let Some(error) = &verified.paused {
         out::warn(&format!("postkeep: {}", error.one_line()));
         out::warn(&format!("  hint: {}", budget::NOW));
     }
     if ctx.json {
-        out::print(&format!("{}\n", as_json(&verified, chosen)))?;
+        out::print(&format!("{}\n", as_json(&verified, mail.as_ref(), chosen)))?;
     } else {
-        print(ctx, &verified, depth, chosen)?;
+        print(ctx, &verified, mail.as_ref(), depth, chosen)?;
     }
     Ok(ExitCode::from(match verified {
         Verified { damaged: 1.., .. } => 1,
@@ -80,7 +91,13 @@ fn percent(text: &str) -> Result<Depth> {
     })
 }
 
-fn print(ctx: &Context, verified: &Verified, depth: Depth, chosen: &Chosen) -> Result<()> {
+fn print(
+    ctx: &Context,
+    verified: &Verified,
+    mail: Option<&Mail>,
+    depth: Depth,
+    chosen: &Chosen,
+) -> Result<()> {
     out::write(|to| {
         // What has the same remedy stands together, and the remedy below it once.
         let mut todos: Vec<&str> = Vec::new();
@@ -128,7 +145,8 @@ fn print(ctx: &Context, verified: &Verified, depth: Depth, chosen: &Chosen) -> R
         let seen = seen.into_iter().filter(|(count, ..)| verified.damaged == 0 || *count > 0);
         let seen: String = seen.map(|(count, one, many)| of(count, one, many) + ", ").collect();
         let packs = of(verified.packs, "pack", "packs");
-        writeln!(to, "{seen}{packs} ({}); {read}: {end}", size(verified.bytes))
+        let mail = mail.map(|mail| format!("; {}", mail.words())).unwrap_or_default();
+        writeln!(to, "{seen}{packs} ({}); {read}{mail}: {end}", size(verified.bytes))
     })
 }
 
@@ -140,7 +158,7 @@ fn named(todo: &str, chosen: &Chosen) -> String {
     parts.join(&format!("run {profile}"))
 }
 
-fn as_json(verified: &Verified, chosen: &Chosen) -> serde_json::Value {
+fn as_json(verified: &Verified, mail: Option<&Mail>, chosen: &Chosen) -> serde_json::Value {
     let problem = |problem: &Problem| {
         let weight = if problem.weight == Weight::Damage { "damage" } else { "note" };
         json!({ "weight": weight, "what": problem.what, "todo": named(&problem.todo, chosen) })
@@ -154,6 +172,8 @@ fn as_json(verified: &Verified, chosen: &Chosen) -> serde_json::Value {
         "bytes": verified.bytes,
         "packs-read": verified.read,
         "bytes-read": verified.read_bytes,
+        "messages-read": mail.map(|mail| mail.read),
+        "messages-compared": mail.map(|mail| mail.compared),
         "damaged": verified.damaged,
         "paused": verified.paused.is_some(),
         "cancelled": verified.cancelled,

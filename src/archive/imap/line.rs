@@ -82,6 +82,11 @@ impl Line {
         &self.options.name
     }
 
+    /// Whether there is a connection that did not break.
+    pub(super) fn is_up(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.is_broken())
+    }
+
     /// A connection that is logged in.
     pub(super) fn session(&mut self) -> Result<&mut Session, Trouble> {
         if self.session.as_ref().is_some_and(Session::is_broken) {

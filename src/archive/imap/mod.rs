@@ -57,6 +57,10 @@ impl Source for Imap {
         self.labels
     }
 
+    fn is_up(&self) -> bool {
+        self.line.is_up()
+    }
+
     fn list(&mut self, folder: &Folder, since: Since) -> Result<Listing> {
         let name = self.name(folder)?;
         list::list(&mut self.line, &folder.path, &name, since)

@@ -53,6 +53,8 @@ pub(super) struct Sliced {
     pub passed: Vec<(usize, String)>,
     /// Messages that went away between the listing and now, by folder and key.
     pub gone: Vec<(usize, String)>,
+    /// Folders that gave not all that was asked for, by their places, and why.
+    pub broken: Vec<(usize, Error)>,
     /// What is left for another slice, since this one holds as much as it may.
     pub rest: Vec<(usize, Job)>,
     /// Why not all were asked for. What came counts all the same.

@@ -11,10 +11,11 @@ mod preview;
 mod pull;
 mod same;
 mod slice;
+mod taken;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -42,6 +43,9 @@ use crate::vault::snapshot::{Scope, full};
 
 /// How many messages one slice has at most: a list of them is held in memory.
 const SLICE: usize = 20_000;
+
+/// After so many folders in a row that cannot be looked at a source is left: it is not theirs.
+const MOST_BROKEN: usize = 3;
 
 /// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
 /// there.
@@ -178,6 +182,7 @@ impl Request<'_> {
                 kept,
                 sum,
                 known: HashMap::new(),
+                broken: HashSet::new(),
                 stale,
             };
             let pulled = pull.all(&mut *source, news);

@@ -1,6 +1,6 @@
 //! One source into one vault: folder by folder, slice by slice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::job::{Came, Job, Sliced};
 use super::outcome::Sum;
 use super::same::Same;
 use super::slice::Slicing;
-use super::{Request, SLICE, UNDATED};
+use super::{MOST_BROKEN, Request, SLICE, UNDATED};
 use crate::archive::marks::Marks;
 use crate::archive::source::{Listed, Mark, Source};
 use crate::error::{Error, Kind};
@@ -20,9 +20,6 @@ use crate::run::{Kept, Severity};
 use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
 use crate::vault::add::{Adding, Part};
 use crate::vault::store::Id;
-
-/// After so many folders in a row that cannot be listed a source is left: it is not theirs.
-const MOST_BROKEN: u32 = 3;
 
 /// What went wrong: with where messages come from, or with where they go.
 pub(super) enum Broken {
@@ -41,6 +38,8 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub sum: &'a mut Sum<'s>,
     /// The folders in the catalogue, and where their messages lie, by their places.
     pub known: HashMap<usize, (FolderId, String)>,
+    /// Folders that gave not all that was asked for.
+    pub broken: HashSet<usize>,
     /// Whether the vault lost something that the catalogue believes to be there.
     pub stale: bool,
 }
@@ -95,13 +94,11 @@ impl Pull<'_, '_, '_> {
                 Err(error) => {
                     broken += 1;
                     let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
-                    if fatal || broken >= MOST_BROKEN {
+                    if fatal || !source.is_up() || broken >= MOST_BROKEN {
                         self.slice(source, &mut waiting, &mut same)?;
                         return Err(Broken::Source(error));
                     }
-                    let path = format!("{}/{}", self.slicing.account, folder.path);
-                    let hint = "the next run looks at it again";
-                    self.sum.failure(Severity::Error, &path, &error.one_line(), Some(hint));
+                    self.tell_broken(at, &error);
                     continue;
                 }
             };
@@ -141,6 +138,9 @@ impl Pull<'_, '_, '_> {
             jobs = std::mem::take(&mut sliced.rest);
             // A folder is known so far when all of it is there.
             let done = sliced.error.is_none() && jobs.is_empty();
+            // One that gave not all is looked at again, also if it does for the rest of its messages.
+            self.broken.extend(sliced.broken.iter().map(|(at, _)| *at));
+            marks.retain(|(at, _)| !self.broken.contains(at));
             let marks = if done { std::mem::take(&mut marks) } else { Vec::new() };
             let again = std::mem::take(&mut again);
             self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
@@ -208,6 +208,14 @@ impl Pull<'_, '_, '_> {
         Ok(())
     }
 
+    /// A folder could not be looked at, or not be fetched as a whole.
+    fn tell_broken(&mut self, at: usize, error: &Error) {
+        let folder = self.slicing.folders.get(at).map_or("", |folder| folder.path.as_str());
+        let path = format!("{}/{folder}", self.slicing.account);
+        let hint = "the next run looks at it again";
+        self.sum.failure(Severity::Error, &path, &error.one_line(), Some(hint));
+    }
+
     /// How much a part found lost that was believed to be there.
     fn lost(&self, part: &Part) -> usize {
         part.unknown.len() + part.lost.iter().filter(|path| !self.sum.lost.contains(*path)).count()
@@ -225,6 +233,9 @@ impl Pull<'_, '_, '_> {
             let cause = format!("was not given: {why}");
             let hint = "it is asked for again by each run; all others are archived";
             self.sum.failure(Severity::Warning, &path, &cause, Some(hint));
+        }
+        for (at, error) in &sliced.broken {
+            self.tell_broken(*at, error);
         }
         if let Some(part) = part {
             // All that came may have been left out of an archive that is empty.

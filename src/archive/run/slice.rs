@@ -1,20 +1,20 @@
 //! One slice: messages are fetched by one thread and stored by another, a few at a time in between.
 
-use std::os::unix::fs::FileExt;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::UNDATED;
 use super::job::{Came, Job, Sliced, Touched};
 use super::same::Same;
-use crate::archive::header::{self, facts};
+use super::taken::taken;
+use super::{MOST_BROKEN, UNDATED};
+use crate::archive::header::facts;
 use crate::archive::marks::{self, Marks};
 use crate::archive::path::{Place, path};
 use crate::archive::rules::Rules;
-use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
+use crate::archive::source::{Folder, Listed, Refusal, Source};
 use crate::error::{Context, Error, Kind, Result};
 use crate::progress::Meter;
 use crate::vault::add::{Adding, Content, Item, Part};
@@ -72,7 +72,13 @@ impl Slicing<'_> {
         done = done.and_then(|()| self.undated(source, undated, same, &mut sliced, &mut held));
         held.sort_by(|a, b| a.path.components().cmp(b.path.components()));
         let mut held = held.into_iter().peekable();
-        let pass = |item: Item| to.send(item).map_err(|_| stopped());
+        let full = Cell::new(false);
+        let pass = |item: Item| {
+            to.send(item).map_err(|_| {
+                full.set(true);
+                stopped()
+            })
+        };
         done = done.and_then(|()| {
             let send = &mut |item: Item| {
                 let is_before = |held: &Item| held.path.components().cmp(item.path.components()).is_lt();
@@ -81,7 +87,7 @@ impl Slicing<'_> {
                 }
                 pass(item)
             };
-            self.dated(source, dated, same, &mut sliced, send)
+            self.dated(source, dated, same, &mut sliced, send, &full)
         });
         // What came counts, whatever became of the rest.
         let passed = held.try_for_each(pass);
@@ -108,12 +114,16 @@ impl Slicing<'_> {
                 break;
             }
             let Job::Fetch(first) = job else { continue };
+            if is_broken(sliced, folder) {
+                continue;
+            }
             let messages = together(first, folder, &mut jobs, TOGETHER);
-            self.fetch_from(source, folder, &messages, same, sliced, &mut |item| {
+            let done = self.fetch_from(source, folder, &messages, same, sliced, &mut |item| {
                 bytes += item.content.size();
                 held.push(item);
                 Ok(())
-            })?;
+            });
+            pardoned(done, folder, source, sliced)?;
         }
         Ok(())
     }
@@ -125,14 +135,20 @@ impl Slicing<'_> {
         same: &mut Same,
         sliced: &mut Sliced,
         send: &mut dyn FnMut(Item) -> Result<()>,
+        full: &Cell<bool>,
     ) -> Result<()> {
         let mut jobs = self.sorted(jobs).into_iter().peekable();
         while let Some((folder, job)) = jobs.next() {
             match job {
                 Job::Touch(touched) => self.touch(touched, sliced, send)?,
+                Job::Fetch(_) if is_broken(sliced, folder) => {}
                 Job::Fetch(first) => {
                     let messages = together(first, folder, &mut jobs, usize::MAX);
-                    self.fetch_from(source, folder, &messages, same, sliced, send)?;
+                    let done = self.fetch_from(source, folder, &messages, same, sliced, send);
+                    if full.get() {
+                        return done;
+                    }
+                    pardoned(done, folder, source, sliced)?;
                 }
             }
         }
@@ -253,6 +269,21 @@ impl Slicing<'_> {
     }
 }
 
+fn is_broken(sliced: &Sliced, folder: usize) -> bool {
+    sliced.broken.iter().any(|(at, _)| *at == folder)
+}
+
+/// What went wrong with one folder is remembered, and the others go on, unless it is the source's.
+fn pardoned(done: Result<()>, folder: usize, source: &dyn Source, sliced: &mut Sliced) -> Result<()> {
+    let Err(error) = done else { return Ok(()) };
+    let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
+    if fatal || !source.is_up() || sliced.broken.len() + 1 >= MOST_BROKEN {
+        return Err(error);
+    }
+    sliced.broken.push((folder, error));
+    Ok(())
+}
+
 /// A message and those after it that are to be fetched from the same folder, at most so many.
 fn together(
     first: Listed,
@@ -268,34 +299,6 @@ fn together(
         }
     }
     messages
-}
-
-/// The content as the vault takes it, its beginning, and its hash.
-fn taken(body: Body) -> std::io::Result<(Content, Vec<u8>, [u8; 32])> {
-    match body {
-        Body::Held(bytes) => {
-            let start = bytes.get(..header::MOST).unwrap_or(&bytes).to_vec();
-            let sha256 = Sha256::digest(&bytes).into();
-            Ok((Content::Held(bytes), start, sha256))
-        }
-        Body::Spooled(file, size) => {
-            let (mut hash, mut start, mut at) = (Sha256::new(), Vec::new(), 0);
-            let mut buffer = vec![0; 256 << 10];
-            while at < size {
-                let read = file.read_at(&mut buffer, at)?;
-                if read == 0 {
-                    return Err(std::io::ErrorKind::UnexpectedEof.into());
-                }
-                let read = usize::try_from(size - at).unwrap_or(usize::MAX).min(read);
-                let part = buffer.get(..read).unwrap_or_default();
-                hash.update(part);
-                let missing = header::MOST.saturating_sub(start.len());
-                start.extend_from_slice(part.get(..missing).unwrap_or(part));
-                at += read as u64;
-            }
-            Ok((Content::Spooled(file, size), start, hash.finalize().into()))
-        }
-    }
 }
 
 /// The vault takes no more; it says itself why.

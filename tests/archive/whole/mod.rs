@@ -1,11 +1,15 @@
 //! Archives as a whole, from outside: the binary, a real server, and restic as the judge.
 
+mod faults;
 mod killed;
+mod large;
 mod life;
 mod mails;
 mod on_mail;
 mod out;
+mod played;
 mod several;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -186,6 +190,17 @@ fn uids(session: &mut Session, selected: Selected) -> Vec<u32> {
     let all: Vec<u32> = (1..selected.uid_next.unwrap()).collect();
     let found = session.fetch_all(&all, &[Item::Size]).unwrap();
     found.iter().filter_map(|message| message.uid).collect()
+}
+
+/// All messages are there, each once.
+fn whole(archive: &Archive, expected: &[Vec<u8>]) {
+    let Some(restored) = archive.restored() else { return };
+    let (mut there, mut expected): (Vec<_>, _) = (restored.into_values().collect(), expected.to_vec());
+    there.sort();
+    expected.sort();
+    assert_eq!(there.len(), expected.len());
+    assert!(there == expected, "other messages are there");
+    archive.restic(&["check"]);
 }
 
 /// A message that is none of the others.

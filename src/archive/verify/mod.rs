@@ -1,0 +1,158 @@
+//! Whether an archive still is what it was: each message is read and held against its hash, and some of them against what
+//! their server gives now.
+//!
+//! Vaults are verified by their own checksums, which say that what was stored is there. This says that what was stored is
+//! what came.
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::read::{Archive, Stored, Walked};
+use super::wanted::Wanted;
+use crate::entry::show;
+use crate::error::{Error, Kind, Result};
+use crate::progress::Meter;
+use crate::vault::content::kind_of;
+use crate::vault::verify::{MOST, Problem, Weight};
+
+pub use self::server::Server;
+
+/// What to do about a message that is not what was archived.
+const OTHER: &str = "look for it in an older snapshot (`postkeep snapshots PROFILE`, `postkeep archive export PROFILE \
+                     --snapshot ID`) or at its source; the vault itself is sound, so please report this";
+
+/// What to do about a message that cannot be read.
+const LOST: &str = "`postkeep vault repair PROFILE`, if the vault is damaged; else say it again";
+
+/// What to do about a message of which a server gives other bytes.
+const DIFFERS: &str = "look at both: `postkeep archive show PROFILE ID --raw`, and the message in a mail program; if the \
+                       server's is the right one, please report this";
+
+/// What is to be looked at.
+pub struct Look<'a> {
+    /// Whether each message is read.
+    pub read: bool,
+    /// How many messages are compared with what their servers give, in all.
+    pub sample: usize,
+    /// Decides which.
+    pub chance: [u8; 32],
+    /// Counts, and hears the wish to stop.
+    pub meter: &'a Meter,
+}
+
+/// What was looked at, and what is wrong.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Messages that were read.
+    pub read: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Messages that were compared with what a server gives.
+    pub compared: u64,
+    /// What is wrong, as it was found; at most [`MOST`].
+    pub problems: Vec<Problem>,
+    /// All problems that are damage.
+    pub damaged: u64,
+    /// What stopped it: the vault's provider gives no more for now.
+    pub paused: Option<Error>,
+}
+
+impl Looked {
+    fn add(&mut self, weight: Weight, what: String, todo: &str) {
+        self.damaged += u64::from(weight == Weight::Damage);
+        if self.problems.len() < MOST {
+            self.problems.push(Problem { weight, what, todo: todo.into() });
+        }
+    }
+
+    /// A message cannot be read out of the vault, or is not what it was.
+    fn unreadable(&mut self, message: &Stored, error: &io::Error) {
+        let other = error.kind() == io::ErrorKind::InvalidData;
+        let what = format!("{} cannot be read: {error}", named(message));
+        self.add(Weight::Damage, what, if other { OTHER } else { LOST });
+    }
+}
+
+/// How a message is called.
+fn named(message: &Stored) -> String {
+    let path = format!("/{}", message.path);
+    format!("message {} ({})", message.id().get(..10).unwrap_or_default(), show(path.as_bytes()))
+}
+
+impl Look<'_> {
+    /// Looks at a snapshot's archive. `servers` are those that can be asked.
+    ///
+    /// # Errors
+    /// What is to be looked at cannot be found out. What is wrong with messages is none.
+    pub fn at(&self, archive: &Archive<'_>, servers: &mut [Server]) -> Result<Looked> {
+        let (mut looked, mut sample) = (Looked::default(), BTreeMap::new());
+        let walked = archive.walk(&Wanted::default(), &mut |message| {
+            if self.read {
+                match read(archive, &message) {
+                    Ok(bytes) => {
+                        (looked.read, looked.bytes) = (looked.read + 1, looked.bytes + bytes);
+                        self.meter.bytes(bytes);
+                        self.meter.file();
+                    }
+                    Err(error) if kind_of(&error) == Kind::Paused => {
+                        looked.paused = Some(Error::new(Kind::Paused, error.to_string()));
+                        return Ok(false);
+                    }
+                    Err(error) => looked.unreadable(&message, &error),
+                }
+            }
+            self.pick(message, servers, &mut sample);
+            Ok(!self.meter.is_cancelled())
+        })?;
+        tell(&walked, &mut looked);
+        if looked.paused.is_some() {
+            return Ok(looked);
+        }
+        let mut by_folder: BTreeMap<(usize, String), Vec<Stored>> = BTreeMap::new();
+        for (server, message) in sample.into_values() {
+            by_folder.entry((server, message.place.folder.clone())).or_default().push(message);
+        }
+        for ((server, _), messages) in by_folder {
+            if self.meter.is_cancelled() {
+                break;
+            }
+            if let Some(server) = servers.get_mut(server) {
+                server.compare(archive, &messages, self.read, &mut looked);
+            }
+        }
+        Ok(looked)
+    }
+
+    /// Takes a message into the sample, if its server may have it still: those with the least hashes are in it.
+    fn pick(&self, message: Stored, servers: &[Server], sample: &mut BTreeMap<[u8; 32], (usize, Stored)>) {
+        if self.sample == 0 {
+            return;
+        }
+        let Some(server) = servers.iter().position(|server| server.may_have(&message.place)) else { return };
+        let lot = *blake3::keyed_hash(&self.chance, message.path.to_string().as_bytes()).as_bytes();
+        sample.insert(lot, (server, message));
+        if sample.len() > self.sample {
+            sample.pop_last();
+        }
+    }
+}
+
+/// Folders of the archive that cannot be listed. The vault's own look tells what that means.
+fn tell(walked: &Walked, looked: &mut Looked) {
+    for (path, why) in &walked.broken {
+        let what =
+            format!("what is archived in {} cannot be listed: {why}", show(format!("/{path}").as_bytes()));
+        looked.add(Weight::Damage, what, LOST);
+    }
+    looked.damaged += walked.more;
+}
+
+/// Reads a message to its end, where it is checked.
+fn read(archive: &Archive<'_>, message: &Stored) -> io::Result<u64> {
+    io::copy(&mut archive.open(message).map_err(io::Error::other)?, &mut io::sink())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::archive::marks::Marks;
+use crate::archive::path::{Place, path};
+use crate::archive::read::choose;
+use crate::archive::source::{Body, Folder, Listed, Listing, Mark, Refusal, Since, Source, Take};
+use crate::journal::Forgetful;
+use crate::progress::Silent;
+use crate::vault::add::{Addition, Content, Item};
+use crate::vault::store::Store;
+use crate::vault::store::memory::Memory;
+use crate::vault::{Options, Vault};
+
+/// A server that gives for each UID what it is told.
+struct Given(Vec<(u32, Result<&'static [u8], Refusal>)>);
+
+impl Source for Given {
+    fn place(&self) -> String {
+        "imap:box".into()
+    }
+
+    fn folders(&mut self) -> Result<Vec<Folder>> {
+        let mark = Mark { validity: 7, next: 100, messages: 3, mod_seq: None };
+        Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(mark) }])
+    }
+
+    fn list(&mut self, _: &Folder, _: Since) -> Result<Listing> {
+        Err(Error::other("nobody lists"))
+    }
+
+    fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
+        for (at, listed) in messages.iter().enumerate() {
+            let given = self.0.iter().find(|(uid, _)| *uid == listed.uid);
+            let given = given.map_or(Err(Refusal::Gone), |(_, given)| given.clone());
+            take(at, given.map(|bytes| Body::Held(bytes.to_vec())))?;
+        }
+        Ok(())
+    }
+}
+
+fn item(key: &str, bytes: &[u8], sha256: [u8; 32]) -> Item {
+    let date = "2026-03-04T05:06:07Z".parse().unwrap();
+    Item {
+        path: path(&Place { account: "box".into(), folder: "INBOX".into(), date, key: key.into() }),
+        mtime: date,
+        seen: Timestamp::UNIX_EPOCH,
+        attributes: Marks { sha256, ..Marks::default() }.attributes(),
+        content: Content::Held(bytes.to_vec()),
+    }
+}
+
+/// Looks at an archive of five messages, of which the last is of another UIDVALIDITY. The second is not what its hash says
+/// if it is `bent`.
+fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
+    let temp = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    Vault::create(Arc::clone(&store), "x", &options).unwrap();
+    let vault = Vault::open(store, "x", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
+    let hash = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
+    let items = vec![
+        item("6.1", b"old", hash(b"old")),
+        item("7.1", b"one", hash(b"one")),
+        item("7.2", b"two", hash(if bent { b"before" } else { b"two" })),
+        item("7.3", b"three", hash(b"three")),
+        item("7.4", b"four", hash(b"four")),
+    ];
+    let meter = Meter::default();
+    let mut adding = vault
+        .add(Addition {
+            profile: "mail",
+            host: "nas",
+            now: Timestamp::now(),
+            roots: vec![Path::new("/box").into()],
+            meter: &meter,
+            listener: &Silent,
+            journal: &Forgetful,
+        })
+        .unwrap();
+    adding.part(items.into_iter()).unwrap();
+    adding.finish().unwrap();
+    let snapshot =
+        choose(vault.readable_snapshots().unwrap(), "latest", Some("mail"), &TimeZone::UTC).unwrap();
+    let indexed = vault.read().unwrap();
+    let mut servers = [Server::look("box".into(), Box::new(given)).unwrap()];
+    let look = Look { read, sample, chance: [1; 32], meter: &Meter::default() };
+    look.at(&Archive::of(&indexed, &snapshot), &mut servers).unwrap()
+}
+
+fn told(looked: &Looked) -> Vec<(Weight, &str)> {
+    looked.problems.iter().map(|problem| (problem.weight, problem.what.as_str())).collect()
+}
+
+#[test]
+fn a_message_that_is_not_what_was_archived_is_named() {
+    let looked = look(false, true, 0, Given(vec![]));
+    assert_eq!((looked.read, looked.bytes, looked.damaged), (5, 18, 0), "{looked:?}");
+    let looked = look(true, true, 0, Given(vec![]));
+    assert_eq!((looked.read, looked.damaged), (4, 1));
+    let [(Weight::Damage, what)] = told(&looked)[..] else { panic!("{looked:?}") };
+    assert!(what.contains("7.2.eml") && what.contains("not those that were archived"), "{what}");
+    assert_eq!(look(true, false, 0, Given(vec![])).damaged, 0, "nothing was to be read");
+}
+
+#[test]
+fn what_the_server_gives_is_compared_with_what_was_archived() {
+    let given = || {
+        Given(vec![
+            (1, Ok(b"one")),
+            (2, Ok(b"twa")),
+            (3, Err(Refusal::Refused("not today".into()))),
+            // The fourth is gone, and whatever it gives for a void UID is another message.
+        ])
+    };
+    for read in [true, false] {
+        let looked = look(false, read, 10, given());
+        assert_eq!((looked.compared, looked.damaged), (2, 1), "{looked:?}");
+        let told = told(&looked);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].0 == Weight::Damage && told[0].1.contains("7.2.eml"), "{told:?}");
+        assert!(told[1].0 == Weight::Note && told[1].1.contains("not today"), "{told:?}");
+    }
+    assert_eq!(look(false, false, 0, given()).compared, 0);
+    let all = || Given(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
+    assert_eq!(look(false, false, 3, all()).compared, 3);
+    // What cannot be read is told once.
+    for read in [true, false] {
+        let looked = look(true, read, 10, all());
+        assert_eq!((looked.compared, looked.damaged), (3, 1), "{looked:?}");
+    }
+}
