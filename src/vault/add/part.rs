@@ -42,7 +42,7 @@ pub struct Part {
     pub bytes: u64,
     /// Bytes that the vault grew by.
     pub stored: u64,
-    /// Messages of [`Content::Known`] that the vault has not, or not whole: nothing was done for them. What it had of them
+    /// Messages of [`Content::Known`](super::Content::Known) that the vault has not, or not whole: nothing was done for them. What it had of them
     /// it still has.
     pub unknown: Vec<PathBuf>,
     /// Folders of which the vault lost the list of entries, of those that were looked into: what was in them is to be
