@@ -121,7 +121,12 @@ impl Door {
         // The list knows better than the words of a no whether it is there.
         let folders = session.folders(false).map_err(|failed| self.trouble(failed, &what()))?;
         if folders.iter().any(|folder| folder.path == self.folder && folder.selectable) {
-            return Err(self.trouble(Failed::No(no), &what()));
+            // Somebody else may be making it: then it is listed before it can be opened.
+            return match session.select(&self.folder) {
+                Ok(selected) if !selected.read_only => Ok(selected),
+                _ if make => Err(Trouble::Again(Failed::No(no).error(what()))),
+                _ => Err(self.trouble(Failed::No(no), &what())),
+            };
         }
         // While others make and delete folders, some servers overlook one for a moment.
         let made = if make { session.create(&self.folder) } else { Ok(()) };
