@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::vaults::Vaults;
 use crate::archive::imap::{self, Imap};
@@ -13,7 +12,6 @@ use crate::archive::pop3::{self, Pop3};
 use crate::archive::run;
 use crate::archive::source::Source;
 use crate::backup::Vaults as _;
-use crate::clock::{Clock, System};
 use crate::error::{Context, Error, Kind, Result};
 use crate::mail::secret;
 use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
@@ -77,16 +75,11 @@ impl<'a> Places<'a> {
 
     fn imap(&self, account: &str) -> Result<Imap> {
         let server = self.accounts.mailboxes.get(account).ok_or_else(|| missing(account, "imap"))?;
-        let guard = Arc::new(Guard {
-            state: self.state.clone(),
-            account: account.to_owned(),
-            mailbox: server.clone(),
-        });
-        let (fetching, hearing) = (Arc::clone(&guard), guard);
-        let fetch = Box::new(move || fetching.secret());
+        let guard = Guard { state: self.state.clone(), account: account.to_owned(), mailbox: server.clone() };
+        let (fetch, heard) = guard.ways();
         let name = MailPlace::Imap(account.to_owned()).to_string();
         let mut options = imap::Options::new(&name, server.clone(), fetch, self.spool()?);
-        options.heard = Box::new(move |secret, refusal| hearing.heard(secret, refusal, System.now()));
+        options.heard = heard;
         let wish = self.wish.clone();
         options.is_cancelled = Box::new(move || wish.is_cancelled());
         options.gmail_query = self.gmail_query.map(str::to_owned);

@@ -2,9 +2,12 @@
 //! it changes, for each try brings a lock-out nearer.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::store::mailbox::Heard;
+use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret::{self, Secret};
 use crate::profile::Imap;
@@ -73,6 +76,15 @@ impl Guard {
             check(&state, &self.account, &self.mailbox, &secret)?;
         }
         Ok(secret)
+    }
+
+    /// The same as whoever opens connections wants it: what fetches the secret, and what hears of a login.
+    pub fn ways(self) -> (Box<dyn Fn() -> Result<Secret> + Send + Sync>, Heard) {
+        let fetching = Arc::new(self);
+        let hearing = Arc::clone(&fetching);
+        let heard =
+            move |secret: &Secret, refusal: Option<&Error>| hearing.heard(secret, refusal, System.now());
+        (Box::new(move || fetching.secret()), Box::new(heard))
     }
 
     /// Remembers what a server said to a login; None: it took it.

@@ -75,15 +75,14 @@ impl Opener<'_> {
             VaultPlace::Maildir(path) => Ok(Arc::new(maildir::Maildir::new(path, None, clock))),
             VaultPlace::Mailbox { account, folder } => {
                 let server = self.mailbox(account)?.clone();
-                let guard = Arc::new(Guard {
+                let guard = Guard {
                     state: self.local.state.clone(),
                     account: account.clone(),
                     mailbox: server.clone(),
-                });
-                let (fetching, hearing) = (Arc::clone(&guard), guard);
-                let fetch = Box::new(move || fetching.secret());
+                };
+                let (fetch, heard) = guard.ways();
                 let mut options = mailbox::Options::new(server, fetch, folder, clock);
-                options.heard = Box::new(move |secret, refusal| hearing.heard(secret, refusal, System.now()));
+                options.heard = heard;
                 options.cache = Some(self.local.mailboxes.clone());
                 if let Some(ledger) = ledger {
                     options.budget = ledger;
