@@ -4,7 +4,8 @@
 //! labels it lay, what it is about. Not a byte of the message itself is changed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+
+use crate::vault::store::Id;
 
 /// What all our attributes begin with.
 const OURS: &str = "user.postkeep.";
@@ -37,10 +38,13 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// The message's id: the SHA-256 of its bytes, 64 hexadecimal digits.
+    pub fn id(&self) -> String {
+        Id(self.sha256).to_string()
+    }
+
     /// The attributes: names and values, sorted by name, without those that say nothing.
     pub fn attributes(&self) -> Vec<(String, Vec<u8>)> {
-        let mut sha256 = String::with_capacity(64);
-        self.sha256.iter().for_each(|byte| write!(sha256, "{byte:02x}").unwrap_or(()));
         let ids = self.gmail.map(|(message, thread)| format!("{message} {thread}"));
         let all = [
             ("email-id", self.email_id.clone().unwrap_or_default()),
@@ -49,7 +53,7 @@ impl Marks {
             ("gmail", ids.unwrap_or_default()),
             ("labels", self.labels.join("\n")),
             ("message-id", self.message_id.clone().unwrap_or_default()),
-            ("sha256", sha256),
+            ("sha256", self.id()),
             ("subject", self.subject.clone()),
         ];
         let bounded = |name: &str, text: String| {
@@ -96,7 +100,7 @@ impl Marks {
 
 /// The attributes of a message whose flags or labels changed: those two, empty where there are none now.
 pub fn changed(flags: &[String], labels: &[String]) -> Vec<(String, Vec<u8>)> {
-    let marks = Marks { flags: flags.to_vec(), labels: labels.to_vec(), sha256: [1; 32], ..Marks::default() };
+    let marks = Marks { flags: flags.to_vec(), labels: labels.to_vec(), ..Marks::default() };
     let mut attributes = marks.attributes();
     let name = |name: &str| format!("{OURS}{name}");
     attributes.retain(|(found, _)| *found != name("sha256"));

@@ -1,7 +1,7 @@
 //! Where a message lies in a snapshot: `/ACCOUNT/FOLDER/YYYY/MM/DD/YYYYMMDDTHHMMSSZ.KEY.eml`, both ways; pure.
 //!
-//! The date is that of the message's arrival, in UTC, so that a folder's files sort as they came and a month that is over
-//! stays as it is. The key is what names the message in its folder, so that the same message has the same path in each run.
+//! The date is that of the message's arrival, in UTC, so that a folder's files sort as they came and a day that is over
+//! stays as it is: a new message makes anew the list of its day alone. The key is what names the message in its folder, so that the same message has the same path in each run.
 
 use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};

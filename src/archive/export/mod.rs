@@ -279,7 +279,7 @@ impl Export {
 
 /// Eight hexadecimal digits that stand for what names a message: its key in its folder, and its content.
 fn tag(message: &Stored) -> String {
-    let sha256: String = message.marks.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = message.marks.id();
     names::hash(&format!(
         "{}\n{}\n{}\n{sha256}",
         message.place.account, message.place.folder, message.place.key

@@ -68,8 +68,8 @@ impl Slicing<'_> {
         let mut sliced = Sliced::default();
         let is_undated = |job: &Job| matches!(job, Job::Fetch(listed) if listed.date.is_none());
         let (undated, dated) = jobs.into_iter().partition(|(_, job)| is_undated(job));
-        let (mut held, mut done) = (Vec::new(), Ok(()));
-        done = done.and_then(|()| self.undated(source, undated, same, &mut sliced, &mut held));
+        let mut held = Vec::new();
+        let came = self.undated(source, undated, same, &mut sliced, &mut held);
         held.sort_by(|a, b| a.path.components().cmp(b.path.components()));
         let mut held = held.into_iter().peekable();
         let full = Cell::new(false);
@@ -79,7 +79,7 @@ impl Slicing<'_> {
                 stopped()
             })
         };
-        done = done.and_then(|()| {
+        let done = came.and_then(|()| {
             let send = &mut |item: Item| {
                 let is_before = |held: &Item| held.path.components().cmp(item.path.components()).is_lt();
                 while let Some(held) = held.next_if(is_before) {
