@@ -130,7 +130,7 @@ mod tests {
     fn a_lost_catalogue_is_read_from_the_vault_again() {
         let temp = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&store), "x", &options).unwrap();
         let vault = Vault::open(store, "x", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
         let catalogue = || Catalogue::open(&temp.path().join("state"), "mail", vault.id()).unwrap();

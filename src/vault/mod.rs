@@ -48,7 +48,7 @@ use rustic_core::{
 };
 
 use self::adapter::Adapter;
-pub use self::create::Options;
+pub use self::create::{Holding, Options};
 use self::crypt::Key;
 use self::guard::Failed;
 pub use self::lock::{Access, Lock, Unlocked};
@@ -207,7 +207,7 @@ mod tests {
     use crate::error;
 
     fn options() -> Options {
-        Options { compression: 3, host: "nas".into(), user: "ann".into() }
+        Options { compression: 3, host: "nas".into(), ..Options::default() }
     }
 
     #[test]

@@ -240,7 +240,7 @@ fn a_run_that_is_cut_between_parts_loses_none_of_them() {
 fn a_store_that_fails_leaves_the_archive_as_it_was() {
     let lab = Lab::new();
     let heap = Arc::new(Memory::default());
-    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
     Vault::create(Arc::clone(&heap) as Arc<dyn Store>, PASSWORD, &options).unwrap();
     let vault = lab.open_on(Arc::clone(&heap) as Arc<dyn Store>);
     let mut adding = begin(&lab, &vault, "mail", 1_000);

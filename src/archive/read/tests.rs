@@ -21,7 +21,7 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let (temp, heap) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&heap) as Arc<dyn Store>, "password", &options).unwrap();
         Self { temp, heap, attributes: true }
     }

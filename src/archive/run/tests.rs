@@ -117,7 +117,7 @@ impl Lab {
 
     fn new_vault(&self) {
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&store), "x", &options).unwrap();
         *self.store.borrow_mut() = store;
     }

@@ -60,7 +60,7 @@ fn item(key: &str, bytes: &[u8], sha256: [u8; 32]) -> Item {
 fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
     let temp = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Memory::default());
-    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
     Vault::create(Arc::clone(&store), "x", &options).unwrap();
     let vault = Vault::open(store, "x", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
     let hash = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));

@@ -9,6 +9,7 @@ mod on_mail;
 mod out;
 mod played;
 mod several;
+mod shared;
 mod verify;
 
 use std::collections::BTreeMap;
