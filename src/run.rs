@@ -205,6 +205,11 @@ impl Counts {
     pub fn changed(&self) -> bool {
         self.created + self.replaced + self.deleted + self.updated > 0
     }
+
+    /// What was done with the bytes, in a word.
+    pub fn moved(&self) -> &'static str {
+        if self.messages { "fetched" } else { "copied" }
+    }
 }
 
 /// How much a failure weighs.
