@@ -160,37 +160,31 @@ impl View<'_> {
         work: &mut Work,
         same: &mut Same,
     ) -> Result<()> {
-        let mut unsure = Vec::new();
         for listed in std::mem::take(fresh) {
-            let Some(date) = listed.date else {
-                fresh.push(listed);
-                continue;
-            };
-            let look = Look {
-                folder: Some(self.known.id),
-                date,
-                size: listed.size,
-                message_id: listed.message_id.as_deref(),
-            };
-            let found = catalogue.find(&look)?;
-            let sure = |message: &&Message| listed.message_id.is_some() && message.facts.size == listed.size;
-            match found.iter().filter(sure).find(|message| !taken.contains(&message.id)) {
+            match self.find(catalogue, &listed, &taken)? {
                 Some(message) => {
                     taken.insert(message.id);
-                    work.same.push((listed.key, message.id));
+                    work.same.push((listed.key.clone(), message.id));
+                    work.jobs.extend(self.touched(&listed, message).map(Job::Touch));
                 }
-                None => {
-                    unsure.extend(found);
-                    fresh.push(listed);
-                }
+                None => fresh.push(listed),
             }
         }
-        for message in unsure {
-            if taken.insert(message.id) {
-                same.add(self.at, message.facts.sha256, message.id);
-            }
-        }
-        Ok(())
+        if fresh.is_empty() { Ok(()) } else { same.look_in(self.at, self.known.id, taken, catalogue) }
+    }
+
+    /// The message that this one is for sure, whatever its key.
+    fn find(
+        &self,
+        catalogue: &Catalogue,
+        listed: &Listed,
+        taken: &HashSet<MessageId>,
+    ) -> Result<Option<Message>> {
+        let (Some(date), Some(message_id)) = (listed.date, &listed.message_id) else { return Ok(None) };
+        let folder = Some(self.known.id);
+        let look = Look { folder, date, size: listed.size, message_id: Some(message_id) };
+        let is_it = |message: &Message| message.facts.size == listed.size && !taken.contains(&message.id);
+        Ok(catalogue.find(&look)?.into_iter().find(is_it))
     }
 }
 

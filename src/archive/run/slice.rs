@@ -241,7 +241,8 @@ impl Slicing<'_> {
             if self.rules.leave_out(&told) {
                 return Ok(());
             }
-            if let Some(there) = same.take(folder, &sha256) {
+            let message_id = facts.message_id.or_else(|| listed.message_id.clone());
+            if let Some(there) = same.take(folder, sha256, content.size(), message_id.as_deref())? {
                 sliced.same.push((folder, listed.key.clone(), there));
                 return Ok(());
             }
@@ -250,7 +251,7 @@ impl Slicing<'_> {
                 labels: if self.labels { listed.labels.clone() } else { Vec::new() },
                 gmail: listed.gmail,
                 email_id: listed.email_id.clone(),
-                message_id: facts.message_id.or_else(|| listed.message_id.clone()),
+                message_id,
                 sha256,
                 from: facts.sender,
                 subject: facts.subject,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::Catalogue;
-use super::values::{Facts, Folder, FolderId, Look, Mark, Message, MessageId, Quarantined};
+use super::values::{Content, Facts, Folder, FolderId, Look, Mark, Message, MessageId, Quarantined};
 use super::write::{fingerprint, seconds};
 use crate::error::Result;
 use crate::state::db::time;
@@ -96,6 +96,42 @@ impl Catalogue {
             );
             let messages = select.query_map(wanted, message)?;
             Ok(messages.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The message that was recorded last.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn last(&self) -> Result<MessageId> {
+        self.db.read("look for messages in the catalogue", |db| {
+            let sql = "SELECT coalesce(max(id), 0) FROM message";
+            Ok(MessageId(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+        })
+    }
+
+    /// All messages that have this content, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn equal(&self, content: &Content<'_>) -> Result<Vec<MessageId>> {
+        self.db.read("look for messages in the catalogue", |db| {
+            // The vault does not tell a Message-ID that is empty from one that is not there.
+            let sql = "SELECT id FROM message
+                           WHERE message_id = ?1 AND sha256 = ?2 AND size = ?3 AND folder = ?4 AND id <= ?5
+                       UNION SELECT id FROM message
+                           WHERE message_id IS NULL AND sha256 = ?2 AND size = ?3 AND folder = ?4 AND id <= ?5
+                       ORDER BY 1";
+            let mut select = db.prepare_cached(sql)?;
+            let wanted = (
+                content.message_id.map(fingerprint),
+                content.sha256,
+                content.size.cast_signed(),
+                content.folder.0,
+                content.last.0,
+            );
+            let ids = select.query_map(wanted, |row| row.get(0).map(MessageId))?;
+            Ok(ids.collect::<Result<_, _>>()?)
         })
     }
 

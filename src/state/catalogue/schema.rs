@@ -37,4 +37,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         folder INTEGER NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, why TEXT NOT NULL,
         first INTEGER NOT NULL, last INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (folder, key)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- What has no Message-ID is found by its content alone.
+    CREATE INDEX message_by_content ON message (sha256) WHERE message_id IS NULL;
 "];

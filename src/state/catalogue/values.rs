@@ -156,6 +156,21 @@ pub struct Look<'a> {
     pub message_id: Option<&'a str>,
 }
 
+/// The content that a message is looked for by.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// Only in this folder.
+    pub folder: FolderId,
+    /// Only among those up to this one: what was recorded before the look began.
+    pub last: MessageId,
+    /// The SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its Message-ID, if it has one.
+    pub message_id: Option<&'a str>,
+}
+
 /// A message as the vault has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {

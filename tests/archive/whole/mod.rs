@@ -8,6 +8,7 @@ mod mails;
 mod on_mail;
 mod out;
 mod played;
+mod pop3;
 mod several;
 mod verify;
 
