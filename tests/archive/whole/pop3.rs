@@ -4,7 +4,7 @@ use std::fs;
 
 use postkeep::profile::Tls;
 
-use super::{Archive, letters, whole};
+use super::{Archive, PASSWORD, letters, whole};
 use crate::lab::{self, Lab};
 
 /// An archive of a user's mailbox by POP3. None: the server has none.
@@ -45,4 +45,29 @@ fn a_server_that_names_all_messages_anew_doubles_nothing() {
     archive.pulled("ok", 2);
     archive.pulled("unchanged", 0);
     whole(&archive, &sent);
+}
+
+#[test]
+fn a_login_that_is_refused_is_not_tried_again() {
+    let Some(lab) = lab::get() else { return };
+    let Some(archive) = by_pop3(lab, "user63") else { return };
+    let refused = || lab.refused_logins("user63");
+    let before = refused();
+    archive.secret("secret", "wrong");
+    for why in ["refuses the login of user63", "not tried again with the secret that was refused"] {
+        let (code, outcome) = archive.pull();
+        let cause = outcome["failures"][0]["cause"].as_str().unwrap_or_default().to_owned();
+        assert!(code == 1 && cause.contains(why), "{outcome:#}");
+        assert_eq!(refused() - before, 1);
+    }
+    assert_eq!(archive.json(&["account", "list"])["accounts"][0]["pop3-login-refused"], true);
+    let said = archive.run(&["status"]).stdout;
+    assert!(said.contains("the mailbox of the account box refuses our login"), "{said}");
+    // A person may try it again, and is told.
+    archive.run(&["account", "test", "box"]).expect(1);
+    assert_eq!(refused() - before, 2);
+    archive.secret("secret", PASSWORD);
+    archive.append("INBOX", 0, &letters(0..2));
+    archive.pulled("ok", 2);
+    assert_eq!(archive.json(&["account", "list"])["accounts"][0]["pop3-login-refused"], false);
 }
