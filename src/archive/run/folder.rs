@@ -109,12 +109,19 @@ impl View<'_> {
         let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
         let mut passed = passed.into_iter();
         fresh.retain(|listed| !passed.next().unwrap_or(false) && !listed.ours);
-        let count = fresh.len();
-        fresh.retain(|listed| !self.rules.leave_out(listed));
+        let (count, mut young) = (fresh.len(), None);
+        fresh.retain(|listed| {
+            let is_out = self.rules.leave_out_for_good(listed);
+            if !is_out && self.rules.is_too_young(listed) {
+                young = Some(young.map_or(listed.uid, |uid: u32| uid.min(listed.uid)));
+                return false;
+            }
+            !is_out
+        });
         work.excluded = (count - fresh.len()) as u64;
-        // What is too young today is not too young for ever.
-        if work.excluded > 0 && self.rules.need_time() {
-            work.mark = None;
+        // What is too young today is not too young for ever: it is listed again, with what follows.
+        if let Some((mark, young)) = work.mark.as_mut().zip(young) {
+            mark.next = mark.next.min(young);
         }
         if valid.is_none() && self.known.stored > 0 {
             self.recognise(catalogue, there, &mut fresh, &mut work, same)?;

@@ -183,6 +183,7 @@ impl Request<'_> {
                 sum,
                 known: HashMap::new(),
                 broken: HashSet::new(),
+                young: HashMap::new(),
                 stale,
             };
             let pulled = pull.all(&mut *source, news);

@@ -40,6 +40,8 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub known: HashMap<usize, (FolderId, String)>,
     /// Folders that gave not all that was asked for.
     pub broken: HashSet<usize>,
+    /// The least UID of folders' messages that turned out to be too young.
+    pub young: HashMap<usize, u32>,
     /// Whether the vault lost something that the catalogue believes to be there.
     pub stale: bool,
 }
@@ -141,6 +143,10 @@ impl Pull<'_, '_, '_> {
             // One that gave not all is looked at again, also if it does for the rest of its messages.
             self.broken.extend(sliced.broken.iter().map(|(at, _)| *at));
             marks.retain(|(at, _)| !self.broken.contains(at));
+            for (at, uid) in &sliced.young {
+                let least = self.young.entry(*at).or_insert(*uid);
+                *least = (*least).min(*uid);
+            }
             let marks = if done { std::mem::take(&mut marks) } else { Vec::new() };
             let again = std::mem::take(&mut again);
             self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
@@ -185,6 +191,8 @@ impl Pull<'_, '_, '_> {
         };
         let mark = |(at, mark): (usize, Mark)| {
             let Mark { validity, next, messages, mod_seq } = mark;
+            // They are asked for again until they are old enough.
+            let next = self.young.get(&at).map_or(next, |young| next.min(*young));
             Some((folder(at)?.0, catalogue::Mark { validity, next, messages, mod_seq }))
         };
         let marks: Vec<_> = marks.into_iter().filter_map(mark).collect();

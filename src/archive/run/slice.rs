@@ -238,7 +238,8 @@ impl Slicing<'_> {
                 sliced.passed.push((folder, listed.key.clone()));
                 return Ok(());
             }
-            if self.rules.leave_out(&told) {
+            if self.rules.is_too_young(&told) {
+                sliced.young.push((folder, listed.uid));
                 return Ok(());
             }
             let message_id = facts.message_id.or_else(|| listed.message_id.clone());

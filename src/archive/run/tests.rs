@@ -1,9 +1,10 @@
 //! Runs against a scripted mailbox and a vault in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::*;
@@ -29,6 +30,8 @@ struct Server {
     undated: bool,
     /// The folder is made anew before it is listed.
     anew: bool,
+    /// From which UID on it was listed last.
+    asked: u32,
 }
 
 impl Server {
@@ -51,8 +54,10 @@ impl Server {
 
 fn bytes(subject: &str) -> Vec<u8> {
     // Some mails say nothing of themselves.
+    let date = subject.strip_prefix("day ").map(|day| format!("Date: {day} Nov 2023 00:00:00 +0000\r\n"));
     let id = if subject.starts_with("bare") { String::new() } else { format!("Message-ID: <{subject}>\r\n") };
-    format!("{id}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
+    let date = date.unwrap_or_default();
+    format!("{id}{date}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
 }
 
 struct Mailbox(Arc<Mutex<Server>>);
@@ -68,6 +73,7 @@ impl Source for Mailbox {
 
     fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
         let mut server = lock(&self.0);
+        server.asked = since.uid;
         if std::mem::take(&mut server.anew) {
             server.make_anew();
         }
@@ -103,6 +109,9 @@ struct Lab {
     temp: TempDir,
     server: Arc<Mutex<Server>>,
     store: RefCell<Arc<dyn Store>>,
+    only: MessageRules,
+    /// What time it is.
+    now: Cell<Timestamp>,
 }
 
 impl Lab {
@@ -112,6 +121,8 @@ impl Lab {
             temp: tempfile::tempdir().unwrap(),
             server: Arc::new(Mutex::new(server)),
             store: RefCell::new(Arc::new(Memory::default())),
+            only: MessageRules::default(),
+            now: Cell::new(Timestamp::from_second(1_700_000_000).unwrap()),
         };
         lab.new_vault();
         lab
@@ -128,6 +139,10 @@ impl Lab {
         change(&mut lock(&self.server));
     }
 
+    fn wait_for_days(&self, days: i64) {
+        self.now.set(self.now.get() + SignedDuration::from_hours(24 * days));
+    }
+
     fn known(&self) -> Catalogue {
         Catalogue::open(&self.temp.path().join("state"), "mail", &"ab".repeat(32)).unwrap()
     }
@@ -137,7 +152,7 @@ impl Lab {
         let job = ArchiveJob {
             sources: vec![MailPlace::Imap("box".into())],
             folders: vec!["*".into()],
-            only: MessageRules::default(),
+            only: self.only.clone(),
             labels: true,
             gmail_query: None,
             keeping: Keeping {
@@ -152,7 +167,7 @@ impl Lab {
             profile: "mail",
             job: &job,
             host: "nas",
-            now: Timestamp::from_second(1_700_000_000).unwrap(),
+            now: self.now.get(),
             meter: &Meter::default(),
             listener: &Silent,
             journal: &Forgetful,
@@ -292,6 +307,34 @@ fn messages_that_lost_their_dates_are_known_again_by_their_content() {
         server.make_anew();
     });
     assert_eq!(lab.run(), (Status::Ok, 1, 41));
+}
+
+#[test]
+fn what_is_too_young_is_taken_when_it_is_old_enough() {
+    for undated in [false, true] {
+        let mut lab = Lab::new();
+        lab.only.newer_than = Some(SignedDuration::from_hours(24 * 10));
+        let append = |server: &mut Server, day: i64| {
+            server.append(&format!("day {day}"), 698_796_800 + (day - 1) * 86_400);
+        };
+        lab.server(|server| {
+            server.undated = undated;
+            [1, 10, 12].iter().for_each(|day| append(server, *day));
+        });
+        // It is the fourteenth.
+        assert_eq!(lab.run(), (Status::Ok, 1, 1));
+        assert_eq!(lab.run(), (Status::Unchanged, 0, 1));
+        assert_eq!(lock(&lab.server).asked, 2, "what was seen before them is not listed again");
+        lab.server(|server| append(server, 2));
+        assert_eq!(lab.run(), (Status::Ok, 1, 2));
+        for (days, files) in [(7, 3), (1, 4)] {
+            lab.wait_for_days(days);
+            assert_eq!(lab.run(), (Status::Ok, 1, files));
+        }
+        lab.server(|server| server.asked = 77);
+        assert_eq!(lab.run(), (Status::Unchanged, 0, 4));
+        assert_eq!(lock(&lab.server).asked, 77, "nobody looks any more");
+    }
 }
 
 #[test]
