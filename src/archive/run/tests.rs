@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::archive::source::{Body, Listed, Listing, Mark, Refusal, Since, Take};
+use crate::archive::source::{Body, Listed, Listing, Mark, Part, Refusal, Since, Take};
 use crate::journal::Forgetful;
 use crate::mutex::lock;
 use crate::profile::{Keeping, MessageRules, SecretSource};
@@ -30,6 +30,9 @@ struct Server {
     undated: bool,
     /// The folder is made anew before it is listed.
     anew: bool,
+    /// Flags of all messages, and how often they were told.
+    flags: Vec<String>,
+    told: u32,
     /// From which UID on it was listed last.
     asked: u32,
 }
@@ -82,11 +85,29 @@ impl Source for Mailbox {
             uid: *uid,
             size: if server.undated { 0 } else { bytes(subject).len() as u64 },
             date: (!server.undated).then(|| Timestamp::from_second(1_000_000_000 + second).unwrap()),
+            flags: server.flags.clone(),
             message_id: (!subject.starts_with("bare")).then(|| format!("<{subject}>")),
             ..Listed::default()
         };
         let messages = server.messages.range(since.uid..).map(listed).collect();
         Ok(Listing { mark: server.mark(), messages, changed: Vec::new() })
+    }
+
+    fn flags(&mut self, _: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {
+        let (messages, tells) = {
+            let mut server = lock(&self.0);
+            server.told += 1;
+            let flags = |uid: &u32| {
+                let (key, flags) = (format!("{}.{uid}", server.validity), server.flags.clone());
+                Listed { key, uid: *uid, flags, ..Listed::default() }
+            };
+            let messages = server.messages.range(..before).map(|(uid, _)| flags(uid)).collect::<Vec<_>>();
+            (messages, !server.refused.contains(&0))
+        };
+        if tells {
+            messages.chunks(2).try_for_each(|some| take(some.to_vec()))?;
+        }
+        Ok(tells)
     }
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
@@ -335,6 +356,43 @@ fn what_is_too_young_is_taken_when_it_is_old_enough() {
         assert_eq!(lab.run(), (Status::Unchanged, 0, 4));
         assert_eq!(lock(&lab.server).asked, 77, "nobody looks any more");
     }
+}
+
+#[test]
+fn flags_are_followed_where_nothing_tells_that_they_changed() {
+    let lab = Lab::new();
+    lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 5, 5));
+    let mark = |flag: &str| lab.server(|server| server.flags = vec![flag.into()]);
+    // How many have this flag, and how often all flags were told.
+    let flagged = |flag: &str| {
+        let known = lab.known();
+        let keys: Vec<_> = (1..9).map(|uid| format!("7.{uid}")).collect();
+        let inbox = known.folders().unwrap()[0].id;
+        let all = known.known(inbox, keys.iter().map(String::as_str)).unwrap().into_iter().flatten();
+        (all.filter(|message| message.facts.flags == [flag]).count(), lock(&lab.server).told)
+    };
+    // Without other news it costs nothing until the next day.
+    mark("a");
+    assert_eq!((lab.run(), flagged("a")), ((Status::Unchanged, 0, 5), (0, 0)));
+    lab.wait_for_days(1);
+    assert_eq!((lab.run(), flagged("a")), ((Status::Ok, 0, 5), (5, 1)));
+    mark("b");
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 5), (0, 1)));
+    // With other news it is known at once. A server that does not tell hides nothing that is new.
+    lab.server(|server| {
+        server.append("new", 9);
+        server.refused.insert(0);
+    });
+    assert_eq!((lab.run(), flagged("b")), ((Status::Ok, 1, 6), (1, 2)));
+    lab.server(|server| {
+        server.append("newer", 9);
+        server.refused.clear();
+    });
+    assert_eq!((lab.run(), flagged("b")), ((Status::Ok, 1, 7), (7, 3)));
+    lab.wait_for_days(1);
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 7), (7, 4)));
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 7), (7, 4)));
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Catalogue {
     /// The database cannot be read.
     pub fn folders(&self) -> Result<Vec<Folder>> {
         self.db.read("read the folders of the catalogue", |db| {
-            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq
+            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq, looked
                        FROM folder ORDER BY account, path";
             let mut select = db.prepare_cached(sql)?;
             let folders = select.query_map([], folder)?;
@@ -164,7 +164,8 @@ pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
     let mark = match (row.get(6)?, row.get(7)?, row.get(8)?) {
         (Some(validity), Some(next), Some(messages)) => {
             let mod_seq = row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned);
-            Some(Mark { validity, next, messages, mod_seq })
+            let looked = row.get::<_, Option<i64>>(10)?.and_then(|at| Timestamp::from_second(at).ok());
+            Some(Mark { validity, next, messages, mod_seq, looked })
         }
         _ => None,
     };

@@ -40,4 +40,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     -- What has no Message-ID is found by its content alone.
     CREATE INDEX message_by_content ON message (sha256) WHERE message_id IS NULL;
+", "
+    -- When the flags of all its messages were looked at last: seconds since 1970.
+    ALTER TABLE folder ADD COLUMN looked INTEGER;
 "];

@@ -48,7 +48,8 @@ fn a_step_is_recorded_with_its_snapshot_and_known_again() {
     assert_eq!(catalogue.snapshot().unwrap(), None);
     let inbox = catalogue.folder("gmail", "INBOX", "/gmail/INBOX").unwrap();
     assert_eq!(catalogue.folder("gmail", "INBOX", "/gmail/INBOX").unwrap(), inbox);
-    let mark = Mark { validity: u32::MAX, next: 4, messages: 3, mod_seq: Some(u64::MAX) };
+    let mark =
+        Mark { validity: u32::MAX, next: 4, messages: 3, mod_seq: Some(u64::MAX), looked: Some(at(9)) };
     let changes: Vec<_> = (1..=3).map(|n| stored(inbox.id, n)).collect();
     catalogue.commit(&Commit { marks: &[(inbox.id, mark)], ..commit(ONE, &changes) }).unwrap();
 

@@ -21,6 +21,8 @@ pub struct Mark {
     pub messages: u32,
     /// HIGHESTMODSEQ, where there is one.
     pub mod_seq: Option<u64>,
+    /// When the flags of all its messages were looked at last, to the second.
+    pub looked: Option<Timestamp>,
 }
 
 /// A folder of an account.

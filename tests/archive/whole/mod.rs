@@ -1,6 +1,7 @@
 //! Archives as a whole, from outside: the binary, a real server, and restic as the judge.
 
 mod faults;
+mod flags;
 mod killed;
 mod large;
 mod life;
