@@ -37,4 +37,10 @@ pub(super) const MIGRATIONS: &[&str] = &["
         folder INTEGER NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, why TEXT NOT NULL,
         first INTEGER NOT NULL, last INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (folder, key)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- What has no Message-ID is found by its content alone.
+    CREATE INDEX message_by_content ON message (sha256) WHERE message_id IS NULL;
+", "
+    -- When the flags of all its messages were looked at last: seconds since 1970.
+    ALTER TABLE folder ADD COLUMN looked INTEGER;
 "];
