@@ -37,4 +37,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         folder INTEGER NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, why TEXT NOT NULL,
         first INTEGER NOT NULL, last INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (folder, key)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- The parts of the vault's index when all of the snapshot was there: their ids, one after the other.
+    ALTER TABLE archive ADD COLUMN parts BLOB;
 "];

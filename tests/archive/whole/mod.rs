@@ -4,6 +4,7 @@ mod faults;
 mod killed;
 mod large;
 mod life;
+mod lost;
 mod mails;
 mod on_mail;
 mod out;
