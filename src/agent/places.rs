@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::vaults::Vaults;
 use crate::archive::imap::{self, Imap};
@@ -19,6 +20,7 @@ use crate::state::catalogue::Catalogue;
 use crate::vault::Vault;
 use crate::vault::ledger::Pause;
 use crate::vault::login::Guard;
+use crate::vault::store::Store;
 
 /// The accounts that messages may come from.
 #[derive(Clone, Copy)]
@@ -119,8 +121,12 @@ fn missing(account: &str, server: &str) -> Error {
 }
 
 impl run::Places for Places<'_> {
-    fn vault(&self, place: &VaultPlace) -> Result<Vault> {
-        self.vaults.open(place)
+    fn store(&self, place: &VaultPlace) -> Result<Arc<dyn Store>> {
+        self.vaults.store(place)
+    }
+
+    fn vault(&self, store: Arc<dyn Store>) -> Result<Vault> {
+        self.vaults.open_on(store)
     }
 
     fn source(&self, place: &MailPlace) -> Result<Box<dyn Source>> {
@@ -134,15 +140,6 @@ impl run::Places for Places<'_> {
 
     fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue> {
         Catalogue::open(&self.state, self.profile, &called(place))
-    }
-
-    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool> {
-        let VaultPlace::Folder(path) = place else { return None };
-        match path.join("snapshots").join(snapshot).try_exists() {
-            Ok(there) => Some(there),
-            // Whoever opens it hears what is wrong.
-            Err(_) => Some(false),
-        }
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {

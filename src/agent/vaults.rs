@@ -11,6 +11,7 @@ use crate::profile::{Imap, SecretSource, VaultPlace};
 use crate::vault::Vault;
 use crate::vault::ledger::{Ledger, Pause};
 use crate::vault::open::{Local, Opener, password};
+use crate::vault::store::Store;
 
 /// The vaults of one profile.
 pub(super) struct Vaults<'a> {
@@ -43,9 +44,21 @@ impl<'a> Vaults<'a> {
     }
 }
 
+impl Vaults<'_> {
+    /// What a vault is kept on; nothing is connected yet.
+    pub(super) fn store(&self, place: &VaultPlace) -> Result<Arc<dyn Store>> {
+        self.opener.store(place, self.ledger(place))
+    }
+
+    /// Opens the vault that is kept on this.
+    pub(super) fn open_on(&self, store: Arc<dyn Store>) -> Result<Vault> {
+        self.opener.open_on(store, password(self.password)?.expose())
+    }
+}
+
 impl backup::Vaults for Vaults<'_> {
     fn open(&self, place: &VaultPlace) -> Result<Vault> {
-        self.opener.open(place, password(self.password)?.expose(), self.ledger(place))
+        self.open_on(self.store(place)?)
     }
 
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)> {

@@ -70,6 +70,31 @@ pub fn rebuild(catalogue: &Catalogue, vault: &Indexed<'_>, snapshot: &SnapshotFi
     })
 }
 
+/// Whether a vault has everything that is in a snapshot, as far as its index tells.
+///
+/// # Errors
+/// The vault cannot be read.
+pub fn is_whole(vault: &Indexed<'_>, snapshot: &SnapshotFile) -> Result<bool> {
+    let has = |node: &Node| match node.is_dir() {
+        true => node.subtree.is_some_and(|tree| vault.has_tree(tree)),
+        false => node.content.iter().flatten().all(|id| vault.locate(id).is_some()),
+    };
+    let root = tree::root(snapshot.tree);
+    let mut whole = has(&root);
+    if !whole {
+        return Ok(false);
+    }
+    tree::walk(vault, &RelPath::root(), &root, &mut |step| {
+        match step {
+            Step::Entry(_, node) => whole &= has(node),
+            Step::Broken(..) => whole = false,
+            Step::End(..) => {}
+        }
+        Ok::<_, Error>(whole)
+    })?;
+    Ok(whole)
+}
+
 /// A file of a snapshot as a message. None: it is none.
 fn found(path: &Path, node: &Node) -> Option<Found> {
     let place = path::place(path)?;

@@ -97,7 +97,15 @@ impl Opener<'_> {
     /// # Errors
     /// [`Vault::open`]'s, and the place cannot be reached.
     pub fn open(&self, place: &VaultPlace, password: &str, ledger: Option<Arc<Ledger>>) -> Result<Vault> {
-        Vault::open(self.store(place, ledger)?, password, &self.local.keys, &self.local.cache)
+        self.open_on(self.store(place, ledger)?, password)
+    }
+
+    /// Opens the vault that is kept on this.
+    ///
+    /// # Errors
+    /// [`Vault::open`]'s.
+    pub fn open_on(&self, store: Arc<dyn Store>, password: &str) -> Result<Vault> {
+        Vault::open(store, password, &self.local.keys, &self.local.cache)
     }
 
     /// The account of what a mailbox carried; None where its provider limits nothing.

@@ -6,6 +6,7 @@
 
 mod folder;
 mod job;
+mod look;
 mod outcome;
 mod preview;
 mod pull;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -26,7 +28,6 @@ use self::pull::{Broken, Pull};
 use self::slice::Slicing;
 use super::folders::Patterns;
 use super::path::directory;
-use super::rebuild::rebuild;
 use super::rules::Rules;
 use super::source::{Folder, Source};
 use crate::error::{Error, Result};
@@ -39,7 +40,8 @@ use crate::vault::Vault;
 use crate::vault::add::{Adding, Addition};
 use crate::vault::ledger::Pause;
 use crate::vault::patience::patiently;
-use crate::vault::snapshot::{Scope, full};
+use crate::vault::snapshot::Scope;
+use crate::vault::store::Store;
 
 /// How many messages one slice has at most: a list of them is held in memory.
 const SLICE: usize = 20_000;
@@ -53,11 +55,17 @@ const UNDATED: u64 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 
 /// The places of a configuration, as an archive needs them.
 pub trait Places {
-    /// Opens the vault at a place.
+    /// What the vault at a place is kept on; nothing is connected yet.
+    ///
+    /// # Errors
+    /// There is no such account.
+    fn store(&self, place: &VaultPlace) -> Result<Arc<dyn Store>>;
+
+    /// Opens the vault that is kept on this.
     ///
     /// # Errors
     /// It cannot be opened.
-    fn vault(&self, place: &VaultPlace) -> Result<Vault>;
+    fn vault(&self, store: Arc<dyn Store>) -> Result<Vault>;
 
     /// Where messages come from; nothing is connected yet.
     ///
@@ -70,10 +78,6 @@ pub trait Places {
     /// # Errors
     /// It cannot be opened.
     fn catalogue(&self, place: &VaultPlace) -> Result<Catalogue>;
-
-    /// Whether a vault has a snapshot, 64 hexadecimal digits, where one look at a disk tells that. None: nobody knows
-    /// without a connection.
-    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool>;
 
     /// What was sent to a vault in the last 24 hours and how much may be; None: as much as one likes.
     fn budget(&self, place: &VaultPlace) -> Option<(u64, u64)>;
@@ -127,12 +131,14 @@ impl Request<'_> {
         let catalogue = self.places.catalogue(place)?;
         // Who leaves out less than before wants what was left out.
         catalogue.judge_by(&format!("{} {:?} {}", rules.text(), self.job.gmail_query, self.job.labels))?;
-        // Opened when there is something for it: a look at mailboxes without news does not touch the vault.
+        let store = self.places.store(place).map_err(named)?;
+        let opened = || self.places.vault(Arc::clone(&store)).map_err(named);
+        // Opened when there is something for it: where there is no news a look at its lists will do.
         let vault = std::cell::OnceCell::new();
         let (mut adding, mut stale) = (None, false);
-        // One that is away, was made anew, or lost the snapshot has not what the catalogue says.
-        if catalogue.snapshot()?.is_some_and(|snapshot| self.places.has(place, &snapshot) == Some(false)) {
-            let _ = vault.set(self.places.vault(place).map_err(named)?);
+        // One that is away, was made anew, or lost something has not what the catalogue says.
+        if !look::has_all(&*store, &catalogue).map_err(named)? {
+            let _ = vault.set(opened()?);
             adding =
                 vault.get().map(|vault| self.begin(vault, &catalogue, sum)).transpose().map_err(named)?;
         }
@@ -157,7 +163,7 @@ impl Request<'_> {
                 continue;
             }
             if vault.get().is_none() {
-                let _ = vault.set(self.places.vault(place).map_err(named)?);
+                let _ = vault.set(opened()?);
             }
             let Some(vault) = vault.get() else { continue };
             if adding.is_none() {
@@ -198,6 +204,8 @@ impl Request<'_> {
             }
         }
         if let Some(adding) = adding {
+            // Whoever takes something away waits until this one is finished.
+            look::remember(&*store, &catalogue).map_err(named)?;
             sum.notes(adding.finish().map_err(named)?);
             if let Some(vault) = vault.get() {
                 self.forget(vault, kept, sum);
@@ -260,14 +268,7 @@ impl Request<'_> {
                 journal: self.journal,
             })
         })?;
-        match adding.snapshot() {
-            Some(last) if catalogue.snapshot()? != Some(full(&last.id)) => {
-                let rebuilt = rebuild(catalogue, &vault.read()?, last)?;
-                sum.rebuilt(&rebuilt);
-            }
-            None if catalogue.snapshot()?.is_some() => catalogue.clear()?,
-            _ => {}
-        }
+        look::agree(vault, adding.snapshot(), catalogue, sum)?;
         Ok(adding)
     }
 }

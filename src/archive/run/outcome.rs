@@ -66,11 +66,25 @@ impl<'a> Sum<'a> {
         }
     }
 
-    /// What is known of the archive was read from the vault.
-    pub fn rebuilt(&mut self, rebuilt: &Rebuilt) {
+    /// Folders of the archive lost so many messages.
+    pub fn missing(&mut self, missing: &[(String, u64)]) {
+        for (folder, messages) in missing {
+            let cause = format!(
+                "{} that were archived are not in the vault any more",
+                of(*messages, "message", "messages")
+            );
+            let hint =
+                "what is still at the source is archived again; for the rest look for a copy of the vault";
+            self.failure(Severity::Error, folder, &cause, Some(hint));
+        }
+    }
+
+    /// What is known of the archive was read from the vault. `told` says whether it is told already what is not there any
+    /// more.
+    pub fn rebuilt(&mut self, rebuilt: &Rebuilt, told: bool) {
         let note = format!("{} were recognised in the vault", of(rebuilt.messages, "message", "messages"));
         self.notes(vec![note]);
-        if rebuilt.damaged > 0 {
+        if rebuilt.damaged > 0 && !told {
             let cause =
                 format!("the vault lost the content of {}", of(rebuilt.damaged, "message", "messages"));
             let hint =

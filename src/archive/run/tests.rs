@@ -15,8 +15,9 @@ use crate::profile::{Keeping, MessageRules, SecretSource};
 use crate::progress::Silent;
 use crate::run::Status;
 use crate::vault::Options;
+use crate::vault::snapshot::full;
+use crate::vault::store::Kind;
 use crate::vault::store::memory::Memory;
-use crate::vault::store::{Kind, Store};
 
 /// A mailbox with one folder.
 #[derive(Default)]
@@ -128,6 +129,7 @@ impl Source for Mailbox {
 
 struct Lab {
     temp: TempDir,
+    host: &'static str,
     server: Arc<Mutex<Server>>,
     store: RefCell<Arc<dyn Store>>,
     only: MessageRules,
@@ -140,6 +142,7 @@ impl Lab {
         let server = Server { validity: 7, next: 1, ..Server::default() };
         let lab = Self {
             temp: tempfile::tempdir().unwrap(),
+            host: "nas",
             server: Arc::new(Mutex::new(server)),
             store: RefCell::new(Arc::new(Memory::default())),
             only: MessageRules::default(),
@@ -147,6 +150,13 @@ impl Lab {
         };
         lab.new_vault();
         lab
+    }
+
+    /// Another machine with the same mailbox and vault.
+    fn other(&self) -> Self {
+        let (temp, server) = (tempfile::tempdir().unwrap(), Arc::clone(&self.server));
+        let (only, now) = (self.only.clone(), self.now.clone());
+        Self { temp, host: "pi", server, store: self.store.clone(), only, now }
     }
 
     fn new_vault(&self) {
@@ -162,6 +172,24 @@ impl Lab {
 
     fn wait_for_days(&self, days: i64) {
         self.now.set(self.now.get() + SignedDuration::from_hours(24 * days));
+    }
+
+    fn opened(&self) -> Vault {
+        self.vault(self.store(&VaultPlace::Folder("/v".into())).unwrap()).unwrap()
+    }
+
+    /// How many messages can be read in the newest snapshot of this machine.
+    fn readable(&self) -> u64 {
+        let vault = self.opened();
+        let last = vault.last_snapshot("mail", Some(self.host)).unwrap().unwrap();
+        let (index, mut whole) = (vault.read().unwrap(), 0);
+        let archive = crate::archive::read::Archive::of(&index, &last);
+        let walked = archive.walk(&crate::archive::wanted::Wanted::default(), &mut |message| {
+            whole += u64::from(archive.bytes(&message, 1 << 20).is_ok());
+            Ok(true)
+        });
+        walked.unwrap();
+        whole
     }
 
     fn known(&self) -> Catalogue {
@@ -187,7 +215,7 @@ impl Lab {
         let request = Request {
             profile: "mail",
             job: &job,
-            host: "nas",
+            host: self.host,
             now: self.now.get(),
             meter: &Meter::default(),
             listener: &Silent,
@@ -201,9 +229,13 @@ impl Lab {
 }
 
 impl Places for Lab {
-    fn vault(&self, _: &VaultPlace) -> Result<Vault> {
+    fn store(&self, _: &VaultPlace) -> Result<Arc<dyn Store>> {
+        Ok(Arc::clone(&self.store.borrow()) as _)
+    }
+
+    fn vault(&self, store: Arc<dyn Store>) -> Result<Vault> {
         let path = |name: &str| self.temp.path().join(name);
-        Vault::open(Arc::clone(&self.store.borrow()), "x", &path("keys"), &path("cache"))
+        Vault::open(store, "x", &path("keys"), &path("cache"))
     }
 
     fn source(&self, _: &MailPlace) -> Result<Box<dyn Source>> {
@@ -212,11 +244,6 @@ impl Places for Lab {
 
     fn catalogue(&self, _: &VaultPlace) -> Result<Catalogue> {
         Ok(self.known())
-    }
-
-    fn has(&self, place: &VaultPlace, snapshot: &str) -> Option<bool> {
-        let all = self.vault(place).unwrap().readable_snapshots().unwrap().all;
-        Some(all.iter().any(|one| full(&one.id) == snapshot))
     }
 
     fn budget(&self, _: &VaultPlace) -> Option<(u64, u64)> {
@@ -274,7 +301,7 @@ fn uids_that_are_given_once_more_hide_no_message() {
         server.append("new", 100);
     });
     assert_eq!(lab.run().0, Status::Ok);
-    let vault = lab.vault(&VaultPlace::Folder("/v".into())).unwrap();
+    let vault = lab.opened();
     let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
     assert_eq!(last.summary.unwrap().total_files_processed, 6);
     assert_eq!(lab.run().0, Status::Unchanged);
@@ -401,7 +428,8 @@ fn a_vault_that_was_made_anew_is_no_archive() {
     lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
     assert_eq!(lab.run(), (Status::Ok, 3, 3));
     lab.new_vault();
-    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+    assert_eq!(lab.run(), (Status::Failed, 3, 3));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
 }
 
 #[test]
@@ -409,24 +437,66 @@ fn what_a_vault_lost_is_taken_again_after_a_repair() {
     let lab = Lab::new();
     lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
     assert_eq!(lab.run(), (Status::Ok, 3, 3));
-    let (place, store) = (VaultPlace::Folder("/v".into()), Arc::clone(&lab.store.borrow()));
+    let store = Arc::clone(&lab.store.borrow());
     let packs: Vec<_> = store.list(Kind::Pack).unwrap();
     // The smaller one has the contents, or the trees: once each.
     for pack in packs {
         store.remove(Kind::Pack, &[pack.id]).unwrap();
-        assert_eq!(lab.vault(&place).unwrap().repair().unwrap().lost.len(), 1);
+        assert_eq!(lab.opened().repair().unwrap().lost.len(), 1);
         Catalogue::clear_all(&lab.temp.path().join("state"), &"ab".repeat(32)).unwrap();
         assert_eq!(lab.run(), (Status::Warning, 3, 3));
         assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
-        let vault = lab.vault(&place).unwrap();
-        let last = vault.last_snapshot("mail", Some("nas")).unwrap().unwrap();
-        let mut whole = 0;
-        let index = vault.read().unwrap();
-        let archive = crate::archive::read::Archive::of(&index, &last);
-        let walked = archive.walk(&crate::archive::wanted::Wanted::default(), &mut |message| {
-            whole += u32::from(archive.bytes(&message, 1 << 20).is_ok());
-            Ok(true)
-        });
-        assert_eq!((whole, walked.unwrap().is_whole()), (3, true));
+        assert_eq!(lab.readable(), 3);
     }
+}
+
+#[test]
+fn what_another_machine_repaired_is_told_and_taken_again() {
+    let lab = Lab::new();
+    lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+    let other = lab.other();
+    // It has no snapshot of its own yet.
+    assert_eq!(other.run(), (Status::Unchanged, 0, 3));
+    lab.server(|server| server.append("3", 3));
+    assert_eq!(other.run(), (Status::Ok, 1, 4));
+    let store = Arc::clone(&lab.store.borrow());
+    let mut lost = Vec::new();
+    for pack in store.list(Kind::Pack).unwrap() {
+        store.remove(Kind::Pack, &[pack.id]).unwrap();
+        assert_eq!(lab.opened().repair().unwrap().lost.len(), 1);
+        lost.push(4 - other.readable());
+        let status = if lost.last() == Some(&0) { Status::Unchanged } else { Status::Failed };
+        assert_eq!(other.run(), (status, lost[lost.len() - 1], 4));
+        assert_eq!((other.readable(), other.run()), (4, (Status::Unchanged, 0, 4)));
+    }
+    lost.sort_unstable();
+    assert_eq!(lost, [0, 1, 3, 4], "trees of the first alone, contents, and trees");
+}
+
+#[test]
+fn a_snapshot_that_is_gone_is_told_if_it_took_messages_along() {
+    let lab = Lab::new();
+    lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 3, 3));
+    let store = Arc::clone(&lab.store.borrow());
+    let before = store.list(Kind::Snapshot).unwrap();
+    lab.server(|server| server.append("3", 3));
+    assert_eq!(lab.run(), (Status::Ok, 1, 4));
+    // The one before is there alone: what came after it is not in the archive.
+    let all = store.list(Kind::Snapshot).unwrap();
+    let last: Vec<_> = all.iter().filter(|one| !before.contains(one)).map(|one| one.id).collect();
+    store.remove(Kind::Snapshot, &last).unwrap();
+    assert_eq!(lab.run(), (Status::Failed, 1, 4));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 4));
+    // One of another machine has as much.
+    let other = lab.other();
+    assert_eq!(other.run(), (Status::Unchanged, 0, 4));
+    lab.server(|server| server.append("4", 4));
+    assert_eq!(lab.run(), (Status::Ok, 1, 5));
+    let newest = lab.opened().last_snapshot("mail", Some("nas")).unwrap().unwrap();
+    let gone: Vec<_> = store.list(Kind::Snapshot).unwrap().into_iter().map(|one| one.id).collect();
+    let gone: Vec<_> = gone.into_iter().filter(|id| id.to_string() != full(&newest.id)).collect();
+    store.remove(Kind::Snapshot, &gone).unwrap();
+    assert_eq!(other.run().0, Status::Unchanged);
 }

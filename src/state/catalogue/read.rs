@@ -1,5 +1,7 @@
 //! What a catalogue tells.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
 
@@ -23,6 +25,17 @@ impl Catalogue {
     pub fn snapshot(&self) -> Result<Option<String>> {
         self.db.read("read the catalogue", |db| {
             Ok(db.query_row("SELECT snapshot FROM archive", [], |row| row.get(0)).optional()?.flatten())
+        })
+    }
+
+    /// The parts of the vault's index when everything was seen to be there. None: that was never seen.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn parts(&self) -> Result<Option<BTreeSet<[u8; 32]>>> {
+        self.db.read("read the catalogue", |db| {
+            let parts = db.query_row("SELECT parts FROM archive", [], |row| row.get(0)).optional()?.flatten();
+            Ok(parts.map(|parts: Vec<u8>| parts.as_chunks().0.iter().copied().collect()))
         })
     }
 

@@ -43,4 +43,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     -- When the flags of all its messages were looked at last: seconds since 1970.
     ALTER TABLE folder ADD COLUMN looked INTEGER;
+", "
+    -- The parts of the vault's index when all of the snapshot was there: their ids, one after the other.
+    ALTER TABLE archive ADD COLUMN parts BLOB;
 "];

@@ -82,6 +82,16 @@ impl Catalogue {
         })
     }
 
+    /// Remembers the parts of the vault's index: everything that is recorded is there as long as all of them are.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn rest_on(&self, parts: &[[u8; 32]]) -> Result<()> {
+        self.db.write("record what the archive rests on", |tx| {
+            Ok(tx.execute("UPDATE archive SET parts = ?1", [parts.as_flattened()]).map(drop)?)
+        })
+    }
+
     /// Takes a message out of the quarantine; whether it was there.
     ///
     /// # Errors
@@ -271,6 +281,7 @@ fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM message;
          UPDATE folder SET stored = 0, bytes = 0, validity = NULL, next = NULL, messages = NULL, mod_seq = NULL;",
     )?;
+    tx.execute("UPDATE archive SET parts = NULL", [])?;
     set_snapshot(tx, None)
 }
 

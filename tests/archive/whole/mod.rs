@@ -5,6 +5,7 @@ mod flags;
 mod killed;
 mod large;
 mod life;
+mod lost;
 mod mails;
 mod on_mail;
 mod out;
