@@ -4,6 +4,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::archive::path::Place;
 use crate::profile::FilterRules;
 use crate::progress::{Meter, Silent};
 use crate::vault::store::Store;
@@ -86,13 +87,28 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-fn walked(archive: &Archive<'_>, wanted: &Wanted) -> (Vec<Stored>, Walked) {
+fn walked(archive: &Archive<'_>, wanted: &Wanted) -> (Vec<Found>, Walked) {
     let mut all = Vec::new();
-    let walked = archive.walk(wanted, &mut |stored| {
-        all.push(stored);
+    let walked = archive.walk(wanted, &mut |found| {
+        all.push(found);
         Ok(true)
     });
     (all, walked.unwrap())
+}
+
+/// The keys of messages, and their bytes where those can be read.
+struct Visited(Vec<(String, Option<Vec<u8>>)>);
+
+impl Visitor for Visited {
+    fn wants(&mut self, found: &Found) -> bool {
+        // Who does not say so gets them, too.
+        found.message.place.key != "8.2"
+    }
+
+    fn visit(&mut self, found: Found, bytes: Result<&mut dyn Read>) -> Result<bool> {
+        self.0.push((found.message.place.key, whole(bytes?, 1 << 30).ok()));
+        Ok(true)
+    }
 }
 
 #[test]
@@ -113,11 +129,11 @@ fn messages_are_read_back_and_checked() {
     }
     lab.look("mail", |archive| {
         let (all, met) = walked(archive, &Wanted::default());
-        let keys: Vec<_> =
-            all.iter().map(|stored| (stored.place.folder.as_str(), stored.place.key.as_str())).collect();
+        let places = all.iter().map(|found| &found.message.place);
+        let keys: Vec<_> = places.map(|place| (place.folder.as_str(), place.key.as_str())).collect();
         assert_eq!(keys, [("INBOX", "7.1"), ("INBOX/Büro", "7.2"), ("Sent", "8.1"), ("Sent", "8.2")]);
         assert_eq!((met.visited, met.others, met.is_whole()), (4, 2, true));
-        assert_eq!((all[0].size, &all[0].marks.flags[..]), (3, &["\\Seen".to_owned()][..]));
+        assert_eq!((all[0].message.size, &all[0].message.marks.flags[..]), (3, &["\\Seen".to_owned()][..]));
 
         assert_eq!(archive.bytes(&all[0], 3).unwrap(), b"one");
         assert_eq!(archive.bytes(&all[1], 1 << 30).unwrap(), large);
@@ -125,6 +141,13 @@ fn messages_are_read_back_and_checked() {
         assert!(error.to_string().contains("has 3 bytes"), "{error}");
         let error = archive.bytes(&all[2], 100).unwrap_err().one_line();
         assert!(error.contains("not those that were archived"), "{error}");
+
+        let mut visited = Visited(Vec::new());
+        archive.visit(&Wanted::default(), &mut visited).unwrap();
+        let expected =
+            [("7.1", Some(&b"one"[..])), ("7.2", Some(&large)), ("8.1", None), ("8.2", Some(b"one"))];
+        let visited = visited.0.iter().map(|(key, bytes)| (key.as_str(), bytes.as_deref()));
+        assert!(visited.eq(expected), "other messages, or in another order");
 
         let folder = |folder: &str| Wanted { folders: vec![folder.into()], ..Wanted::default() };
         assert_eq!(walked(archive, &folder("inbox")).1.visited, 2);
@@ -140,7 +163,7 @@ fn messages_are_read_back_and_checked() {
         assert!(archive.walk(&Wanted::default(), &mut |_| Err(Error::other("full"))).is_err());
 
         let named = |text: &str| archive.named(Prefix::parse(text).unwrap());
-        assert_eq!(named(&all[0].id()[..8]).unwrap().place.key, "7.1");
+        assert_eq!(named(&all[0].message.marks.id()[..8]).unwrap().message.place.key, "7.1");
         assert_eq!(named("ffffffff").unwrap_err().kind(), Kind::Usage);
     });
 }
@@ -161,7 +184,7 @@ fn an_id_names_one_message_however_often_it_is_there() {
     lab.look("mail", |archive| {
         let named = |text: &str| archive.named(Prefix::parse(text).unwrap());
         let copies = named(&format!("{}01", "ab".repeat(31))).unwrap();
-        assert_eq!(copies.place.folder, "INBOX");
+        assert_eq!(copies.message.place.folder, "INBOX");
         let error = named("abab").unwrap_err();
         assert!(error.kind() == Kind::Usage && error.to_string().contains("several"), "{error}");
     });

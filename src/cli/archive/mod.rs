@@ -14,7 +14,8 @@ use serde_json::json;
 
 use super::which::Chosen;
 use super::{Context, budget, out};
-use crate::archive::read::{Archive, Stored, Walked, choose};
+use crate::archive::read::{Archive, Found, Walked, choose};
+use crate::archive::stored::Stored;
 use crate::error::Result;
 
 /// How many digits of an id are shown.
@@ -67,19 +68,19 @@ fn told(walked: &Walked) -> u8 {
 }
 
 /// A message for a program.
-fn as_json(message: &Stored) -> serde_json::Value {
-    let (place, marks) = (&message.place, &message.marks);
+fn as_json(found: &Found) -> serde_json::Value {
+    let Stored { place, marks, size } = &found.message;
     json!({
-        "id": message.id(),
+        "id": marks.id(),
         "account": place.account,
         "folder": place.folder,
         "date": place.date.to_string(),
-        "bytes": message.size,
+        "bytes": size,
         "from": marks.from,
         "subject": marks.subject,
         "flags": marks.flags,
         "labels": marks.labels,
         "message-id": marks.message_id,
-        "path": format!("/{}", message.path),
+        "path": format!("/{}", found.path),
     })
 }

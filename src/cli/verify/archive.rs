@@ -79,6 +79,8 @@ pub(super) fn look(
     // Without chance it is the same sample each time.
     let _ = rustix::rand::getrandom(&mut chance, rustix::rand::GetRandomFlags::empty());
     let look = Look { read, sample, chance, meter };
+    meter.reset();
+    meter.of_messages(true);
     let looked =
         watched(ctx, "verify", meter, || look.at(&Archive::of(&vault.read()?, &snapshot), &mut servers))?;
     let mail = Mail { read: looked.read, compared: looked.compared, asked };
