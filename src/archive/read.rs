@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::vault::content::{Content, kind_of};
 use crate::vault::indexed::Indexed;
 use crate::vault::snapshot::{Readable, Scope};
+use crate::vault::store::Id;
 use crate::vault::tree::{self, Step};
 
 pub use self::ahead::Visitor;
@@ -156,6 +157,15 @@ impl<'a> Archive<'a> {
                 Err(Error::new(why.kind(), text).hint("what is damaged is told by: postkeep verify PROFILE"))
             }
         }
+    }
+
+    /// The pack in which a message lies as one piece. The name of that piece is the message's own SHA-256, so who has
+    /// opened the piece has read the message. None: it lies there otherwise, or has no such name.
+    pub fn one_piece(&self, found: &Found) -> Option<Id> {
+        let [piece] = found.node.content.as_deref()? else { return None };
+        let (pack, at) = self.vault.locate(piece)?;
+        let Stored { marks, size, .. } = &found.message;
+        (at.id == marks.sha256 && at.content().map(u64::from) == Some(*size)).then_some(pack)
     }
 
     /// A message's bytes as a stream, which fails at its end if they are not those that were archived.

@@ -6,7 +6,7 @@
 
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 
 use super::read::{Archive, Found, Visitor, Walked};
@@ -15,6 +15,7 @@ use crate::entry::show;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Meter;
 use crate::vault::content::kind_of;
+use crate::vault::store::Id;
 use crate::vault::verify::{MOST, Problem, Weight};
 
 pub use self::server::Server;
@@ -34,6 +35,8 @@ const DIFFERS: &str = "look at both: `postkeep archive show PROFILE ID --raw`, a
 pub struct Look<'a> {
     /// Whether each message is read.
     pub read: bool,
+    /// Packs that were read just now. A message that lies in one of them as one piece was read with it.
+    pub sound: &'a HashSet<Id>,
     /// How many messages are compared with what their servers give, in all.
     pub sample: usize,
     /// Decides which.
@@ -88,7 +91,7 @@ impl Look<'_> {
     /// What is to be looked at cannot be found out. What is wrong with messages is none.
     pub fn at(&self, archive: &Archive<'_>, servers: &mut [Server]) -> Result<Looked> {
         let (looked, sample) = (Looked::default(), BTreeMap::new());
-        let mut reading = Reading { look: self, servers, looked, sample };
+        let mut reading = Reading { look: self, archive, servers, looked, sample };
         let walked = archive.visit(&Wanted::default(), &mut reading)?;
         let Reading { mut looked, sample, .. } = reading;
         tell(&walked, &mut looked);
@@ -131,21 +134,33 @@ type Sample = BTreeMap<[u8; 32], (usize, Found)>;
 /// What becomes of a look, message by message.
 struct Reading<'l, 'm> {
     look: &'l Look<'m>,
+    archive: &'l Archive<'l>,
     servers: &'l [Server],
     looked: Looked,
     sample: Sample,
 }
 
+impl Reading<'_, '_> {
+    fn was_read(&self, found: &Found) -> bool {
+        self.archive.one_piece(found).is_some_and(|pack| self.look.sound.contains(&pack))
+    }
+}
+
 impl Visitor for Reading<'_, '_> {
-    fn wants(&mut self, _: &Found) -> bool {
-        self.look.read
+    fn wants(&mut self, found: &Found) -> bool {
+        self.look.read && !self.was_read(found)
     }
 
     fn visit(&mut self, found: Found, bytes: Result<&mut dyn Read>) -> Result<bool> {
+        let was_read = self.was_read(&found);
         let (look, looked) = (self.look, &mut self.looked);
         if look.read {
-            // At its end it is checked.
-            match bytes.map_err(io::Error::other).and_then(|bytes| io::copy(bytes, &mut io::sink())) {
+            let read = match was_read {
+                true => Ok(found.message.size),
+                // At its end it is checked.
+                false => bytes.map_err(io::Error::other).and_then(|bytes| io::copy(bytes, &mut io::sink())),
+            };
+            match read {
                 Ok(bytes) => {
                     (looked.read, looked.bytes) = (looked.read + 1, looked.bytes + bytes);
                     look.meter.bytes(bytes);

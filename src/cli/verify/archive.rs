@@ -78,7 +78,7 @@ pub(super) fn look(
     let mut chance = [0; 32];
     // Without chance it is the same sample each time.
     let _ = rustix::rand::getrandom(&mut chance, rustix::rand::GetRandomFlags::empty());
-    let look = Look { read, sample, chance, meter };
+    let look = Look { read, sound: &verified.sound, sample, chance, meter };
     meter.reset();
     meter.of_messages(true);
     let looked =
