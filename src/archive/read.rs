@@ -2,6 +2,7 @@
 
 mod ahead;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use jiff::tz::TimeZone;
@@ -63,19 +64,23 @@ impl Walked {
     }
 }
 
-/// The snapshot that is meant among those of a profile, from whatever machine: `latest`, the beginning of an id, a date.
-/// Other profiles' do not count, so a vault may hold backups as well. `label` None: whatever the vault has.
+/// The snapshot that is meant: `latest`, the beginning of an id, a date. Other profiles' do not count, so a vault may
+/// hold backups as well. Each machine has an archive of its own, and those of others count only where the scope's has none.
 ///
 /// # Errors
 /// There is none (a usage error if one was named), or nobody knows which one is the latest, since some cannot be read.
-pub fn choose(all: Readable, name: &str, label: Option<&str>, zone: &TimeZone) -> Result<SnapshotFile> {
-    let Readable { mut all, lost } = all;
-    all.retain(|snapshot| label.is_none_or(|label| snapshot.label == label));
-    if all.is_empty() && lost.is_empty() {
+pub fn choose(all: &Readable, name: &str, scope: &Scope, zone: &TimeZone) -> Result<SnapshotFile> {
+    let of_profile = Scope { host: None, ..scope.clone() };
+    if all.lost.is_empty() && !all.all.iter().any(|snapshot| of_profile.has(snapshot)) {
         return Err(Error::other("the vault holds no archived message yet").hint("run: postkeep run PROFILE"));
     }
-    let scope = Scope { label: label.map(str::to_owned), host: None };
-    Readable { all, lost }.choose(name, &scope, zone).cloned()
+    all.choose(name, scope, zone).cloned()
+}
+
+/// The machines that have archives of a profile in a vault.
+pub fn hosts(all: &Readable, label: Option<&str>) -> BTreeSet<String> {
+    let of_profile = Scope { label: label.map(str::to_owned), host: None };
+    all.all.iter().filter(|one| of_profile.has(one)).map(|one| one.hostname.clone()).collect()
 }
 
 /// Why a walk ended.

@@ -53,10 +53,10 @@ impl Lab {
         }
     }
 
-    fn save(&self, label: &str) {
+    fn save(&self, label: &str, host: &str) {
         let request = Request {
             profile: label,
-            host: "nas",
+            host,
             sources: &[self.source()],
             filter: &FilterRules::default(),
             one_file_system: false,
@@ -76,11 +76,16 @@ impl Lab {
         let vault = self.open();
         let vault = vault.read().unwrap();
         let all = vault.vault().readable_snapshots().unwrap();
-        let snapshot = choose(all, "latest", Some(label), &TimeZone::UTC).unwrap();
+        let snapshot = choose(&all, "latest", &scope(label, ""), &TimeZone::UTC).unwrap();
         let source = self.source();
         let (_, root) = tree::at(&vault, snapshot.tree, source.as_os_str().as_encoded_bytes()).unwrap();
         work(&Archive { vault: &vault, root })
     }
+}
+
+fn scope(label: &str, host: &str) -> Scope {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Scope { label: some(label), host: some(host) }
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -122,7 +127,7 @@ fn messages_are_read_back_and_checked() {
     fs::write(lab.source().join("gmail/notes.txt"), "x").unwrap();
     fs::create_dir(lab.source().join("else")).unwrap();
     fs::write(lab.source().join("else/x.eml"), "x").unwrap();
-    lab.save("mail");
+    lab.save("mail", "nas");
     if !lab.attributes {
         eprintln!("left out: files here have no attributes");
         return;
@@ -176,7 +181,7 @@ fn an_id_names_one_message_however_often_it_is_there() {
     lab.message("INBOX", "7.1", b"one", one);
     lab.message("Sent", "8.1", b"one", one);
     lab.message("Work", "9.1", b"other", other);
-    lab.save("mail");
+    lab.save("mail", "nas");
     if !lab.attributes {
         eprintln!("left out: files here have no attributes");
         return;
@@ -191,17 +196,33 @@ fn an_id_names_one_message_however_often_it_is_there() {
 }
 
 #[test]
+fn each_machine_has_an_archive_of_its_own() {
+    let mut lab = Lab::new();
+    lab.message("INBOX", "7.1", b"one", hash(b"one"));
+    lab.save("mail", "nas");
+    lab.message("INBOX", "7.2", b"two", hash(b"two"));
+    lab.save("mail", "laptop");
+    lab.save("documents", "tower");
+    let all = lab.open().readable_snapshots().unwrap();
+    for (host, expected) in [("nas", "nas"), ("laptop", "laptop"), ("new", "laptop"), ("", "laptop")] {
+        let chosen = choose(&all, "latest", &scope("mail", host), &TimeZone::UTC).unwrap();
+        assert_eq!(chosen.hostname, expected, "{host}");
+    }
+    assert!(hosts(&all, Some("mail")).iter().eq(["laptop", "nas"]));
+}
+
+#[test]
 fn other_profiles_and_damaged_folders() {
     let mut lab = Lab::new();
     lab.message("INBOX", "7.1", b"one", hash(b"one"));
-    lab.save("mail");
+    lab.save("mail", "nas");
     lab.message("INBOX", "7.2", b"two", hash(b"two"));
-    lab.save("documents");
+    lab.save("documents", "nas");
     let all = || lab.open().readable_snapshots().unwrap();
-    let choose = |label| choose(all(), "latest", label, &TimeZone::UTC);
-    assert_eq!(choose(Some("mail")).unwrap().label, "mail");
-    assert_eq!(choose(None).unwrap().label, "documents");
-    assert!(choose(Some("other")).unwrap_err().to_string().contains("no archived message yet"));
+    let choose = |label, host| choose(&all(), "latest", &scope(label, host), &TimeZone::UTC);
+    assert_eq!(choose("mail", "").unwrap().label, "mail");
+    assert_eq!(choose("", "").unwrap().label, "documents");
+    assert!(choose("other", "").unwrap_err().to_string().contains("no archived message yet"));
     lab.look("mail", |archive| assert_eq!(walked(archive, &Wanted::default()).1.visited, 1));
 
     // A folder whose list of entries is nowhere.

@@ -13,6 +13,7 @@ use crate::archive::source::{Body, Folder, Listed, Listing, Mark, Refusal, Since
 use crate::journal::Forgetful;
 use crate::progress::Silent;
 use crate::vault::add::{Addition, Content, Item};
+use crate::vault::snapshot::Scope;
 use crate::vault::store::Store;
 use crate::vault::store::memory::Memory;
 use crate::vault::verify::Depth;
@@ -88,7 +89,7 @@ fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
     adding.part(items.into_iter()).unwrap();
     adding.finish().unwrap();
     let snapshot =
-        choose(vault.readable_snapshots().unwrap(), "latest", Some("mail"), &TimeZone::UTC).unwrap();
+        choose(&vault.readable_snapshots().unwrap(), "latest", &Scope::default(), &TimeZone::UTC).unwrap();
     let indexed = vault.read().unwrap();
     let mut servers = [Server::look("box".into(), Box::new(given)).unwrap()];
     let sound = vault.verify(Depth::Data(100.0), &meter).unwrap().sound;

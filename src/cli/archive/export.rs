@@ -13,7 +13,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, signals, usage};
 use super::pick::Pick;
-use super::{opened, told};
+use super::{State, opened, told};
 use crate::archive::export::{self, Export, Exported};
 use crate::archive::read::{Found, Visitor};
 use crate::clock::{Clock, System};
@@ -48,9 +48,8 @@ pub(crate) struct ExportArgs {
     /// What is written
     #[arg(long, value_enum, default_value = "eml")]
     format: Format,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     pick: Pick,
     #[command(flatten)]
@@ -88,7 +87,7 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let meter = Arc::new(Meter::default());
     meter.of_messages(true);
     signals::cancel(&meter)?;
-    opened(chosen, &args.snapshot, |archive| {
+    opened(chosen, &args.state, ctx, |archive| {
         let run = RunId::new(System.now(), u128::from(std::process::id()));
         // Of one account its folders are the topmost ones.
         let export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;

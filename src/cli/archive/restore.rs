@@ -12,7 +12,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
-use super::{opened, told};
+use super::{State, opened, told};
 use crate::archive::put::{Done, Planned, Putting, Target};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
@@ -60,9 +60,8 @@ pub(crate) struct RestoreArgs {
     /// Only say what would be put
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     pick: Pick,
     #[command(flatten)]
@@ -84,7 +83,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     meter.of_messages(true);
     signals::cancel(&meter)?;
     let target = target(to, ctx)?;
-    opened(chosen, &args.snapshot, |archive| {
+    opened(chosen, &args.state, ctx, |archive| {
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, &mut putting, ctx)?

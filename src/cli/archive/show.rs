@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table, usage};
-use super::opened;
+use super::{State, opened};
 use crate::archive::read::{Archive, Found};
 use crate::archive::stored::Stored;
 use crate::archive::view::{self, View, clean, save_attachments};
@@ -50,9 +50,8 @@ pub(crate) struct ShowArgs {
     /// Save its attachments into this folder, over nothing that is there
     #[arg(long, value_name = "DIR")]
     save_attachments: Option<PathBuf>,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     which: Which,
 }
@@ -68,7 +67,7 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
         usage("no message is named").hint("`postkeep archive ls PROFILE` lists the messages with their ids")
     })?;
     let id = Prefix::parse(id)?;
-    opened(chosen, &args.snapshot, |archive| {
+    opened(chosen, &args.state, ctx, |archive| {
         let found = archive.named(id)?;
         if args.raw {
             return raw(archive, &found);

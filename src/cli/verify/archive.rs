@@ -68,7 +68,7 @@ pub(super) fn look(
     if !all.all.iter().any(|snapshot| snapshot.label == *name) {
         return Ok(None);
     }
-    let snapshot = match choose(all, "latest", Some(name), &TimeZone::system()) {
+    let snapshot = match choose(&all, "latest", &chosen.scope(), &TimeZone::system()) {
         // Which one is the newest nobody knows: the look at the vault has told why.
         Err(_) if verified.damaged > 0 => return Ok(None),
         chosen => chosen?,
