@@ -100,8 +100,7 @@ fn found(path: &Path, node: &Node) -> Option<Found> {
     let place = path::place(path)?;
     // Not of the names in it, which may have been cut: a folder is known by where it lies.
     let (directory, file) = path::split(path)?;
-    let attributes = node.meta.extended_attributes.iter();
-    let marks = Marks::read(attributes.map(|a| (a.name.as_str(), a.value.as_deref().unwrap_or_default())));
+    let marks = Marks::of(node);
     Some(Found {
         account: place.account,
         path: place.folder,

@@ -5,6 +5,7 @@
 
 mod adapter;
 pub mod add;
+pub mod ahead;
 pub mod archive;
 pub mod blob;
 pub mod choice;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod open;
 pub mod patience;
 pub mod prune;
+mod ranges;
 pub mod repair;
 pub mod restore;
 mod save;
