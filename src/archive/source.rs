@@ -1,5 +1,6 @@
 //! Where messages come from: the one seam between the archive and servers, Maildirs and mbox files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 
 use jiff::Timestamp;
@@ -77,6 +78,8 @@ pub struct Listing {
     pub messages: Vec<Listed>,
     /// Messages before them whose flags or labels changed: the same, complete.
     pub changed: Vec<Listed>,
+    /// Those of `changed`, by UID, that a query leaves out: they count only where they are known.
+    pub unasked: BTreeSet<u32>,
 }
 
 /// A message's bytes, exactly as the source gave them.

@@ -1,12 +1,15 @@
 //! Which folders a mailbox has, by paths that are never the same for two of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::line::{Line, Trouble};
 use crate::archive::source::{Folder, Mark};
 use crate::entry::show;
 use crate::error::Error;
 use crate::mail::imap::{Folder as Told, Special, Status};
+
+/// The folder that mail comes into.
+const INBOX: &str = "INBOX";
 
 /// What a server told of its folders.
 #[derive(Debug, Default)]
@@ -31,8 +34,16 @@ pub(super) fn ask(line: &mut Line) -> Result<All, Trouble> {
 /// lies in All Mail, or in Spam or Trash: all other folders show the same ones once more.
 pub(super) fn read(all: All) -> (Vec<Folder>, HashMap<String, String>) {
     let own = |special| matches!(special, Some(Special::All | Special::Junk | Special::Trash));
-    let (mut folders, mut names) = (Vec::new(), HashMap::new());
-    for told in all.folders {
+    let (mut folders, mut names, mut seen) = (Vec::new(), HashMap::new(), HashSet::new());
+    for mut told in all.folders {
+        // The one name that may be written in any case (RFC 9051, 5.1).
+        if told.path.eq_ignore_ascii_case(INBOX) {
+            told.path = INBOX.into();
+        }
+        let name = if told.path == INBOX { INBOX.into() } else { told.name.clone() };
+        if !seen.insert(name) {
+            continue;
+        }
         if !told.selectable || (all.labels && !own(told.special)) {
             continue;
         }
@@ -81,11 +92,14 @@ mod tests {
             told("names only", "names only", None),
             told("a/b", "a.b", None),
             told("a/b", "a/b", None),
+            told("a/b", "a|b", None),
+            // Told twice, and once more in another case.
             told("a/b", "a/b", None),
+            told("inbox", "Inbox", None),
         ];
         let (folders, names) = read(All { folders, labels: false });
         let paths: Vec<_> = folders.iter().map(|folder| folder.path.as_str()).collect();
-        assert_eq!(paths, ["INBOX", "a/b", "a/b~", "a/b~~"]);
+        assert_eq!(paths, ["INBOX", "a/b", "a/b~", "a|b"]);
         assert_eq!((names["a/b"].as_str(), names["a/b~"].as_str()), ("a.b", "a/b"));
         let mark = Mark { validity: 7, next: 9, messages: 3, mod_seq: None };
         assert!(folders.iter().all(|folder| folder.mark == Some(mark)));

@@ -88,26 +88,54 @@ fn go_on(
         let listed = line.lend(|line, session| news(line, session, selected, first, &mut part.new))?;
         listed.map_err(|failed| line.trouble(failed, what))?;
     }
-    let mut old = Held::new(validity);
+    let (mut old, mut unasked) = (Held::new(validity), BTreeSet::new());
     let mut mod_seq = part.mod_seq;
     if let Some(before) =
         since.mod_seq.filter(|before| first > 1 && mod_seq.is_some_and(|now| now != *before))
     {
-        let changed = line.lend(|line, session| {
-            let items = items(session);
-            session.fetch_changed(first, before, &items, &mut |message| take(line, &mut old, message))
-        })?;
+        let changed = line.lend(|line, session| changed(line, session, (first, before), &mut old))?;
         match changed {
             // It is asked again the next time.
             Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => mod_seq = Some(before),
-            changed => changed.map_err(|failed| line.trouble(failed, what))?,
+            changed => match changed.map_err(|failed| line.trouble(failed, what))? {
+                Some(others) => unasked = others,
+                None => mod_seq = Some(before),
+            },
         }
     }
     let last = part.new.last();
     let next = selected.uid_next.unwrap_or_else(|| last.map_or(first, |last| last.saturating_add(1)));
     let mark = Mark { validity, next, messages: selected.messages, mod_seq };
     let messages = std::mem::replace(&mut part.new, Held::new(validity)).into_messages();
-    Ok(Listing { mark, messages, changed: old.into_messages() })
+    Ok(Listing { mark, messages, changed: old.into_messages(), unasked })
+}
+
+/// What changed of messages before `first` since a HIGHESTMODSEQ. Gives those that nobody asked for: what Gmail's search does
+/// not find. None: of some it was not told what flags and labels they have, and they are left out.
+fn changed(
+    line: &Line,
+    session: &mut Session,
+    (first, before): (u32, u64),
+    old: &mut Held,
+) -> Result<Option<BTreeSet<u32>>, Failed> {
+    let (items, gmail) = (items(session), session.is_gmail());
+    // A server tells of single flags, too, whenever somebody sets one.
+    let mut told = BTreeSet::new();
+    session.fetch_changed(first, before, &items, &mut |message| {
+        if message.flags.is_some() && (!gmail || message.gmail_labels.is_some()) {
+            told.extend(message.uid);
+        }
+        take(line, old, message)
+    })?;
+    let count = old.len();
+    old.retain(|uid| told.contains(&uid));
+    let is_whole = old.len() == count;
+    let mut others = BTreeSet::new();
+    if let Some(query) = line.options.gmail_query.as_ref().filter(|_| old.len() > 0) {
+        let found: BTreeSet<_> = session.search_gmail(1, first, query)?.into_iter().collect();
+        others = told.difference(&found).copied().collect();
+    }
+    Ok(is_whole.then_some(others))
 }
 
 fn take(line: &Line, held: &mut Held, message: Fetched) -> Outcome<()> {
@@ -128,10 +156,11 @@ fn news(
         Some(query) => session.search_gmail(first, selected.uid_next.unwrap_or(u32::MAX), query)?,
         None => {
             let from = new.last().map_or(first, |last| last.saturating_add(1));
-            let enough = if first > 1 { 0 } else { selected.messages as usize };
+            // How many there are is known of the whole folder only.
+            let is_all = |new: &Held| first == 1 && new.len() >= selected.messages as usize;
             match session.fetch_each(from, &items, &mut |message| take(line, new, message)) {
-                Ok(()) if from == first && new.len() >= enough => return Ok(()),
-                // Some may be gone since, or it left some out.
+                Ok(()) if from == first && is_all(new) => return Ok(()),
+                // Some may be gone since, or it left some out, or told of one what cannot be understood.
                 Ok(()) => {}
                 Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
                 Err(failed) => return Err(failed),

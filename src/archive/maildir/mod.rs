@@ -189,7 +189,7 @@ impl Source for Maildir {
         self.seen = Some((folder.path.clone(), seen));
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         let mark = Mark { messages: count, ..Mark::default() };
-        Ok(Listing { mark, messages, changed: Vec::new() })
+        Ok(Listing { mark, messages, ..Listing::default() })
     }
 
     fn fetch(&mut self, folder: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {

@@ -181,7 +181,7 @@ impl Source for Pop3 {
         };
         let messages: Vec<_> = open.ids.iter().map(listed).collect();
         let mark = Mark { messages: u32::try_from(messages.len()).unwrap_or(u32::MAX), ..Mark::default() };
-        Ok(Listing { mark, messages, changed: Vec::new() })
+        Ok(Listing { mark, messages, ..Listing::default() })
     }
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {

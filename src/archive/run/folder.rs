@@ -30,6 +30,8 @@ pub(super) struct Work {
     /// How far the folder will be known when all that is done. None: it must be looked at again in any case.
     pub mark: Option<catalogue::Mark>,
     pub excluded: u64,
+    /// How many messages are left out because they say that they are ours.
+    pub ours: u64,
 }
 
 /// Where an account's folder lies in a snapshot, as the catalogue has it.
@@ -93,8 +95,15 @@ impl View<'_> {
         let before = self.known.mark.map(mark);
         let waiting = catalogue.quarantine(Some(self.known.id))?;
         let same_uids = |now: Mark| before.is_some_and(|before| now.validity == before.validity);
-        // A server that counts from the beginning again should say so with another UIDVALIDITY, and some do not.
-        let back = |now: Mark| same_uids(now) && before.is_some_and(|before| now.next < before.next);
+        // A server that counts from the beginning again should say so with another UIDVALIDITY, and some do not: one that
+        // was restored from a backup, say.
+        let back = |now: Mark| {
+            let is_back = |before: Mark| {
+                let mod_seqs = now.mod_seq.zip(before.mod_seq);
+                now.next < before.next || mod_seqs.is_some_and(|(now, before)| now < before)
+            };
+            same_uids(now) && before.is_some_and(is_back)
+        };
         let recounted = self.folder.mark.is_some_and(back);
         let mut valid = before.filter(|_| !recounted && self.folder.mark.is_some_and(same_uids));
         let since = match valid {
@@ -120,28 +129,34 @@ impl View<'_> {
         };
         let Mark { validity, next, messages, mod_seq } = listing.mark;
         let mut mark = catalogue::Mark { validity, next, messages, mod_seq, looked };
+        let unasked = listing.unasked;
         let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
+        // Nobody says that the UIDs are those of before; a Maildir's dates change, but its names say enough.
+        let unsure = valid.is_none() && self.folder.mark.is_some();
         let (mut fresh, mut there) = (Vec::new(), HashSet::new());
         for some in all.chunks(AT_ONCE) {
             let keys = some.iter().map(|listed| listed.key.as_str());
             let known = catalogue.known(self.known.id, keys)?;
             for (listed, message) in some.iter().zip(known) {
                 // A UID that was given once more names another message.
-                let other = |message: &Message| {
-                    recounted && listed.date.is_some_and(|date| date != message.facts.date)
-                };
+                let other =
+                    |message: &Message| unsure && listed.date.is_some_and(|date| date != message.facts.date);
                 match message.filter(|message| !other(message)) {
                     Some(message) => {
                         there.insert(message.id);
                         work.jobs.extend(self.touched(listed, message).map(Job::Touch));
                     }
+                    None if unasked.contains(&listed.uid) => {}
                     None => fresh.push(listed.clone()),
                 }
             }
         }
         let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
         let mut passed = passed.into_iter();
-        fresh.retain(|listed| !passed.next().unwrap_or(false) && !listed.ours);
+        fresh.retain(|_| !passed.next().unwrap_or(false));
+        let count = fresh.len();
+        fresh.retain(|listed| !listed.ours);
+        work.ours = (count - fresh.len()) as u64;
         let (count, mut young) = (fresh.len(), None);
         fresh.retain(|listed| {
             let is_out = self.rules.leave_out_for_good(listed);
@@ -163,6 +178,8 @@ impl View<'_> {
         for message in waiting.iter().filter(|message| !asked.contains(message.key.as_str())) {
             catalogue.release(self.known.id, &message.key)?;
         }
+        // By date: so each slice has days of its own, and no list of a day's messages is written again and again.
+        fresh.sort_by_key(|listed| listed.date);
         work.jobs.extend(fresh.into_iter().map(Job::Fetch));
         Ok(work)
     }

@@ -51,12 +51,16 @@ pub(super) struct Sliced {
     pub refused: Vec<(usize, Listed, String)>,
     /// Messages that are not to be archived, as their content says, by folder and key.
     pub passed: Vec<(usize, String)>,
+    /// How many of them say that they are ours.
+    pub ours: u64,
     /// Messages that are too young, as their content says, by folder and UID.
     pub young: Vec<(usize, u32)>,
     /// Messages that went away between the listing and now, by folder and key.
     pub gone: Vec<(usize, String)>,
     /// Folders that gave not all that was asked for, by their places, and why.
     pub broken: Vec<(usize, Error)>,
+    /// How many of them took their time.
+    pub slow: usize,
     /// What is left for another slice, since this one holds as much as it may.
     pub rest: Vec<(usize, Job)>,
     /// Why not all were asked for. What came counts all the same.

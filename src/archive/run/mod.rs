@@ -19,6 +19,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -31,6 +32,7 @@ use super::path::directory;
 use super::rules::Rules;
 use super::source::{Folder, Source};
 use crate::error::{Error, Result};
+use crate::figures::of;
 use crate::journal::Journal;
 use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
 use crate::progress::{Event, Listener, Meter, Phase};
@@ -46,8 +48,12 @@ use crate::vault::store::Store;
 /// How many messages one slice has at most: a list of them is held in memory.
 const SLICE: usize = 20_000;
 
-/// After so many folders in a row that cannot be looked at a source is left: it is not theirs.
+/// After so many folders in a row that cannot be looked at a source is left: it is not theirs. Only those count that took
+/// their time. A plain no costs a round trip, and somebody may have many folders that he must not read.
 const MOST_BROKEN: usize = 3;
+
+/// What is called slow there.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
 /// there.
@@ -189,11 +195,19 @@ impl Request<'_> {
                 sum,
                 known: HashMap::new(),
                 broken: HashSet::new(),
+                ours: 0,
                 young: HashMap::new(),
                 stale,
             };
             let pulled = pull.all(&mut *source, news);
             stale |= pull.stale;
+            let ours = pull.ours;
+            if ours > 0 {
+                let what = of(ours, "message says", "messages say");
+                sum.notes(vec![format!(
+                    "{mail}: {what} by X-Postkeep-Object or X-Postkeep-File to be postkeep's own, and is not archived"
+                )]);
+            }
             match pulled {
                 Ok(()) => {}
                 Err(Broken::Vault(error)) => return Err(named(error)),

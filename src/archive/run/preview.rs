@@ -4,7 +4,7 @@ use super::Request;
 use super::folder::place;
 use crate::archive::folders::{Patterns, Unmatched};
 use crate::archive::source::Since;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::profile::MailPlace;
 use crate::state::catalogue::Catalogue;
 
@@ -28,6 +28,8 @@ pub struct Preview {
     pub folders: Vec<Seen>,
     /// Patterns that match no folder.
     pub unmatched: Vec<(MailPlace, Unmatched)>,
+    /// Folders that cannot be looked at, and why.
+    pub broken: Vec<(MailPlace, String, Error)>,
 }
 
 impl Request<'_> {
@@ -45,7 +47,14 @@ impl Request<'_> {
             for folder in choice.taken {
                 let messages = match folder.mark {
                     Some(mark) => u64::from(mark.messages),
-                    None => source.list(&folder, Since::default())?.messages.len() as u64,
+                    None => match source.list(&folder, Since::default()) {
+                        Ok(listing) => listing.messages.len() as u64,
+                        Err(error) if source.is_up() => {
+                            preview.broken.push((mail.clone(), folder.path, error));
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    },
                 };
                 let directory = place(&mail.name(), &folder);
                 let archived = stored.iter().find(|known| known.directory == directory);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use super::job::{Came, Job, Sliced};
 use super::outcome::Sum;
 use super::same::Same;
 use super::slice::Slicing;
-use super::{MOST_BROKEN, Request, SLICE, UNDATED};
+use super::{MOST_BROKEN, Request, SLICE, SLOW, UNDATED};
 use crate::archive::marks::Marks;
 use crate::archive::source::{Listed, Source};
 use crate::error::{Error, Kind};
@@ -20,6 +21,9 @@ use crate::run::{Kept, Severity};
 use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
 use crate::vault::add::{Adding, Part};
 use crate::vault::store::Id;
+
+/// What is said of a source that is left.
+const REST: &str = "folders that come after it were not looked at in this run";
 
 /// What went wrong: with where messages come from, or with where they go.
 pub(super) enum Broken {
@@ -40,6 +44,8 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub known: HashMap<usize, (FolderId, String)>,
     /// Folders that gave not all that was asked for.
     pub broken: HashSet<usize>,
+    /// How many messages were left out because they say that they are ours.
+    pub ours: u64,
     /// The least UID of folders' messages that turned out to be too young.
     pub young: HashMap<usize, u32>,
     /// Whether the vault lost something that the catalogue believes to be there.
@@ -91,22 +97,24 @@ impl Pull<'_, '_, '_> {
             self.known.insert(at, (known.id, known.directory.clone()));
             let (rules, labels) = (self.slicing.rules, self.slicing.labels);
             let view = View { folder, at, known: &known, rules, labels, now: self.slicing.now };
+            let begun = Instant::now();
             let work = match view.work(source, self.catalogue, &mut same) {
                 Ok(work) => work,
                 Err(error) => {
-                    broken += 1;
+                    broken += usize::from(begun.elapsed() >= SLOW);
                     let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
                     if fatal || !source.is_up() || broken >= MOST_BROKEN {
                         self.slice(source, &mut waiting, &mut same)?;
-                        return Err(Broken::Source(error));
+                        return Err(Broken::Source(error.hint(REST)));
                     }
                     self.tell_broken(at, &error);
                     continue;
                 }
             };
             broken = 0;
-            let Work { jobs, same: again, mark, excluded } = work;
+            let Work { jobs, same: again, mark, excluded, ours } = work;
             self.sum.counts.excluded += excluded;
+            self.ours += ours;
             for job in jobs {
                 waiting.add(at, job);
                 let full = waiting.bytes >= checkpoint || waiting.undated >= UNDATED;
@@ -142,6 +150,8 @@ impl Pull<'_, '_, '_> {
             let done = sliced.error.is_none() && jobs.is_empty();
             // One that gave not all is looked at again, also if it does for the rest of its messages.
             self.broken.extend(sliced.broken.iter().map(|(at, _)| *at));
+            // Nobody knows whether it is gone for ever: the next connection may be to a server that is ahead of this one.
+            self.broken.extend(sliced.gone.iter().map(|(at, _)| *at));
             marks.retain(|(at, _)| !self.broken.contains(at));
             for (at, uid) in &sliced.young {
                 let least = self.young.entry(*at).or_insert(*uid);
@@ -233,6 +243,7 @@ impl Pull<'_, '_, '_> {
         counts.created += sliced.came.len() as u64;
         counts.updated += sliced.touched.len() as u64;
         counts.excluded += sliced.passed.len() as u64;
+        self.ours += sliced.ours;
         counts.copied_bytes += sliced.came.iter().map(|came| came.size).sum::<u64>();
         for (at, listed, why) in &sliced.refused {
             let folder = self.slicing.folders.get(*at).map_or("", |folder| folder.path.as_str());

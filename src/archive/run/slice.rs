@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::job::{Came, Job, Sliced, Touched};
 use super::same::Same;
 use super::taken::taken;
-use super::{MOST_BROKEN, UNDATED};
+use super::{MOST_BROKEN, SLOW, UNDATED};
 use crate::archive::header::facts;
 use crate::archive::marks::{self, Marks};
 use crate::archive::path::{Place, path};
@@ -118,12 +119,13 @@ impl Slicing<'_> {
                 continue;
             }
             let messages = together(first, folder, &mut jobs, TOGETHER);
+            let begun = Instant::now();
             let done = self.fetch_from(source, folder, &messages, same, sliced, &mut |item| {
                 bytes += item.content.size();
                 held.push(item);
                 Ok(())
             });
-            pardoned(done, folder, source, sliced)?;
+            pardoned(done, (folder, begun), source, sliced)?;
         }
         Ok(())
     }
@@ -144,11 +146,12 @@ impl Slicing<'_> {
                 Job::Fetch(_) if is_broken(sliced, folder) => {}
                 Job::Fetch(first) => {
                     let messages = together(first, folder, &mut jobs, usize::MAX);
+                    let begun = Instant::now();
                     let done = self.fetch_from(source, folder, &messages, same, sliced, send);
                     if full.get() {
                         return done;
                     }
-                    pardoned(done, folder, source, sliced)?;
+                    pardoned(done, (folder, begun), source, sliced)?;
                 }
             }
         }
@@ -234,6 +237,7 @@ impl Slicing<'_> {
                 from: facts.from.clone(),
                 ..Listed::default()
             };
+            sliced.ours += u64::from(facts.ours);
             if facts.ours || self.rules.leave_out_for_good(&told) {
                 sliced.passed.push((folder, listed.key.clone()));
                 return Ok(());
@@ -276,10 +280,16 @@ fn is_broken(sliced: &Sliced, folder: usize) -> bool {
 }
 
 /// What went wrong with one folder is remembered, and the others go on, unless it is the source's.
-fn pardoned(done: Result<()>, folder: usize, source: &dyn Source, sliced: &mut Sliced) -> Result<()> {
+fn pardoned(
+    done: Result<()>,
+    (folder, begun): (usize, Instant),
+    source: &dyn Source,
+    sliced: &mut Sliced,
+) -> Result<()> {
     let Err(error) = done else { return Ok(()) };
+    sliced.slow += usize::from(begun.elapsed() >= SLOW);
     let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
-    if fatal || !source.is_up() || sliced.broken.len() + 1 >= MOST_BROKEN {
+    if fatal || !source.is_up() || sliced.slow >= MOST_BROKEN {
         return Err(error);
     }
     sliced.broken.push((folder, error));

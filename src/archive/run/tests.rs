@@ -91,7 +91,7 @@ impl Source for Mailbox {
             ..Listed::default()
         };
         let messages = server.messages.range(since.uid..).map(listed).collect();
-        Ok(Listing { mark: server.mark(), messages, changed: Vec::new() })
+        Ok(Listing { mark: server.mark(), messages, ..Listing::default() })
     }
 
     fn flags(&mut self, _: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {

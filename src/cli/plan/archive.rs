@@ -10,10 +10,13 @@ use crate::agent;
 use crate::archive::run::{Preview, Seen};
 use crate::clock::System;
 use crate::entry::show as shown;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::figures::{count, of};
-use crate::profile::{ArchiveJob, Config, Profile};
+use crate::profile::{ArchiveJob, Config, MailPlace, Profile};
 use crate::progress::{Event, Listener, Meter};
+
+/// The exit code where not everything could be looked at.
+const WARNING: u8 = 3;
 
 /// Shows it, and says its exit code.
 pub(super) fn show(profile: &Profile, job: &ArchiveJob, config: &Config, ctx: &Context) -> Result<u8> {
@@ -28,7 +31,7 @@ pub(super) fn show(profile: &Profile, job: &ArchiveJob, config: &Config, ctx: &C
     } else {
         out::write(|to| print(to, profile, &preview))?;
     }
-    Ok(0)
+    Ok(if preview.broken.is_empty() { 0 } else { WARNING })
 }
 
 fn print(to: &mut dyn Write, profile: &Profile, preview: &Preview) -> std::io::Result<()> {
@@ -39,6 +42,9 @@ fn print(to: &mut dyn Write, profile: &Profile, preview: &Preview) -> std::io::R
     }
     for (source, unmatched) in preview.unmatched.iter().filter(|(_, unmatched)| !unmatched.excludes) {
         writeln!(to, "no folder of {source} matches {}", unmatched.pattern)?;
+    }
+    for (source, folder, error) in &preview.broken {
+        writeln!(to, "{source} {} cannot be looked at: {}", shown(folder.as_bytes()), error.one_line())?;
     }
     let messages: u64 = preview.folders.iter().map(|one| one.messages).sum();
     let archived: u64 = preview.folders.iter().map(|one| one.archived).sum();
@@ -57,10 +63,12 @@ fn as_json(profile: &Profile, preview: &Preview) -> serde_json::Value {
         json!({ "source": one.source.to_string(), "folder": one.folder, "messages": one.messages,
                 "archived": one.archived })
     };
+    let broken = |(source, folder, error): &(MailPlace, String, Error)| json!({ "source": source.to_string(), "folder": folder, "error": error.one_line() });
     let unmatched = preview.unmatched.iter().filter(|(_, unmatched)| !unmatched.excludes);
     json!({
         "profile": profile.name,
         "folders": preview.folders.iter().map(folder).collect::<Vec<_>>(),
         "unmatched": unmatched.map(|(_, one)| one.pattern.clone()).collect::<Vec<_>>(),
+        "broken": preview.broken.iter().map(broken).collect::<Vec<_>>(),
     })
 }

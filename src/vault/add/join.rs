@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rustic_core::repofile::{Node, NodeType};
 use rustic_core::{IndexedFullStatus, ReadSourceEntry, Repository, RusticResult, TreeId};
 
@@ -222,10 +222,11 @@ impl Walk {
         }
         // What comes now is the newer state, also when a clock was ahead once: of two states the one with the later time is
         // taken where trees are merged.
-        let later = there.meta.ctime.and_then(|there| there.checked_add(SignedDuration::from_nanos(1)).ok());
-        node.meta.ctime = seen.max(later.and_then(writable));
+        let after =
+            |there: Timestamp| there.checked_add(SignedDuration::from_nanos(1)).ok().and_then(writable);
+        node.meta.ctime = if seen < there.meta.ctime { there.meta.ctime.and_then(after) } else { seen };
         let mut joined = lock(&self.joined);
-        joined.changed += 1;
+        joined.changed += u64::from(node != there);
         joined.bytes =
             joined.bytes.saturating_add_unsigned(node.meta.size).saturating_sub_unsigned(there.meta.size);
         drop(joined);

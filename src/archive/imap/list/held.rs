@@ -37,6 +37,10 @@ impl Held {
         self.messages.keys().next_back().copied()
     }
 
+    pub(super) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.messages.retain(|uid, _| keep(*uid));
+    }
+
     pub(super) fn into_messages(self) -> Vec<Listed> {
         self.messages.into_values().collect()
     }
