@@ -27,9 +27,10 @@ impl Files {
         use std::os::unix::fs::DirBuilderExt;
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(
-                    Error::other(format!("cannot make the folder {}", path.display())).caused_by(error)
-                );
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                let error =
+                    Error::other(format!("cannot make the folder {}", path.display())).caused_by(error);
+                return Err(if missing { error.hint("make the folder that it is in first") } else { error });
             }
             _ => {}
         }

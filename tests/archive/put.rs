@@ -10,7 +10,7 @@ use postkeep::archive::marks::Marks;
 use postkeep::archive::path::Place;
 use postkeep::archive::put::{Done, Putting, Target};
 use postkeep::archive::stored::Stored;
-use postkeep::error::{Error, Result};
+use postkeep::error::{Error, Kind, Result};
 use postkeep::mail::imap::{Dialer, Fetched, Item, Request, Section, Session, Sink};
 use postkeep::mail::secret::{self, Secret};
 use postkeep::profile::{Imap, SecretSource, Tls};
@@ -251,6 +251,28 @@ fn a_full_mailbox_ends_it_and_says_so() {
     let error = result.unwrap_err();
     assert!(error.hints().iter().any(|hint| hint.contains("make room")), "{error:?}");
     assert!((3..6).contains(&done.put) && done.failures.errors == 0, "{done:?}");
+}
+
+#[test]
+fn an_archive_that_gives_no_more_today_ends_it_and_fails_no_message() {
+    let Some(lab) = lab::get() else { return };
+    let archive = Archive::of_all_sorts(&["Paused"], 9);
+    let meter = Meter::default();
+    let mut putting = Putting::new(target(lab.mailbox("user29", Tls::Implicit), secret(), None), &meter);
+    let mut left = 5;
+    let mut read = |message: &Stored| {
+        left -= 1;
+        match left {
+            0 => Err(Error::new(Kind::Paused, "no more today")),
+            _ => Ok(archive.bytes[&message.place.key].clone()),
+        }
+    };
+    let error = putting.put(&archive.messages, &mut read).unwrap_err();
+    let done = putting.finish();
+    assert_eq!((error.kind(), done.failures.errors), (Kind::Paused, 0), "{error:?} {:?}", done.failures.list);
+    let (result, again) = archive.put(target(lab.mailbox("user29", Tls::Implicit), secret(), None));
+    result.unwrap();
+    assert_eq!((again.put + done.put, again.present), (9, done.put));
 }
 
 #[test]

@@ -35,6 +35,16 @@ pub enum Format {
 }
 
 impl Format {
+    const ALL: [Self; 3] = [Self::Eml, Self::Mbox, Self::Maildir];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Eml => "eml",
+            Self::Mbox => "mbox",
+            Self::Maildir => "maildir",
+        }
+    }
+
     fn marker(self) -> &'static str {
         match self {
             Self::Eml => ".postkeep-export-eml",
@@ -86,6 +96,13 @@ impl Export {
         let names = files.names(&root).with(cannot)?;
         let marked = names.iter().any(|name| name.as_bytes() == format.marker().as_bytes());
         let others = names.iter().any(|name| !name.is_ours());
+        let other = Format::ALL.into_iter().find(|other| {
+            *other != format && names.iter().any(|name| name.as_bytes() == other.marker().as_bytes())
+        });
+        if let Some(other) = other {
+            return Err(Error::other(format!("{} has an export as {} in it", path.display(), other.word()))
+                .hint("give a new folder for each format"));
+        }
         if !marked && !names.is_empty() {
             return Err(Error::other(format!("{} is not empty", path.display()))
                 .hint("give a new or empty folder, or one that an export in the same format made"));

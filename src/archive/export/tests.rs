@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::archive::marks::Marks;
 use crate::archive::path::Place;
+use crate::error::Kind;
 
 pub(super) fn stored(folder: &str, key: &str, subject: &str, bytes: &[u8]) -> Stored {
     let date: Timestamp = "2024-02-29T12:00:00Z".parse().unwrap();
@@ -89,6 +90,9 @@ fn eml_files_are_the_messages_and_a_second_export_writes_nothing() {
     assert_eq!((meta.mtime(), meta.mode() & 0o777), (1_709_208_000, 0o600));
     assert!(!dir.path().join("up").exists());
 
+    let other = Export::open(&path, Format::Maildir, false, run()).err().unwrap();
+    assert!(other.to_string().contains("an export as eml"), "{other}");
+
     // Nothing of a message that is there is read.
     let mut again = Export::open(&path, Format::Eml, false, run()).unwrap();
     assert!(messages().iter().all(|(message, _)| !again.wants(message)));
@@ -127,6 +131,9 @@ fn what_is_not_what_was_archived_is_a_failure_and_not_a_file() {
         export.add(&bad, Ok(&mut &b"Subject"[..])).unwrap();
         let mut broken = (&b"Subject: much longer than it should be"[..]).chain(Broken);
         export.add(&bad, Ok(&mut broken)).unwrap();
+        // That there is no more today is no message's failure.
+        let paused = export.add(&bad, Err(Error::new(Kind::Paused, "no more today"))).unwrap_err();
+        assert_eq!(paused.kind(), Kind::Paused);
         export.add(&stored("INBOX", "2", "good", text), Ok(&mut &text[..])).unwrap();
         let done = export.finish().unwrap();
         assert_eq!((done.written, done.failures.errors), (1, 1), "one message: {:?}", done.failures.list);

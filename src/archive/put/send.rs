@@ -105,12 +105,13 @@ impl Putting<'_> {
     ) -> Result<()> {
         let meter = self.meter;
         let mut waiting: VecDeque<Waiting<'m>> = waiting.into();
+        // What is sent again later is read alone: there is little of it.
+        bodies.ahead(&mut waiting.iter().map(|one| one.at));
         // Breaks since something came of it.
         let mut breaks = 0;
         while !waiting.is_empty() && !meter.is_cancelled() {
             let Some(known) = self.known.get(folder) else { return Ok(()) };
             let (path, permanent) = (known.path.clone(), known.permanent.clone());
-            bodies.ahead(&mut waiting.iter().map(|one| one.at));
             let mut batch = Batch {
                 waiting: std::mem::take(&mut waiting),
                 bodies: &mut *bodies,

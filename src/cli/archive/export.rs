@@ -13,7 +13,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, signals, usage};
 use super::pick::Pick;
-use super::{State, opened, told};
+use super::{State, failed, opened, told, unless_none};
 use crate::archive::export::{self, Export, Exported};
 use crate::archive::read::{Found, Visitor};
 use crate::clock::{Clock, System};
@@ -29,6 +29,8 @@ use crate::run::RunId;
 /// flags are left out. A second export of eml or maildir into the same folder writes only what is new.
 #[derive(Debug, Args)]
 #[command(override_usage = "postkeep archive export [OPTIONS] --to DIR [PROFILE]", after_help = format!("\
+With --account the folders of that account are the topmost ones; else the accounts are.
+
 Examples:
   postkeep archive export mail --to ~/mail-export
   postkeep archive export mail --format mbox --folder INBOX --since 2025 --to ~/inbox-2025
@@ -116,7 +118,8 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
             _ => error,
         })?;
         let done = done?;
-        Ok(ExitCode::from(told(&walked).max(u8::from(done.failures.errors > 0))))
+        let code = told(&walked).max(u8::from(done.failures.errors > 0));
+        Ok(ExitCode::from(unless_none(&walked, code)))
     })
 }
 
@@ -140,9 +143,7 @@ impl Visitor for Writer<'_> {
 }
 
 fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {
-    for failure in &done.failures.list {
-        out::warn(&format!("{}: {}", failure.path, failure.cause));
-    }
+    failed(&done.failures);
     if ctx.json {
         let value = json!({
             "written": done.written,
@@ -158,7 +159,7 @@ fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {
         let mut said =
             format!("{} written to {to}, {}", of(done.written, "message", "messages"), size(done.bytes));
         if done.present > 0 {
-            said.push_str(&format!("; {} were there already", count(done.present)));
+            said.push_str(&format!("; {} there already", of(done.present, "was", "were")));
         }
         if done.failures.errors > 0 {
             said.push_str(&format!("; {} could not be exported", count(done.failures.errors)));

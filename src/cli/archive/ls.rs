@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
 
+use super::super::progress::cut;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table};
 use super::pick::Pick;
@@ -75,17 +77,19 @@ fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Re
 
 fn line(message: &Stored) -> String {
     let id: String = message.marks.id().chars().take(SHORT).collect();
-    let text = |text: &str, most: usize| {
-        let shown = show(text.as_bytes());
-        shown.chars().take(most).collect::<String>()
+    // In columns, of which some characters take two.
+    let text = |text: &str, least: usize, most: usize| {
+        let shown = cut(&show(text.as_bytes()), most);
+        let room = least.saturating_sub(shown.width());
+        shown + &" ".repeat(room)
     };
     format!(
-        "{id}  {}  {:>10}  {:<20}  {:<28}  {}",
+        "{id}  {}  {:>10}  {}  {}  {}",
         table::when(message.place.date),
         size(message.size),
-        text(&message.place.folder, 40),
-        text(&message.marks.from, 28),
-        text(&message.marks.subject, 80)
+        text(&message.place.folder, 20, 40),
+        text(&message.marks.from, 28, 28),
+        text(&message.marks.subject, 0, 80)
     )
     .trim_end()
     .to_owned()

@@ -20,7 +20,9 @@ use crate::archive::read::{Archive, Found, Walked, choose, hosts};
 use crate::archive::stored::Stored;
 use crate::entry::show;
 use crate::error::Result;
-use crate::profile::quote;
+use crate::failures::Failures;
+use crate::figures::count;
+use crate::profile::{Job, quote};
 use crate::vault::snapshot::{Readable, full};
 
 /// How many digits of an id are shown.
@@ -97,6 +99,10 @@ fn opened<T>(
     ctx: &Context,
     work: impl FnOnce(&Archive<'_>) -> Result<T>,
 ) -> Result<T> {
+    if let Some((name, Job::Backup(_))) = &chosen.profile {
+        let error = usage(format!("{} is a backup, not an archive of mail", quote(name)));
+        return Err(error.hint("postkeep ls, find and restore are for backups"));
+    }
     let vault = chosen.open()?;
     let snapshot = state.choose(&vault.readable_snapshots()?, chosen, ctx)?;
     let vault = vault.read()?;
@@ -114,6 +120,27 @@ fn told(walked: &Walked) -> u8 {
         out::warn(&format!("and {} more folders cannot be read", walked.more));
     }
     code
+}
+
+/// The exit code of a verb that was to do something with messages, where there are none: more was expected.
+fn unless_none(walked: &Walked, code: u8) -> u8 {
+    if walked.visited > 0 || code > 0 {
+        return code;
+    }
+    out::warn("postkeep: no message of the archive matches what was asked for");
+    out::warn("  hint: `postkeep archive ls` with the same options shows which ones do");
+    1
+}
+
+/// Tells what failed, by name as far as it was kept.
+fn failed(failures: &Failures) {
+    for failure in &failures.list {
+        out::warn(&format!("{}: {}", failure.path, failure.cause));
+    }
+    let more = (failures.errors + failures.warnings).saturating_sub(failures.list.len() as u64);
+    if more > 0 {
+        out::warn(&format!("and {} more", count(more)));
+    }
 }
 
 /// A message for a program.

@@ -12,7 +12,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
-use super::{State, opened, told};
+use super::{State, failed, opened, told, unless_none};
 use crate::archive::put::{Done, Planned, Putting, Target};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
@@ -86,14 +86,18 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     opened(chosen, &args.state, ctx, |archive| {
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
-            plan(archive, &wanted, &mut putting, ctx)?
+            plan(archive, &wanted, (&mut putting, to), ctx)?
         } else {
             let (walked, ended) =
                 watched(ctx, "restore", &meter, || put(archive, &wanted, &mut putting, &meter));
             let done = putting.finish();
             report(&done, to, ctx)?;
             ended?;
-            told(&walked).max(u8::from(done.failures.errors > 0))
+            let code = told(&walked).max(u8::from(done.failures.errors > 0));
+            match meter.is_cancelled() {
+                true => code,
+                false => unless_none(&walked, code),
+            }
         };
         if meter.is_cancelled() {
             return Err(Error::new(Kind::Cancelled, "stopped before everything was put")
@@ -110,7 +114,12 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
             "write --to imap:ACCOUNT, or imap:ACCOUNT/FOLDER; `postkeep account list` shows the accounts",
         )
     };
-    let place = text.strip_prefix("imap:").ok_or_else(no)?;
+    let place = text.strip_prefix("imap:").ok_or_else(|| match text.starts_with("maildir:") {
+        true => {
+            no().hint("a Maildir is written by: postkeep archive export PROFILE --format maildir --to DIR")
+        }
+        false => no(),
+    })?;
     let (account, folder) = match place.split_once('/') {
         Some((account, folder)) => (account, Some(folder.trim_matches('/')).filter(|name| !name.is_empty())),
         None => (place, None),
@@ -137,7 +146,12 @@ fn put(
     }
 }
 
-fn plan(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, ctx: &Context) -> Result<u8> {
+fn plan(
+    archive: &Archive<'_>,
+    wanted: &Wanted,
+    (putting, to): (&mut Putting<'_>, &str),
+    ctx: &Context,
+) -> Result<u8> {
     let mut sum: BTreeMap<String, Planned> = BTreeMap::new();
     let walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, _| {
         for (folder, more) in putting.plan(messages)? {
@@ -158,12 +172,12 @@ fn plan(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, ctx: 
         let value: Vec<_> = sum.iter().map(folder).collect();
         out::print(&format!("{}\n", json!(value)))?;
     } else {
-        out::write(|to| {
+        out::write(|out| {
             for (folder, one) in &sum {
                 let new = if one.exists { "" } else { "  (would be made)" };
                 let problem = one.problem.as_ref().map_or_else(String::new, |why| format!("  {why}"));
                 writeln!(
-                    to,
+                    out,
                     "{:>8} to put {:>11}  {:>8} there  {}{new}{problem}",
                     count(one.put),
                     size(one.bytes),
@@ -171,17 +185,23 @@ fn plan(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, ctx: 
                     show(folder.as_bytes())
                 )?;
             }
-            Ok(())
+            let all = |number: fn(&Planned) -> u64| sum.values().map(number).sum::<u64>();
+            writeln!(
+                out,
+                "{} would be put into {}, {}; {} there already",
+                of(all(|one| one.put), "message", "messages"),
+                show(to.as_bytes()),
+                size(all(|one| one.bytes)),
+                of(all(|one| one.present), "is", "are")
+            )
         })?;
     }
     let problems = sum.values().any(|one| one.problem.is_some());
-    Ok(told(&walked).max(u8::from(problems)))
+    Ok(unless_none(&walked, told(&walked).max(u8::from(problems))))
 }
 
 fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
-    for failure in &done.failures.list {
-        out::warn(&format!("{}: {}", failure.path, failure.cause));
-    }
+    failed(&done.failures);
     if ctx.json {
         let value = json!({
             "put": done.put,
@@ -204,7 +224,7 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
         size(done.bytes)
     );
     if done.present > 0 {
-        said.push_str(&format!("; {} were there already", count(done.present)));
+        said.push_str(&format!("; {} there already", of(done.present, "was", "were")));
     }
     if done.failures.errors > 0 {
         said.push_str(&format!("; {} could not be put", count(done.failures.errors)));

@@ -50,7 +50,7 @@ fn print(to: &mut dyn Write, profile: &Profile, preview: &Preview) -> std::io::R
     let archived: u64 = preview.folders.iter().map(|one| one.archived).sum();
     writeln!(
         to,
-        "{}: {} there now in {}; {} in the archive, those that went away since among them",
+        "{}: {} in {} now; {} in the archive, those that went away since among them",
         profile.name,
         of(messages, "message", "messages"),
         of(preview.folders.len() as u64, "folder", "folders"),
