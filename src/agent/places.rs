@@ -13,13 +13,14 @@ use crate::archive::pop3::{self, Pop3};
 use crate::archive::run;
 use crate::archive::source::Source;
 use crate::backup::Vaults as _;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Result};
 use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
 use crate::progress::Wish;
 use crate::state::catalogue::Catalogue;
 use crate::vault::Vault;
 use crate::vault::ledger::Pause;
 use crate::vault::login::Guard;
+use crate::vault::open::no_server;
 use crate::vault::store::Store;
 
 /// The accounts that messages may come from.
@@ -75,7 +76,7 @@ impl<'a> Places<'a> {
     }
 
     fn imap(&self, account: &str) -> Result<Imap> {
-        let server = self.accounts.mailboxes.get(account).ok_or_else(|| missing(account, "imap"))?;
+        let server = self.accounts.mailboxes.get(account).ok_or_else(|| no_server(account, "imap"))?;
         let guard = Guard { state: self.state.clone(), account: account.to_owned(), mailbox: server.clone() };
         let (fetch, heard) = guard.ways();
         let name = MailPlace::Imap(account.to_owned()).to_string();
@@ -91,7 +92,7 @@ impl<'a> Places<'a> {
     }
 
     fn pop3(&self, account: &str) -> Result<Pop3> {
-        let server = self.accounts.maildrops.get(account).ok_or_else(|| missing(account, "pop3"))?;
+        let server = self.accounts.maildrops.get(account).ok_or_else(|| no_server(account, "pop3"))?;
         let guard = Guard { state: self.state.clone(), account: account.to_owned(), mailbox: server.clone() };
         let (fetch, heard) = guard.ways();
         let mut options = pop3::Options::new(server.clone(), account, fetch, self.spool()?);
@@ -113,11 +114,6 @@ fn called(place: &VaultPlace) -> String {
 /// The state cannot be written.
 pub fn lost_in(state: &Path, place: &VaultPlace) -> Result<()> {
     Catalogue::clear_all(state, &called(place))
-}
-
-fn missing(account: &str, server: &str) -> Error {
-    Error::new(Kind::Config, format!("there is no account {account:?} with a server for {server}"))
-        .hint(format!("[accounts.{account}] in postkeep.toml needs {server} = {{ host = ... }}"))
 }
 
 impl run::Places for Places<'_> {

@@ -8,6 +8,7 @@ use crate::journal::{Journal, LogLine};
 use crate::progress::Snapshot;
 use crate::run::{Counts, Kept, MAX_FAILURES, Message, Outcome, Paused, Severity, Status, Stop};
 use crate::vault::Saved;
+use crate::vault::several::{both, concluded};
 
 /// The outcome as far as it is known.
 pub(super) struct Sum {
@@ -82,13 +83,7 @@ impl Sum {
 
     /// A vault takes no more for now.
     pub fn paused(&mut self, pause: Paused) {
-        let earlier = self.outcome.paused.take();
-        self.outcome.paused = Some(match earlier {
-            Some(earlier) if earlier.until <= pause.until => {
-                Paused { done: earlier.done.zip(pause.done).map(|(a, b)| a.max(b)), ..earlier }
-            }
-            _ => pause,
-        });
+        self.outcome.paused = Some(both(self.outcome.paused.take(), pause));
     }
 
     /// A vault could not be used.
@@ -111,40 +106,11 @@ impl Sum {
     }
 
     /// The outcome.
-    pub fn outcome(mut self) -> Outcome {
-        self.failures.finish();
-        let Failures { list, errors, warnings } = self.failures;
-        let mut outcome = self.outcome;
-        (outcome.failures, outcome.errors, outcome.warnings) = (list, errors, warnings);
+    pub fn outcome(self) -> Outcome {
         let failed = self.failed.len();
-        outcome.error = self.failed.into_iter().reduce(|mut all, more| {
-            all.text = format!("{}; {}", all.text, more.text);
-            // What to look at first is the same for all; what to do names the vault.
-            let more = more.hints.into_iter().filter(|hint| !all.hints.contains(hint)).collect::<Vec<_>>();
-            all.hints.extend(more);
-            all
-        });
+        let mut outcome = concluded(self.outcome, self.failures, self.failed, self.is_cancelled);
         if let Some(error) = outcome.error.as_mut().filter(|_| self.vaults > 1) {
             error.text = format!("{failed} of {} vaults have no new snapshot: {}", self.vaults, error.text);
-        }
-        outcome.status = if self.is_cancelled {
-            Status::Cancelled
-        } else if failed > 0 || outcome.errors > 0 {
-            Status::Failed
-        } else if outcome.stop.is_some() {
-            Status::Stopped
-        } else if outcome.paused.is_some() {
-            Status::Paused
-        } else if outcome.warnings > 0 {
-            Status::Warning
-        } else if outcome.counts.changed() {
-            Status::Ok
-        } else {
-            Status::Unchanged
-        };
-        // One that failed is tried again as a whole.
-        if outcome.status != Status::Paused {
-            outcome.paused = outcome.paused.filter(|_| outcome.status == Status::Failed);
         }
         outcome
     }

@@ -5,14 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::Request;
 use crate::error::{Error, Kind};
 use crate::figures::{size, size_decimal};
-use crate::profile::{VaultPlace, show_size};
+use crate::profile::VaultPlace;
 use crate::run::Paused;
 use crate::vault::Vault;
 use crate::vault::ledger::Cause;
+use crate::vault::several::paused;
 use crate::vault::snapshot::is_checkpoint;
-
-/// How long a mailbox rests of which nobody knows when it takes more.
-const REST: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many bytes go over the wire for 72 of a file that does not compress: base64, its line ends, and encryption.
 const ON_THE_WIRE: (u64, u64) = (100, 72);
@@ -28,32 +26,20 @@ impl Request<'_> {
     /// What is told of a pause.
     pub(super) fn pause(&self, place: &VaultPlace, error: &Error, left: Option<Left>) -> Paused {
         let pause = self.vaults.pause(place);
-        let until = pause.and_then(|pause| pause.until);
-        let until = until.or_else(|| self.now.checked_add(REST).ok()).unwrap_or(self.now);
+        let mut paused = paused(pause, &place.to_string(), error, self.now);
         let budget = self.vaults.budget(place);
-        let done = budget.zip(left).and_then(|((_, per_day), left)| done(left.bytes, per_day, until));
-        let held = left.map_or_else(String::new, |left| {
-            let held = left.of.saturating_sub(left.bytes);
-            format!("; {} of {} are in a snapshot so far", size(held), size(left.of))
-        });
-        let reason = match pause.map(|pause| pause.cause) {
-            Some(Cause::Sending(limit)) => {
-                let left = budget.map_or(0, |(used, limit)| limit.saturating_sub(used));
-                let left = match left {
-                    0 => String::new(),
-                    left => {
-                        format!("; {} are left, too little for the next message", size_decimal(left))
-                    }
-                };
-                format!("the budget of {} a day for {place} is used up{left}{held}", show_size(limit))
-            }
-            Some(Cause::Fetching(limit)) => {
-                format!("the {} a day that may be fetched from {place} are used up{held}", show_size(limit))
-            }
-            Some(Cause::Server) => format!("the server of {place} takes no more for now{held}"),
-            None => error.to_string(),
-        };
-        Paused { reason, until, done }
+        paused.done =
+            budget.zip(left).and_then(|((_, per_day), left)| done(left.bytes, per_day, paused.until));
+        let free = budget.map_or(0, |(used, limit)| limit.saturating_sub(used));
+        if free > 0 && pause.is_some_and(|pause| matches!(pause.cause, Cause::Sending(_))) {
+            let free = size_decimal(free);
+            paused.reason.push_str(&format!("; {free} are left, too little for the next message"));
+        }
+        if let Some(left) = left {
+            let held = size(left.of.saturating_sub(left.bytes));
+            paused.reason.push_str(&format!("; {held} of {} are in a snapshot so far", size(left.of)));
+        }
+        paused
     }
 
     /// How many bytes of the sources no snapshot holds yet, about, where a budget stopped the work on this vault. The

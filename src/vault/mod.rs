@@ -30,6 +30,7 @@ pub mod repair;
 pub mod restore;
 mod save;
 mod seal;
+pub mod several;
 pub mod snapshot;
 mod snapshots;
 mod sound;

@@ -122,11 +122,15 @@ impl Opener<'_> {
     }
 
     fn mailbox(&self, account: &str) -> Result<&Imap> {
-        self.mailboxes.get(account).ok_or_else(|| {
-            Error::new(Kind::Config, format!("there is no account {account:?} with a mailbox"))
-                .hint(format!("[accounts.{account}] in postkeep.toml needs imap = {{ ... }} or a preset"))
-        })
+        self.mailboxes.get(account).ok_or_else(|| no_server(account, "imap"))
     }
+}
+
+/// Says that there is no account with a server for `imap` or `pop3`.
+pub fn no_server(account: &str, protocol: &str) -> Error {
+    let preset = if protocol == "imap" { ", or a preset" } else { "" };
+    Error::new(Kind::Config, format!("there is no account {account:?} with a server for {protocol}"))
+        .hint(format!("[accounts.{account}] in postkeep.toml needs {protocol} = {{ host = ... }}{preset}"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::servers::{await_port, free_ports, run};
 use super::watch;
 use crate::common::left_out;
 
-/// The running server. It takes any password, and makes a mailbox for whoever logs in.
+/// The running server. It takes any password, and makes a mailbox for whoever logs in. Unlike one that nobody set up it
+/// writes no X in place of what is not ASCII in headers.
 pub struct Cyrus {
     /// IMAP without TLS.
     pub port: u16,
@@ -50,7 +51,8 @@ fn start(packages: &Path) -> Cyrus {
          sasl_pwcheck_method: alwaystrue\nautocreate_quota: 0\nvirtdomains: off\n\
          duplicate_db_path: {home}/db/deliver.db\nstatuscache_db_path: {home}/db/statuscache.db\n\
          proc_path: {home}/proc\nmboxname_lockpath: {home}/lock\nidlesocket: {home}/sock/idle\n\
-         notifysocket: {home}/sock/notify\ncyrus_user: nobody\nmaxmessagesize: 36700160\n"
+         notifysocket: {home}/sock/notify\ncyrus_user: nobody\nmaxmessagesize: 36700160\n\
+         munge8bit: no\n"
     );
     fs::write(dir.join("imapd.conf"), imapd).unwrap();
     let (bin, config) = (bin.display(), dir.join("imapd.conf"));

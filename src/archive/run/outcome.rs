@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use jiff::SignedDuration;
-
 use super::Request;
 use crate::archive::folders::Unmatched;
 use crate::archive::rebuild::Rebuilt;
@@ -13,12 +11,9 @@ use crate::error::{Error, Kind, Result};
 use crate::failures::{Failures, said};
 use crate::figures::of;
 use crate::journal::LogLine;
-use crate::profile::{MailPlace, VaultPlace, show_size};
-use crate::run::{Counts, Kept, Message, Outcome, Paused, Severity, Status};
-use crate::vault::ledger::Cause;
-
-/// How long a mailbox rests of which nobody knows when it takes or gives more.
-const REST: SignedDuration = SignedDuration::from_hours(1);
+use crate::profile::{MailPlace, VaultPlace};
+use crate::run::{Counts, Kept, Message, Outcome, Severity, Status};
+use crate::vault::several::{both, concluded, paused};
 
 /// The outcome as far as it is known.
 pub(super) struct Sum<'a> {
@@ -178,58 +173,12 @@ impl<'a> Sum<'a> {
 
     /// A provider's limit stopped a source or a vault.
     fn paused(&mut self, account: &str, place: &str, error: &Error) {
-        let pause = self.request.places.pause(account);
-        let until = pause.and_then(|pause| pause.until);
-        let now = self.request.now;
-        let until = until.or_else(|| now.checked_add(REST).ok()).unwrap_or(now);
-        let reason = match pause.map(|pause| pause.cause) {
-            Some(Cause::Sending(limit)) => {
-                format!("the budget of {} a day for {place} is used up", show_size(limit))
-            }
-            Some(Cause::Fetching(limit)) => {
-                format!("the {} a day that may be fetched from {place} are used up", show_size(limit))
-            }
-            Some(Cause::Server) => format!("the server of {place} gives and takes no more for now"),
-            None => error.to_string(),
-        };
-        let earlier = self.outcome.paused.take();
-        let pause = Paused { reason, until, done: None };
-        self.outcome.paused = Some(match earlier {
-            Some(earlier) if earlier.until <= pause.until => earlier,
-            _ => pause,
-        });
+        let pause = paused(self.request.places.pause(account), place, error, self.request.now);
+        self.outcome.paused = Some(both(self.outcome.paused.take(), pause));
     }
 
     /// The outcome.
-    pub fn outcome(mut self) -> Outcome {
-        self.failures.finish();
-        let Failures { list, errors, warnings } = self.failures;
-        let mut outcome = self.outcome;
-        (outcome.failures, outcome.errors, outcome.warnings) = (list, errors, warnings);
-        let failed = self.failed.len();
-        outcome.error = self.failed.into_iter().reduce(|mut all, more| {
-            all.text = format!("{}; {}", all.text, more.text);
-            let more = more.hints.into_iter().filter(|hint| !all.hints.contains(hint)).collect::<Vec<_>>();
-            all.hints.extend(more);
-            all
-        });
-        outcome.status = if self.request.meter.is_cancelled() {
-            Status::Cancelled
-        } else if failed > 0 || outcome.errors > 0 {
-            Status::Failed
-        } else if outcome.paused.is_some() {
-            Status::Paused
-        } else if outcome.warnings > 0 {
-            Status::Warning
-        } else if outcome.counts.changed() {
-            Status::Ok
-        } else {
-            Status::Unchanged
-        };
-        // One that failed is tried again as a whole.
-        if outcome.status != Status::Paused {
-            outcome.paused = outcome.paused.filter(|_| outcome.status == Status::Failed);
-        }
-        outcome
+    pub fn outcome(self) -> Outcome {
+        concluded(self.outcome, self.failures, self.failed, self.request.meter.is_cancelled())
     }
 }

@@ -37,6 +37,7 @@ fn a_large_folder_and_a_large_message_take_little_memory() {
     let most = peak(&archive);
     let bound = if long() { 600 << 20 } else { 250 << 20 };
     assert!(most < bound, "{most} bytes of memory");
+    eprintln!("{messages} messages and a large one took {} MiB of memory", most >> 20);
     let outcome = archive.pulled("unchanged", 0);
     assert_eq!(outcome["counts"]["files"], messages + 1);
     let id = archive.run(&["archive", "ls", "mail", "--folder", "Large", "--json"]).expect(0).stdout;

@@ -172,11 +172,9 @@ fn fetch(mailbox: &mut Mailbox, tag: &str, command: &str, open: &str, session: &
             let head = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 4);
             say(format!("* {uid} FETCH (UID {uid} FLAGS (\\Seen)"));
             if command.contains("SIZE") {
-                let minute = number(message) % 60;
-                say(format!(
-                    " RFC822.SIZE {} INTERNALDATE \"14-Nov-2023 22:{minute:02}:20 +0000\"",
-                    message.len()
-                ));
+                let date = jiff::Timestamp::from_second(1_700_000_000 + 60 * number(message)).unwrap();
+                let date = date.to_zoned(jiff::tz::TimeZone::UTC).strftime("%d-%b-%Y %H:%M:%S %z");
+                say(format!(" RFC822.SIZE {} INTERNALDATE \"{date}\"", message.len()));
                 if mailbox.gmail {
                     let labels = folder.labels.get(&uid).copied().unwrap_or_default();
                     let id = 1000 + u64::from(uid);
@@ -216,8 +214,8 @@ fn fetch(mailbox: &mut Mailbox, tag: &str, command: &str, open: &str, session: &
     (said, false)
 }
 
-/// The number of a letter: it is what tells when it came.
-fn number(message: &[u8]) -> u64 {
+/// The number of a letter: it came so many minutes after the first.
+fn number(message: &[u8]) -> i64 {
     let text = String::from_utf8_lossy(message);
     let id = text.split_once("Message-ID: <").and_then(|(_, rest)| rest.split('@').next());
     id.and_then(|id| id.parse().ok()).unwrap_or_default()
