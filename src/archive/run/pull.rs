@@ -105,9 +105,9 @@ impl Pull<'_, '_, '_> {
                 }
             };
             broken = 0;
-            let Work { jobs, same: again, mark, excluded } = work;
+            let Work { touched, fresh, same: again, mark, excluded } = work;
             self.sum.counts.excluded += excluded;
-            for job in jobs {
+            for job in touched.into_iter().map(Job::Touch).chain(fresh.into_iter().map(Job::Fetch)) {
                 waiting.add(at, job);
                 let full = waiting.bytes >= checkpoint || waiting.undated >= UNDATED;
                 if full || waiting.jobs.len() >= SLICE {
@@ -115,7 +115,7 @@ impl Pull<'_, '_, '_> {
                 }
             }
             waiting.same.extend(again.into_iter().map(|(key, message)| (at, key, message)));
-            waiting.marks.extend(mark.map(|mark| (at, mark)));
+            waiting.marks.push((at, mark));
         }
         self.slice(source, &mut waiting, &mut same)
     }
