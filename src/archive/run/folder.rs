@@ -1,10 +1,11 @@
 //! One folder: what is new in it, what changed, and what is only called otherwise.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::job::{Job, Touched};
+use super::flags::is_due;
+use super::job::Touched;
 use super::same::Same;
 use crate::archive::path::directory;
 use crate::archive::rules::Rules;
@@ -15,23 +16,28 @@ use crate::state::catalogue::{self, Catalogue, FolderId, Look, Message, MessageI
 /// How many keys are looked up at once.
 const AT_ONCE: usize = 10_000;
 
-/// How many messages a folder may have of which all flags are looked at whenever it has news.
-const FEW: u32 = 10_000;
-
-/// How often they are looked at otherwise. It is less than a day, for a run that is done once a day at the same time.
-const LOOK: SignedDuration = SignedDuration::from_hours(20);
-
 /// What is to be done in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    pub jobs: Vec<Job>,
+    pub touched: Vec<Touched>,
+    /// What is to be fetched.
+    pub fresh: Vec<Listed>,
     /// Further keys of messages that are there.
     pub same: Vec<(String, MessageId)>,
-    /// How far the folder will be known when all that is done. None: it must be looked at again in any case.
-    pub mark: Option<catalogue::Mark>,
+    /// How far the folder will be known when all that is done.
+    pub mark: catalogue::Mark,
     pub excluded: u64,
     /// How many messages are left out because they say that they are ours.
     pub ours: u64,
+}
+
+/// A listing, told apart.
+#[derive(Default)]
+struct Sifted {
+    fresh: Vec<Listed>,
+    there: HashSet<MessageId>,
+    /// The least UID of those that are too young.
+    young: Option<u32>,
 }
 
 /// Where an account's folder lies in a snapshot, as the catalogue has it.
@@ -64,12 +70,6 @@ pub(super) fn news(
         })
     };
     Ok(folders.iter().enumerate().filter(|(_, folder)| !is_known(folder)).map(|(at, _)| at).collect())
-}
-
-/// Whether all flags are to be looked at again.
-fn is_due(looked: Option<Timestamp>, now: Timestamp) -> bool {
-    // A clock that was set back makes nobody wait.
-    looked.is_none_or(|looked| !(SignedDuration::ZERO..LOOK).contains(&now.duration_since(looked)))
 }
 
 /// What one look at a folder goes by.
@@ -130,93 +130,87 @@ impl View<'_> {
         let Mark { validity, next, messages, mod_seq } = listing.mark;
         let mut mark = catalogue::Mark { validity, next, messages, mod_seq, looked };
         let unasked = listing.unasked;
-        let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
+        let all = listing.messages.into_iter().chain(listing.changed);
         // Nobody says that the UIDs are those of before; a Maildir's dates change, but its names say enough.
         let unsure = valid.is_none() && self.folder.mark.is_some();
-        let (mut fresh, mut there) = (Vec::new(), HashSet::new());
-        for some in all.chunks(AT_ONCE) {
-            let keys = some.iter().map(|listed| listed.key.as_str());
-            let known = catalogue.known(self.known.id, keys)?;
-            for (listed, message) in some.iter().zip(known) {
+        let Sifted { mut fresh, there, young } = self.sift(all, catalogue, (unsure, &unasked), &mut work)?;
+        // What is too young today is not too young for ever: it is listed again, with what follows.
+        mark.next = young.map_or(mark.next, |young| mark.next.min(young));
+        work.mark = mark;
+        if valid.is_none() && self.known.stored > 0 {
+            self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
+        }
+        // What was refused and is not asked for now is gone, or known, or not wanted any more: it is waited for no longer.
+        let mut waiting: HashSet<&str> = waiting.iter().map(|message| message.key.as_str()).collect();
+        for listed in &fresh {
+            waiting.remove(listed.key.as_str());
+        }
+        for key in waiting {
+            catalogue.release(self.known.id, key)?;
+        }
+        // By date: so each slice has days of its own, and no list of a day's messages is written again and again.
+        fresh.sort_by_key(|listed| listed.date);
+        work.fresh = fresh;
+        Ok(work)
+    }
+
+    /// Tells apart what is listed. A folder may have millions of messages: they are looked through some at a time, and what
+    /// is not needed any more is not held.
+    fn sift(
+        &self,
+        mut all: impl Iterator<Item = Listed>,
+        catalogue: &Catalogue,
+        (unsure, unasked): (bool, &BTreeSet<u32>),
+        work: &mut Work,
+    ) -> Result<Sifted> {
+        let mut sifted = Sifted::default();
+        loop {
+            let some: Vec<Listed> = all.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(sifted);
+            }
+            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()))?;
+            let mut fresh = Vec::new();
+            for (listed, message) in some.into_iter().zip(known) {
                 // A UID that was given once more names another message.
                 let other =
                     |message: &Message| unsure && listed.date.is_some_and(|date| date != message.facts.date);
                 match message.filter(|message| !other(message)) {
                     Some(message) => {
-                        there.insert(message.id);
-                        work.jobs.extend(self.touched(listed, message).map(Job::Touch));
+                        sifted.there.insert(message.id);
+                        work.touched.extend(self.touched(&listed, message));
                     }
                     None if unasked.contains(&listed.uid) => {}
-                    None => fresh.push(listed.clone()),
+                    None => fresh.push(listed),
                 }
             }
-        }
-        let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
-        let mut passed = passed.into_iter();
-        fresh.retain(|_| !passed.next().unwrap_or(false));
-        let count = fresh.len();
-        fresh.retain(|listed| !listed.ours);
-        work.ours = (count - fresh.len()) as u64;
-        let (count, mut young) = (fresh.len(), None);
-        fresh.retain(|listed| {
-            let is_out = self.rules.leave_out_for_good(listed);
-            if !is_out && self.rules.is_too_young(listed) {
-                young = Some(young.map_or(listed.uid, |uid: u32| uid.min(listed.uid)));
-                return false;
-            }
-            !is_out
-        });
-        work.excluded = (count - fresh.len()) as u64;
-        // What is too young today is not too young for ever: it is listed again, with what follows.
-        mark.next = young.map_or(mark.next, |young| mark.next.min(young));
-        work.mark = Some(mark);
-        if valid.is_none() && self.known.stored > 0 {
-            self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
-        }
-        // What was refused and is not asked for now is gone, or known, or not wanted any more: it is waited for no longer.
-        let asked: HashSet<&str> = fresh.iter().map(|listed| listed.key.as_str()).collect();
-        for message in waiting.iter().filter(|message| !asked.contains(message.key.as_str())) {
-            catalogue.release(self.known.id, &message.key)?;
-        }
-        // By date: so each slice has days of its own, and no list of a day's messages is written again and again.
-        fresh.sort_by_key(|listed| listed.date);
-        work.jobs.extend(fresh.into_iter().map(Job::Fetch));
-        Ok(work)
-    }
-
-    /// Where nothing tells whose flags changed, all of them are looked at: of a large folder, and of one without other
-    /// news, once a day. When that was last.
-    fn look_at_flags(
-        &self,
-        source: &mut dyn Source,
-        catalogue: &Catalogue,
-        before: u32,
-        (then, now): (Mark, Mark),
-        work: &mut Work,
-    ) -> Result<Option<Timestamp>> {
-        let looked = self.known.mark.and_then(|mark| mark.looked);
-        // From the first HIGHESTMODSEQ on the server tells; what changed until then it does not.
-        let first = then.mod_seq.is_none() && now.mod_seq.is_some();
-        let tells = then.mod_seq.is_some() && now.mod_seq.is_some();
-        if tells || !(first || now.messages <= FEW || is_due(looked, self.now)) {
-            return Ok(looked);
-        }
-        let told = source.flags(self.folder, before, &mut |some| {
-            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()))?;
-            for (mut listed, message) in some.into_iter().zip(known) {
-                if let Some(message) = message {
-                    // Nobody asked for them.
-                    listed.labels.clone_from(&message.facts.labels);
-                    work.jobs.extend(self.touched(&listed, message).map(Job::Touch));
+            let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
+            for (mut listed, passed) in fresh.into_iter().zip(passed) {
+                match () {
+                    () if passed => continue,
+                    () if listed.ours => {
+                        work.ours += 1;
+                        continue;
+                    }
+                    () if self.rules.leave_out_for_good(&listed) => {}
+                    () if self.rules.is_too_young(&listed) => {
+                        let least = sifted.young.get_or_insert(listed.uid);
+                        *least = listed.uid.min(*least);
+                    }
+                    () => {
+                        // Who sent it is read in the message itself.
+                        listed.from = None;
+                        sifted.fresh.push(listed);
+                        continue;
+                    }
                 }
+                work.excluded += 1;
             }
-            Ok(())
-        })?;
-        Ok(if told { Some(self.now) } else { looked })
+        }
     }
 
     /// A known message whose flags or labels are other ones now.
-    fn touched(&self, listed: &Listed, message: Message) -> Option<Touched> {
+    pub(super) fn touched(&self, listed: &Listed, message: Message) -> Option<Touched> {
         let facts = message.facts;
         let labels = if self.labels { &listed.labels } else { &facts.labels };
         let sorted = |words: &[String]| {
@@ -252,7 +246,7 @@ impl View<'_> {
                 Some(message) => {
                     taken.insert(message.id);
                     work.same.push((listed.key.clone(), message.id));
-                    work.jobs.extend(self.touched(&listed, message).map(Job::Touch));
+                    work.touched.extend(self.touched(&listed, message));
                 }
                 None => fresh.push(listed),
             }

@@ -4,6 +4,7 @@
 //! folders, no vault is opened. A mark is kept when everything before it is in the vault or in quarantine. Whatever a slice
 //! brought is known after it, so a run that is cut short goes on where it was.
 
+mod flags;
 mod folder;
 mod job;
 mod look;

@@ -112,10 +112,10 @@ impl Pull<'_, '_, '_> {
                 }
             };
             broken = 0;
-            let Work { jobs, same: again, mark, excluded, ours } = work;
+            let Work { touched, fresh, same: again, mark, excluded, ours } = work;
             self.sum.counts.excluded += excluded;
             self.ours += ours;
-            for job in jobs {
+            for job in touched.into_iter().map(Job::Touch).chain(fresh.into_iter().map(Job::Fetch)) {
                 waiting.add(at, job);
                 let full = waiting.bytes >= checkpoint || waiting.undated >= UNDATED;
                 if full || waiting.jobs.len() >= SLICE {
@@ -123,7 +123,7 @@ impl Pull<'_, '_, '_> {
                 }
             }
             waiting.same.extend(again.into_iter().map(|(key, message)| (at, key, message)));
-            waiting.marks.extend(mark.map(|mark| (at, mark)));
+            waiting.marks.push((at, mark));
         }
         self.slice(source, &mut waiting, &mut same)
     }

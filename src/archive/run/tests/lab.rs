@@ -1,0 +1,258 @@
+//! A scripted mailbox, and a vault in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use crate::archive::run::{Places, Request};
+use crate::archive::source::{Body, Folder, Listed, Listing, Mark, Part, Refusal, Since, Source, Take};
+use crate::error::Result;
+use crate::journal::Forgetful;
+use crate::mutex::lock;
+use crate::profile::{ArchiveJob, Keeping, MailPlace, MessageRules, SecretSource, VaultPlace};
+use crate::progress::{Meter, Silent};
+use crate::run::Status;
+use crate::state::catalogue::Catalogue;
+use crate::vault::ledger::Pause;
+use crate::vault::store::Store;
+use crate::vault::store::memory::Memory;
+use crate::vault::{Options, Vault};
+
+/// A mailbox with one folder.
+#[derive(Default)]
+pub struct Server {
+    pub validity: u32,
+    pub next: u32,
+    /// Subjects by UID; a message came so many seconds after 2001.
+    pub messages: BTreeMap<u32, (String, i64)>,
+    pub refused: BTreeSet<u32>,
+    /// Nobody knows when a message came.
+    pub undated: bool,
+    /// The folder is made anew before it is listed.
+    pub anew: bool,
+    /// Flags of all messages, and how often they were told.
+    pub flags: Vec<String>,
+    pub told: u32,
+    /// From which UID on it was listed last.
+    pub asked: u32,
+}
+
+impl Server {
+    pub fn mark(&self) -> Mark {
+        let messages = u32::try_from(self.messages.len()).unwrap();
+        Mark { validity: self.validity, next: self.next, messages, mod_seq: None }
+    }
+
+    pub fn append(&mut self, subject: &str, second: i64) {
+        self.messages.insert(self.next, (subject.into(), second));
+        self.next += 1;
+    }
+
+    pub fn make_anew(&mut self) {
+        let messages = std::mem::take(&mut self.messages);
+        (self.validity, self.next) = (self.validity + 1, 1);
+        messages.into_values().for_each(|(subject, second)| self.append(&subject, second));
+    }
+}
+
+fn bytes(subject: &str) -> Vec<u8> {
+    // Some mails say nothing of themselves.
+    let date = subject.strip_prefix("day ").map(|day| format!("Date: {day} Nov 2023 00:00:00 +0000\r\n"));
+    let id = if subject.starts_with("bare") { String::new() } else { format!("Message-ID: <{subject}>\r\n") };
+    let date = date.unwrap_or_default();
+    format!("{id}{date}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
+}
+
+struct Mailbox(Arc<Mutex<Server>>);
+
+impl Source for Mailbox {
+    fn place(&self) -> String {
+        "imap:box".into()
+    }
+
+    fn folders(&mut self) -> Result<Vec<Folder>> {
+        Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(lock(&self.0).mark()) }])
+    }
+
+    fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
+        let mut server = lock(&self.0);
+        server.asked = since.uid;
+        if std::mem::take(&mut server.anew) {
+            server.make_anew();
+        }
+        let listed = |(uid, (subject, second)): (&u32, &(String, i64))| Listed {
+            key: format!("{}.{uid}", server.validity),
+            uid: *uid,
+            size: if server.undated { 0 } else { bytes(subject).len() as u64 },
+            date: (!server.undated).then(|| Timestamp::from_second(1_000_000_000 + second).unwrap()),
+            flags: server.flags.clone(),
+            message_id: (!subject.starts_with("bare")).then(|| format!("<{subject}>")),
+            ..Listed::default()
+        };
+        let messages = server.messages.range(since.uid..).map(listed).collect();
+        Ok(Listing { mark: server.mark(), messages, ..Listing::default() })
+    }
+
+    fn flags(&mut self, _: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {
+        let (messages, tells) = {
+            let mut server = lock(&self.0);
+            server.told += 1;
+            let flags = |uid: &u32| {
+                let (key, flags) = (format!("{}.{uid}", server.validity), server.flags.clone());
+                Listed { key, uid: *uid, flags, ..Listed::default() }
+            };
+            let messages = server.messages.range(..before).map(|(uid, _)| flags(uid)).collect::<Vec<_>>();
+            (messages, !server.refused.contains(&0))
+        };
+        if tells {
+            messages.chunks(2).try_for_each(|some| take(some.to_vec()))?;
+        }
+        Ok(tells)
+    }
+
+    fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
+        for (at, message) in messages.iter().enumerate() {
+            let body = {
+                let server = lock(&self.0);
+                match server.messages.get(&message.uid) {
+                    None => Err(Refusal::Gone),
+                    Some(_) if server.refused.contains(&message.uid) => Err(Refusal::Refused("no".into())),
+                    Some((subject, _)) => Ok(Body::Held(bytes(subject))),
+                }
+            };
+            take(at, body)?;
+        }
+        Ok(())
+    }
+}
+
+pub struct Lab {
+    pub temp: TempDir,
+    pub host: &'static str,
+    pub server: Arc<Mutex<Server>>,
+    pub store: RefCell<Arc<dyn Store>>,
+    pub only: MessageRules,
+    /// What time it is.
+    pub now: Cell<Timestamp>,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let server = Server { validity: 7, next: 1, ..Server::default() };
+        let lab = Self {
+            temp: tempfile::tempdir().unwrap(),
+            host: "nas",
+            server: Arc::new(Mutex::new(server)),
+            store: RefCell::new(Arc::new(Memory::default())),
+            only: MessageRules::default(),
+            now: Cell::new(Timestamp::from_second(1_700_000_000).unwrap()),
+        };
+        lab.new_vault();
+        lab
+    }
+
+    /// Another machine with the same mailbox and vault.
+    pub fn other(&self) -> Self {
+        let (temp, server) = (tempfile::tempdir().unwrap(), Arc::clone(&self.server));
+        let (only, now) = (self.only.clone(), self.now.clone());
+        Self { temp, host: "pi", server, store: self.store.clone(), only, now }
+    }
+
+    pub fn new_vault(&self) {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
+        Vault::create(Arc::clone(&store), "x", &options).unwrap();
+        *self.store.borrow_mut() = store;
+    }
+
+    pub fn server(&self, change: impl FnOnce(&mut Server)) {
+        change(&mut lock(&self.server));
+    }
+
+    pub fn wait_for_days(&self, days: i64) {
+        self.now.set(self.now.get() + SignedDuration::from_hours(24 * days));
+    }
+
+    pub fn opened(&self) -> Vault {
+        self.vault(self.store(&VaultPlace::Folder("/v".into())).unwrap()).unwrap()
+    }
+
+    /// How many messages can be read in the newest snapshot of this machine.
+    pub fn readable(&self) -> u64 {
+        let vault = self.opened();
+        let last = vault.last_snapshot("mail", Some(self.host)).unwrap().unwrap();
+        let (index, mut whole) = (vault.read().unwrap(), 0);
+        let archive = crate::archive::read::Archive::of(&index, &last);
+        let walked = archive.walk(&crate::archive::wanted::Wanted::default(), &mut |message| {
+            whole += u64::from(archive.bytes(&message, 1 << 20).is_ok());
+            Ok(true)
+        });
+        walked.unwrap();
+        whole
+    }
+
+    pub fn known(&self) -> Catalogue {
+        Catalogue::open(&self.temp.path().join("state"), "mail", &"ab".repeat(32)).unwrap()
+    }
+
+    /// Runs. Status, messages that are new, messages in the archive.
+    pub fn run(&self) -> (Status, u64, u64) {
+        let job = ArchiveJob {
+            sources: vec![MailPlace::Imap("box".into())],
+            folders: vec!["*".into()],
+            only: self.only.clone(),
+            labels: true,
+            gmail_query: None,
+            keeping: Keeping {
+                vaults: vec![VaultPlace::Folder("/v".into())],
+                password: SecretSource::Keyring { account: "x".into() },
+                keep: None,
+                checkpoint: 1 << 20,
+                compression: 3,
+            },
+        };
+        let request = Request {
+            profile: "mail",
+            job: &job,
+            host: self.host,
+            now: self.now.get(),
+            meter: &Meter::default(),
+            listener: &Silent,
+            journal: &Forgetful,
+            places: self,
+        };
+        let outcome = request.run();
+        assert_eq!(outcome.error, None);
+        (outcome.status, outcome.counts.created, outcome.counts.files)
+    }
+}
+
+impl Places for Lab {
+    fn store(&self, _: &VaultPlace) -> Result<Arc<dyn Store>> {
+        Ok(Arc::clone(&self.store.borrow()) as _)
+    }
+
+    fn vault(&self, store: Arc<dyn Store>) -> Result<Vault> {
+        let path = |name: &str| self.temp.path().join(name);
+        Vault::open(store, "x", &path("keys"), &path("cache"))
+    }
+
+    fn source(&self, _: &MailPlace) -> Result<Box<dyn Source>> {
+        Ok(Box::new(Mailbox(Arc::clone(&self.server))))
+    }
+
+    fn catalogue(&self, _: &VaultPlace) -> Result<Catalogue> {
+        Ok(self.known())
+    }
+
+    fn budget(&self, _: &VaultPlace) -> Option<(u64, u64)> {
+        None
+    }
+
+    fn pause(&self, _: &str) -> Option<Pause> {
+        None
+    }
+}
