@@ -4,7 +4,7 @@
 //! [`Snapshot`] a few times a second and sends it as [`Event::Tick`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub struct Meter {
     bytes_planned: AtomicU64,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
+    messages: AtomicBool,
     /// The first reason to stop in the lower half, the first one that is not of this run alone in the upper half.
     stop: Arc<AtomicU8>,
 }
@@ -97,6 +98,8 @@ pub struct Snapshot {
     pub files_done: u64,
     /// Bytes copied.
     pub bytes_done: u64,
+    /// Whether each file is a message.
+    pub messages: bool,
 }
 
 impl Meter {
@@ -121,7 +124,12 @@ impl Meter {
         self.files_done.fetch_add(1, Relaxed);
     }
 
-    /// Starts counting from nothing; the wish to stop stays.
+    /// Says whether messages are counted, which people do not call files.
+    pub fn of_messages(&self, messages: bool) {
+        self.messages.store(messages, Relaxed);
+    }
+
+    /// Starts counting from nothing; what is counted and the wish to stop stay.
     pub fn reset(&self) {
         for counter in
             [&self.entries, &self.files_planned, &self.bytes_planned, &self.files_done, &self.bytes_done]
@@ -188,6 +196,7 @@ impl Meter {
             bytes_planned: self.bytes_planned.load(Relaxed),
             files_done: self.files_done.load(Relaxed),
             bytes_done: self.bytes_done.load(Relaxed),
+            messages: self.messages.load(Relaxed),
         }
     }
 }

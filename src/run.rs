@@ -73,6 +73,8 @@ pub enum Trigger {
     CatchUp,
     /// Something changed in the source.
     Change,
+    /// New mail came, and the server said so.
+    NewMail,
     /// The agent started.
     Start,
     /// The run before it failed.
@@ -89,6 +91,7 @@ impl Trigger {
             Self::Schedule => "schedule",
             Self::CatchUp => "catch-up",
             Self::Change => "change",
+            Self::NewMail => "new-mail",
             Self::Start => "start",
             Self::Retry => "retry",
             Self::Resume => "resume",
@@ -204,6 +207,11 @@ impl Counts {
     /// Whether anything in the target changed.
     pub fn changed(&self) -> bool {
         self.created + self.replaced + self.deleted + self.updated > 0
+    }
+
+    /// What was done with the bytes, in a word.
+    pub fn moved(&self) -> &'static str {
+        if self.messages { "fetched" } else { "copied" }
     }
 }
 

@@ -10,9 +10,9 @@ use crate::mail::pop3;
 use crate::mail::probe::{Step, probe};
 use crate::mail::secret::{self, Secret};
 use crate::mail::{Answer, FaultKind, Parcel, sendmail, smtp};
-use crate::profile::{Account, Imap};
+use crate::profile::Account;
 use crate::report;
-use crate::vault::login;
+use crate::vault::login::{self, Mailbox};
 
 /// How long each of the look and the letter may take: somebody waits for it.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -92,10 +92,12 @@ impl Agent<'_> {
             self.look_at_carrier(name, account, secret.as_ref(), letter.then_some(to), &mut tested);
         }
         if let (Some(mailbox), Some(secret)) = (mailbox, &secret) {
-            tested.mailbox = self.look_at_mailbox(name, mailbox, secret);
+            tested.mailbox = imap::look(mailbox, secret, patience());
+            self.remember_login(name, mailbox, secret, &tested.mailbox);
         }
         if let (Some(maildrop), Some(secret)) = (maildrop, &secret) {
             tested.maildrop = pop3::look(maildrop, secret, patience());
+            self.remember_login(name, maildrop, secret, &tested.maildrop);
         }
         Ok(tested)
     }
@@ -120,16 +122,15 @@ impl Agent<'_> {
         tested.steps = steps;
     }
 
-    fn look_at_mailbox(&self, name: &str, mailbox: &Imap, secret: &Secret) -> Vec<Step> {
-        let steps = imap::look(mailbox, secret, patience());
+    /// What the look tells about a mailbox is used by whoever reads it.
+    fn remember_login<M: Mailbox>(&self, name: &str, mailbox: &M, secret: &Secret, steps: &[Step]) {
         match steps.iter().find_map(|step| step.result.as_ref().err()) {
-            None => login::taken(&self.state, name),
+            None => login::taken(&self.state, name, M::SIDE),
             Some(error) if error.kind() == Kind::Login => {
                 login::refused(&self.state, name, mailbox, secret, error, self.now());
             }
             Some(_) => {}
         }
-        steps
     }
 
     /// What the look tells about the account is used by the letters that wait.

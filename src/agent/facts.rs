@@ -89,11 +89,12 @@ impl Agent<'_> {
         };
         let level = report::level(run.outcome.status, facts.recovered_after.is_some());
         let first = success && !history.has_success_with(&run.profile, fingerprint)?;
-        // Who ran it himself waits for an answer. Changes come all day long: that they were copied is no news.
+        // Who ran it himself waits for an answer. Changes and mail come all day long: that they were copied is no news.
+        let all_day = matches!(run.trigger, Trigger::Change | Trigger::NewMail);
         let news = run.trigger == Trigger::Manual
             || match is_bad(run.outcome.status) {
                 true => is_news(&trouble, &run.outcome, run.ended),
-                false => first || run.trigger != Trigger::Change || level == Level::Recovery,
+                false => first || !all_day || level == Level::Recovery,
             };
         let mailed = news && report::is_mailed(level, &rules.on, first);
         Ok(Told { rendered: report::render(&facts)?, mailed })

@@ -13,6 +13,7 @@ use crate::mail::imap::{Appended, Cutter, Dialer, Failed, Item, Meaning, No, Out
 use crate::mail::{FaultKind, secret};
 use crate::report;
 use crate::run::RunId;
+use crate::state::Side;
 use crate::vault::login;
 
 /// The folder that everybody reads.
@@ -105,7 +106,7 @@ impl<'a> Inboxes<'a> {
         let dialer = Dialer::new(mailbox.clone(), secret).patience(PATIENCE);
         match dialer.open() {
             Ok(session) => {
-                login::taken(&agent.state, name);
+                login::taken(&agent.state, name, Side::Imap);
                 Ok(session)
             }
             Err(fault) => {

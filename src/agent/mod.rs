@@ -260,6 +260,7 @@ impl<'a> Agent<'a> {
         listener: &dyn Listener,
         log: &Log<'_>,
     ) -> Finished {
+        meter.of_messages(matches!(profile.job, Job::Archive(_)));
         let work = || match &profile.job {
             Job::Sync(job) => self.sync(job, profile, begun, order, meter, listener, log),
             Job::Backup(job) => self.back_up(job, profile, begun, meter, listener, log),

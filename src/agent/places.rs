@@ -14,7 +14,6 @@ use crate::archive::run;
 use crate::archive::source::Source;
 use crate::backup::Vaults as _;
 use crate::error::{Context, Result};
-use crate::mail::secret;
 use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
 use crate::progress::Wish;
 use crate::state::catalogue::Catalogue;
@@ -94,9 +93,10 @@ impl<'a> Places<'a> {
 
     fn pop3(&self, account: &str) -> Result<Pop3> {
         let server = self.accounts.maildrops.get(account).ok_or_else(|| no_server(account, "pop3"))?;
-        let source = server.login.secret.clone();
-        let fetch = Box::new(move || secret::fetch(&source));
+        let guard = Guard { state: self.state.clone(), account: account.to_owned(), mailbox: server.clone() };
+        let (fetch, heard) = guard.ways();
         let mut options = pop3::Options::new(server.clone(), account, fetch, self.spool()?);
+        options.heard = heard;
         let wish = self.wish.clone();
         options.is_cancelled = Box::new(move || wish.is_cancelled());
         Ok(Pop3::new(options))

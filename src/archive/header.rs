@@ -10,6 +10,7 @@ use std::panic::catch_unwind;
 use jiff::Timestamp;
 use mail_parser::{DateTime, HeaderName, HeaderValue, MessageParser};
 
+use super::names::cut;
 use super::source::Body;
 
 /// How many bytes of a message are looked at.
@@ -134,20 +135,14 @@ pub fn fields(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// A value on one line, bounded.
 fn unfolded(value: &[u8]) -> String {
     let bare: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    cut(String::from_utf8_lossy(bare.trim_ascii()).into_owned())
+    cut(&String::from_utf8_lossy(bare.trim_ascii()), LONGEST).to_owned()
 }
 
 /// Text on one line, bounded: line ends, tabs and other runs of space become one space.
 fn on_one_line(text: &str) -> String {
     let start: String = text.chars().take(LONGEST).collect();
     let words: Vec<&str> = start.split_whitespace().collect();
-    cut(words.join(" "))
-}
-
-fn cut(mut text: String) -> String {
-    let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    text.truncate(end);
-    text
+    cut(&words.join(" "), LONGEST).to_owned()
 }
 
 fn decoded(header: &[u8]) -> Facts {
@@ -170,7 +165,7 @@ fn decoded(header: &[u8]) -> Facts {
     });
     let senders: Vec<_> = senders.filter(|sender| !sender.is_empty()).collect();
     Facts {
-        sender: cut(senders.join(", ")),
+        sender: cut(&senders.join(", "), LONGEST).to_owned(),
         subject: on_one_line(message.subject().unwrap_or_default()),
         date,
         ..Facts::default()

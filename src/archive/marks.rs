@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use rustic_core::repofile::Node;
+
+use super::names::cut;
 use crate::vault::store::Id;
 
 /// What all our attributes begin with.
@@ -58,11 +61,16 @@ impl Marks {
         ];
         let bounded = |name: &str, text: String| {
             let most = if matches!(name, "from" | "subject") { SHOWN } else { MOST };
-            let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-            text.as_bytes()[..end].to_vec()
+            cut(&text, most).as_bytes().to_vec()
         };
         let said = all.into_iter().filter(|(_, text)| !text.is_empty());
         said.map(|(name, text)| (format!("{OURS}{name}"), bounded(name, text))).collect()
+    }
+
+    /// Those of a message's file in a snapshot.
+    pub fn of(node: &Node) -> Self {
+        let attributes = node.meta.extended_attributes.iter();
+        Self::read(attributes.map(|one| (one.name.as_str(), one.value.as_deref().unwrap_or_default())))
     }
 
     /// Reads attributes; what is missing or none of ours is passed over.

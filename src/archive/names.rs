@@ -48,9 +48,14 @@ pub fn numbered(name: &str, number: usize) -> String {
 pub fn shortened(name: &str, most: usize, more: &str) -> String {
     let dot = name.rfind('.').filter(|dot| *dot > 0 && name.len() - dot <= EXTENSION);
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
-    let room = most.saturating_sub(extension.len() + more.len()).min(stem.len());
-    let end = (0..=room).rev().find(|end| stem.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}{more}{extension}", stem.get(..end).unwrap_or_default())
+    let stem = cut(stem, most.saturating_sub(extension.len() + more.len()));
+    format!("{stem}{more}{extension}")
+}
+
+/// The text, cut between two characters where it has more than `most` bytes.
+pub fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// A name for a folder: as [`safe`], and where that changed it with a hash, so that no two folders become one.

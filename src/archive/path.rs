@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::names::cut;
+
 /// The longest name that every file system takes, in bytes.
 const LONGEST: usize = 255;
 
@@ -98,8 +100,7 @@ fn escaped(text: &str) -> String {
     let most = LONGEST - "YYYYMMDDTHHMMSSZ..eml".len();
     if name.len() > most {
         let hash = Sha256::digest(text.as_bytes());
-        let end = (0..=most - 18).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-        name.truncate(end);
+        name.truncate(cut(&name, most - 18).len());
         name.push_str("%~");
         hash[..8].iter().for_each(|byte| write!(name, "{byte:02x}").unwrap_or(()));
     }

@@ -1,5 +1,8 @@
 //! The archive as it lies in a vault: its messages one by one, and their bytes.
 
+mod ahead;
+
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use jiff::tz::TimeZone;
@@ -7,14 +10,18 @@ use rustic_core::repofile::{Node, SnapshotFile};
 
 use super::checked::Checked;
 use super::marks::Marks;
-use super::path::{self, Place};
+use super::path;
+use super::stored::Stored;
 use super::wanted::{Prefix, Wanted};
 use crate::entry::RelPath;
 use crate::error::{Error, Kind, Result};
 use crate::vault::content::{Content, kind_of};
 use crate::vault::indexed::Indexed;
 use crate::vault::snapshot::{Readable, Scope};
+use crate::vault::store::Id;
 use crate::vault::tree::{self, Step};
+
+pub use self::ahead::Visitor;
 
 /// How many damaged folders are told by name.
 const TOLD: usize = 1000;
@@ -26,31 +33,15 @@ pub struct Archive<'a> {
     root: Node,
 }
 
-/// A message in an archive.
+/// A message in an archive, and where its bytes are.
 #[derive(Debug, Clone)]
-pub struct Stored {
-    /// Where it was and when it came.
-    pub place: Place,
-    /// What is known of it beside its bytes.
-    pub marks: Marks,
-    /// Its bytes.
-    pub size: u64,
+pub struct Found {
+    /// What is known of it.
+    pub message: Stored,
     /// Where it lies in the snapshot.
     pub path: RelPath,
     /// What the snapshot has of it.
     pub node: Node,
-}
-
-impl Stored {
-    /// What whoever writes it somewhere else has to know.
-    pub fn message(&self) -> super::stored::Stored {
-        super::stored::Stored { place: self.place.clone(), marks: self.marks.clone(), size: self.size }
-    }
-
-    /// Its id: the SHA-256 of its bytes, 64 hexadecimal digits.
-    pub fn id(&self) -> String {
-        self.marks.id()
-    }
 }
 
 /// What a walk met.
@@ -73,19 +64,23 @@ impl Walked {
     }
 }
 
-/// The snapshot that is meant among those of a profile, from whatever machine: `latest`, the beginning of an id, a date.
-/// Other profiles' do not count, so a vault may hold backups as well. `label` None: whatever the vault has.
+/// The snapshot that is meant: `latest`, the beginning of an id, a date. Other profiles' do not count, so a vault may
+/// hold backups as well. Each machine has an archive of its own, and those of others count only where the scope's has none.
 ///
 /// # Errors
 /// There is none (a usage error if one was named), or nobody knows which one is the latest, since some cannot be read.
-pub fn choose(all: Readable, name: &str, label: Option<&str>, zone: &TimeZone) -> Result<SnapshotFile> {
-    let Readable { mut all, lost } = all;
-    all.retain(|snapshot| label.is_none_or(|label| snapshot.label == label));
-    if all.is_empty() && lost.is_empty() {
+pub fn choose(all: &Readable, name: &str, scope: &Scope, zone: &TimeZone) -> Result<SnapshotFile> {
+    let of_profile = Scope { host: None, ..scope.clone() };
+    if all.lost.is_empty() && !all.all.iter().any(|snapshot| of_profile.has(snapshot)) {
         return Err(Error::other("the vault holds no archived message yet").hint("run: postkeep run PROFILE"));
     }
-    let scope = Scope { label: label.map(str::to_owned), host: None };
-    Readable { all, lost }.choose(name, &scope, zone).cloned()
+    all.choose(name, scope, zone).cloned()
+}
+
+/// The machines that have archives of a profile in a vault.
+pub fn hosts(all: &Readable, label: Option<&str>) -> BTreeSet<String> {
+    let of_profile = Scope { label: label.map(str::to_owned), host: None };
+    all.all.iter().filter(|one| of_profile.has(one)).map(|one| one.hostname.clone()).collect()
 }
 
 /// Why a walk ended.
@@ -106,7 +101,7 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// Those of `visit`. What is damaged is none: [`Walked::broken`] has it.
-    pub fn walk(&self, wanted: &Wanted, visit: &mut dyn FnMut(Stored) -> Result<bool>) -> Result<Walked> {
+    pub fn walk(&self, wanted: &Wanted, visit: &mut dyn FnMut(Found) -> Result<bool>) -> Result<Walked> {
         let mut walked = Walked::default();
         let done = tree::walk(self.vault, &RelPath::root(), &self.root, &mut |step| match step {
             Step::Entry(path, node) if node.is_dir() => Ok(enters(wanted, path)),
@@ -115,11 +110,11 @@ impl<'a> Archive<'a> {
                     walked.others += 1;
                     return Ok(false);
                 };
-                let (marks, size) = (marks(node), node.meta.size);
-                if wanted.takes(&place, &marks, size) {
+                let message = Stored { place, marks: Marks::of(node), size: node.meta.size };
+                if wanted.takes(&message) {
                     walked.visited += 1;
-                    let stored = Stored { place, marks, size, path: path.clone(), node: node.clone() };
-                    if !visit(stored).map_err(End::Failed)? {
+                    let found = Found { message, path: path.clone(), node: node.clone() };
+                    if !visit(found).map_err(End::Failed)? {
                         return Err(End::Enough);
                     }
                 }
@@ -145,21 +140,22 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// There is none, or several that differ (usage errors); or none was found where folders are damaged.
-    pub fn named(&self, id: Prefix) -> Result<Stored> {
+    pub fn named(&self, id: Prefix) -> Result<Found> {
         let wanted = Wanted { ids: vec![id], ..Wanted::default() };
-        let (mut found, mut several) = (None::<Stored>, false);
-        let walked = self.walk(&wanted, &mut |stored| {
-            let same = found.as_ref().is_none_or(|found| found.marks.sha256 == stored.marks.sha256);
+        let (mut first, mut several) = (None::<Found>, false);
+        let walked = self.walk(&wanted, &mut |found| {
+            let same = |first: &Found| first.message.marks.sha256 == found.message.marks.sha256;
+            let same = first.as_ref().is_none_or(same);
             several |= !same;
-            found.get_or_insert(stored);
+            first.get_or_insert(found);
             Ok(same)
         })?;
         let list = "`postkeep archive ls PROFILE` lists the messages with their ids";
-        match (found, walked.broken.into_iter().next()) {
+        match (first, walked.broken.into_iter().next()) {
             (Some(_), _) if several => Err(Error::new(Kind::Usage, "several messages' ids begin so")
                 .hint("give more digits")
                 .hint(list)),
-            (Some(found), _) => Ok(found),
+            (Some(first), _) => Ok(first),
             (None, None) => Err(Error::new(Kind::Usage, "no message's id begins so").hint(list)),
             (None, Some((path, why))) => {
                 let text = format!("no message's id begins so in what can be read; /{path} cannot: {why}");
@@ -168,52 +164,71 @@ impl<'a> Archive<'a> {
         }
     }
 
+    /// The pack in which a message lies as one piece. The name of that piece is the message's own SHA-256, so who has
+    /// opened the piece has read the message. None: it lies there otherwise, or has no such name.
+    pub fn one_piece(&self, found: &Found) -> Option<Id> {
+        let [piece] = found.node.content.as_deref()? else { return None };
+        let (pack, at) = self.vault.locate(piece)?;
+        let Stored { marks, size, .. } = &found.message;
+        (at.id == marks.sha256 && at.content().map(u64::from) == Some(*size)).then_some(pack)
+    }
+
     /// A message's bytes as a stream, which fails at its end if they are not those that were archived.
     ///
     /// # Errors
-    /// It cannot be read: a piece of it is not in the vault.
-    pub fn open(&self, message: &Stored) -> Result<Checked<Content<'a>>> {
-        let content = Content::new(self.vault, &message.node).map_err(|why| {
-            Error::other(format!("cannot read /{}: {why}", message.path))
-                .hint("what is damaged is told by: postkeep verify PROFILE")
-        })?;
-        Ok(Checked::new(content, message.marks.sha256, message.size))
+    /// Why it cannot be read: a piece of it is not in the vault.
+    pub fn open(&self, found: &Found) -> Result<Checked<Content<'a>>> {
+        let content = Content::new(self.vault, &found.node).map_err(Error::other)?;
+        Ok(found.checked(content))
     }
 
     /// A message's bytes, all of them and checked, if they are not more than `most`.
     ///
     /// # Errors
     /// They are more; or they cannot be read, or are not those that were archived.
-    pub fn bytes(&self, message: &Stored, most: u64) -> Result<Vec<u8>> {
-        if message.size > most {
-            let text = format!(
-                "/{} has {}, which is too much to be held in memory",
-                message.path,
-                crate::figures::size(message.size)
-            );
-            return Err(Error::other(text).hint("export it instead: postkeep archive export PROFILE"));
-        }
-        // One more, so that the end is seen: only there it is checked.
-        let (mut bytes, mut stream) = (Vec::new(), self.open(message)?.take(most.saturating_add(1)));
-        stream.read_to_end(&mut bytes).map_err(|error| {
-            Error::new(kind_of(&error), format!("cannot read /{}", message.path))
-                .caused_by(error)
-                .hint("what is damaged is told by: postkeep verify PROFILE")
-        })?;
-        Ok(bytes)
+    pub fn bytes(&self, found: &Found, most: u64) -> Result<Vec<u8>> {
+        found.fits(most).map_err(|error| error.hint("export it instead: postkeep archive export PROFILE"))?;
+        self.open(found).and_then(|stream| whole(stream, most)).map_err(|why| found.unreadable(why))
     }
+}
+
+impl Found {
+    /// Its bytes, held against what was archived.
+    fn checked<R: Read>(&self, bytes: R) -> Checked<R> {
+        Checked::new(bytes, self.message.marks.sha256, self.message.size)
+    }
+
+    /// Fails if it has too many bytes to be held in memory.
+    fn fits(&self, most: u64) -> Result<()> {
+        if self.message.size <= most {
+            return Ok(());
+        }
+        let size = crate::figures::size(self.message.size);
+        Err(Error::other(format!("/{} has {size}, which is too much to be held in memory", self.path)))
+    }
+
+    /// Says that it cannot be read, and why.
+    #[must_use]
+    pub fn unreadable(&self, why: Error) -> Error {
+        Error::new(why.kind(), format!("cannot read /{}", self.path))
+            .caused_by(why)
+            .hint("what is damaged is told by: postkeep verify PROFILE")
+    }
+}
+
+/// All of a stream.
+fn whole(stream: impl Read, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One more, so that the end is seen: only there it is checked.
+    let read = stream.take(most.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|error| Error::new(kind_of(&error), error.to_string()))?;
+    Ok(bytes)
 }
 
 /// Whether to look into a folder: the topmost ones are accounts.
 fn enters(wanted: &Wanted, path: &RelPath) -> bool {
     let Some(account) = path.as_path().to_str().filter(|path| !path.contains('/')) else { return true };
     path::account(account).is_none_or(|account| wanted.takes_account(&account))
-}
-
-/// What is known of a message beside its bytes.
-pub fn marks(node: &Node) -> Marks {
-    let attributes = &node.meta.extended_attributes;
-    Marks::read(attributes.iter().map(|one| (one.name.as_str(), one.value.as_deref().unwrap_or_default())))
 }
 
 #[cfg(test)]

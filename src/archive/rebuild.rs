@@ -100,8 +100,7 @@ fn found(path: &Path, node: &Node) -> Option<Found> {
     let place = path::place(path)?;
     // Not of the names in it, which may have been cut: a folder is known by where it lies.
     let (directory, file) = path::split(path)?;
-    let attributes = node.meta.extended_attributes.iter();
-    let marks = Marks::read(attributes.map(|a| (a.name.as_str(), a.value.as_deref().unwrap_or_default())));
+    let marks = Marks::of(node);
     Some(Found {
         account: place.account,
         path: place.folder,
@@ -155,7 +154,7 @@ mod tests {
     fn a_lost_catalogue_is_read_from_the_vault_again() {
         let temp = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&store), "x", &options).unwrap();
         let vault = Vault::open(store, "x", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
         let catalogue = || Catalogue::open(&temp.path().join("state"), "mail", vault.id()).unwrap();

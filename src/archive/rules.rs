@@ -1,7 +1,7 @@
 //! Which messages are left out by their sender, size and age; pure.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::source::Listed;
 use crate::error::{Context, Error, Result};
@@ -30,32 +30,33 @@ impl Rules {
         Ok(Self { from, rules: rules.clone(), now })
     }
 
-    /// Whether what is left out today may be taken later.
-    pub fn need_time(&self) -> bool {
-        self.rules.newer_than.is_some()
-    }
-
     /// The rules as a text that is another one for other rules.
     pub fn text(&self) -> String {
         format!("{:?}", self.rules)
     }
 
-    /// Whether a message is left out whatever time it is.
-    pub fn leave_out_for_good(&self, message: &Listed) -> bool {
-        let rules = MessageRules { newer_than: None, ..self.rules.clone() };
-        Self { from: self.from.clone(), rules, now: self.now }.leave_out(message)
-    }
-
     /// Whether a message is left out. What is not known of it leaves nothing out.
     pub fn leave_out(&self, message: &Listed) -> bool {
+        self.leave_out_for_good(message) || self.is_too_young(message)
+    }
+
+    /// Whether a message is left out and will not be old enough one day.
+    pub fn leave_out_for_good(&self, message: &Listed) -> bool {
         let rules = &self.rules;
-        let age = message.date.map(|date| self.now.duration_since(date));
         let sender = || message.from.as_deref().map(address).is_some_and(|from| self.from.is_match(from));
         rules.larger_than.is_some_and(|most| message.size > most)
             || rules.smaller_than.is_some_and(|least| message.size < least)
-            || rules.older_than.zip(age).is_some_and(|(most, age)| age > most)
-            || rules.newer_than.zip(age).is_some_and(|(least, age)| age < least)
+            || rules.older_than.zip(self.age(message)).is_some_and(|(most, age)| age > most)
             || sender()
+    }
+
+    /// Whether a message is left out for now.
+    pub fn is_too_young(&self, message: &Listed) -> bool {
+        self.rules.newer_than.zip(self.age(message)).is_some_and(|(least, age)| age < least)
+    }
+
+    fn age(&self, message: &Listed) -> Option<SignedDuration> {
+        message.date.map(|date| self.now.duration_since(date))
     }
 }
 
@@ -67,8 +68,6 @@ fn address(from: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     #[test]

@@ -100,6 +100,9 @@ pub enum Refusal {
 /// What becomes of each message that is fetched, by its place among those that were asked for, in that order.
 pub type Take<'a> = dyn FnMut(usize, std::result::Result<Body, Refusal>) -> Result<()> + 'a;
 
+/// Takes a part of what is told; an error ends it.
+pub type Part<'a> = dyn FnMut(Vec<Listed>) -> Result<()> + 'a;
+
 /// Messages, wherever they are. It reads only, and marks nothing as read.
 ///
 /// A source connects when it is asked for something first, connects anew when a connection breaks, and asks again for
@@ -130,6 +133,15 @@ pub trait Source: Send {
     /// # Errors
     /// As of [`Source::folders`]; the folder is gone, or cannot be opened.
     fn list(&mut self, folder: &Folder, since: Since) -> Result<Listing>;
+
+    /// The flags of all messages of a folder before a UID, told in parts, with nothing else but what names each: for where
+    /// nothing tells whose flags changed. Whether it could tell.
+    ///
+    /// # Errors
+    /// As of [`Source::list`], or `take` failed.
+    fn flags(&mut self, _folder: &Folder, _before: u32, _take: &mut Part<'_>) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Fetches messages of a folder. Each of them comes to `take` once, in this order, as soon as it is there: whole, or
     /// refused. A message with a fault is no error: whatever can be said of it alone is a [`Refusal`].

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::marks::Marks;
-use super::path::Place;
+use super::stored::Stored;
 use crate::error::{Error, Kind, Result};
 use crate::profile::quote;
 
@@ -76,15 +75,16 @@ impl Wanted {
     }
 
     /// Whether a message is meant.
-    pub fn takes(&self, place: &Place, marks: &Marks, size: u64) -> bool {
+    pub fn takes(&self, message: &Stored) -> bool {
+        let Stored { place, marks, size } = message;
         let word = |wanted: &Option<String>, all: &[String]| {
             wanted.as_deref().is_none_or(|wanted| all.iter().any(|one| same_word(wanted, one)))
         };
         self.takes_account(&place.account)
             && self.since.is_none_or(|since| place.date >= since)
             && self.before.is_none_or(|before| place.date < before)
-            && self.larger.is_none_or(|larger| size > larger)
-            && self.smaller.is_none_or(|smaller| size < smaller)
+            && self.larger.is_none_or(|larger| *size > larger)
+            && self.smaller.is_none_or(|smaller| *size < smaller)
             && (self.ids.is_empty() || self.ids.iter().any(|id| id.fits(&marks.sha256)))
             && (self.folders.is_empty() || self.folders.iter().any(|one| is_folder(one, &place.folder)))
             && word(&self.flag, &marks.flags)
@@ -138,6 +138,8 @@ fn is_match(pattern: &[char], text: &[char]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::marks::Marks;
+    use crate::archive::path::Place;
 
     #[test]
     fn folders_are_meant_as_people_write_them() {
@@ -179,6 +181,7 @@ mod tests {
             sha256,
             ..Marks::default()
         };
+        let message = Stored { place, marks, size: 100 };
         let some = |text: &str| Some(text.to_owned());
         let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let id = |text: &str| Prefix::parse(text).unwrap();
@@ -209,7 +212,7 @@ mod tests {
             (Wanted { folders: vec!["x".into(), "inb*".into()], ..all.clone() }, true),
             (Wanted { folders: vec!["x".into()], account: some("gmail"), ..all.clone() }, false),
         ] {
-            assert_eq!(wanted.takes(&place, &marks, 100), expected, "{wanted:?}");
+            assert_eq!(wanted.takes(&message), expected, "{wanted:?}");
             assert_eq!(wanted.is_all(), wanted == all);
         }
     }

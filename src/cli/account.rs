@@ -16,7 +16,7 @@ use crate::profile::{
     Account, Config, Imap, Login, Pop3, Preset, Profile, Proof, ReportRules, SecretSource, Tls, VaultPlace,
     Way,
 };
-use crate::state::{Health, of_mailbox};
+use crate::state::{Health, Side};
 
 /// The accounts of postkeep.toml: list them, test one
 #[derive(Debug, Args)]
@@ -76,9 +76,13 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     let state = agent::look(&ctx.state_dir)?;
     let health = state.map(|state| state.accounts().all()).transpose()?.unwrap_or_default();
     let find = |name: &str| health.iter().find(|health| health.name == name);
-    let of = |name: &str| (find(name), find(&of_mailbox(name)));
+    let of = |name: &str| Healths {
+        carrier: find(name),
+        mailbox: find(&Side::Imap.of(name)),
+        maildrop: find(&Side::Pop3.of(name)),
+    };
     if ctx.json {
-        let accounts: Vec<_> = named(&config).iter().map(|one| as_json(one, of(one.name))).collect();
+        let accounts: Vec<_> = named(&config).iter().map(|one| as_json(one, &of(one.name))).collect();
         out::print(&format!("{}\n", json!({ "accounts": accounts })))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -90,7 +94,7 @@ fn list(ctx: &Context) -> Result<ExitCode> {
     let head = ["ACCOUNT", "KIND", "WHERE", "USED FOR", "STATE"].map(str::to_owned).to_vec();
     let rows = named.iter().map(|one| {
         let uses = uses(&config, one.name);
-        vec![one.name.to_owned(), one.kinds(), one.place(), uses, state_of(of(one.name))]
+        vec![one.name.to_owned(), one.kinds(), one.place(), uses, state_of(&of(one.name))]
     });
     out::print(&table::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))?;
     Ok(ExitCode::SUCCESS)
@@ -139,10 +143,15 @@ impl Named<'_> {
     }
 }
 
-/// How the two sides of an account are.
-type Healths<'h> = (Option<&'h Health>, Option<&'h Health>);
+/// How the sides of an account are.
+struct Healths<'h> {
+    carrier: Option<&'h Health>,
+    mailbox: Option<&'h Health>,
+    maildrop: Option<&'h Health>,
+}
 
-fn as_json(account: &Named<'_>, (health, mailbox): Healths<'_>) -> serde_json::Value {
+fn as_json(account: &Named<'_>, healths: &Healths<'_>) -> serde_json::Value {
+    let health = healths.carrier;
     json!({
         "name": account.name,
         "kind": account.all_kinds().first(),
@@ -152,8 +161,9 @@ fn as_json(account: &Named<'_>, (health, mailbox): Healths<'_>) -> serde_json::V
         "user": account.login().map(|login| &login.user),
         "secret": account.login().map(secret_kind),
         "down-since": health.and_then(|health| health.down_since),
-        "login-refused": health.is_some_and(|health| health.refused_secret.is_some()),
-        "imap-login-refused": mailbox.is_some_and(|health| health.refused_secret.is_some()),
+        "login-refused": refused(health),
+        "imap-login-refused": refused(healths.mailbox),
+        "pop3-login-refused": refused(healths.maildrop),
         "reason": health.and_then(|health| health.reason.as_deref()),
     })
 }
@@ -201,15 +211,20 @@ fn uses(config: &Config, name: &str) -> String {
     if uses.is_empty() { "-".into() } else { uses.join(", ") }
 }
 
-fn state_of((health, mailbox): Healths<'_>) -> String {
-    let refused = |health: Option<&Health>| health.is_some_and(|health| health.refused_secret.is_some());
-    if refused(health) {
+fn refused(health: Option<&Health>) -> bool {
+    health.is_some_and(|health| health.refused_secret.is_some())
+}
+
+fn state_of(healths: &Healths<'_>) -> String {
+    if refused(healths.carrier) {
         return "login refused: postkeep account test".into();
     }
-    let down = health.and_then(|health| health.down_since);
+    let down = healths.carrier.and_then(|health| health.down_since);
     let down = down.map(|since| format!("down since {}", table::when(since)));
-    let mailbox = refused(mailbox).then(|| "imap login refused: postkeep account test".to_owned());
-    let all: Vec<_> = down.into_iter().chain(mailbox).collect();
+    let sides = [("imap", healths.mailbox), ("pop3", healths.maildrop)];
+    let sides = sides.into_iter().filter(|(_, health)| refused(*health));
+    let sides = sides.map(|(side, _)| format!("{side} login refused: postkeep account test"));
+    let all: Vec<_> = down.into_iter().chain(sides).collect();
     if all.is_empty() { "-".into() } else { all.join("; ") }
 }
 

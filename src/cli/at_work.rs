@@ -36,6 +36,7 @@ pub(super) fn snapshot(work: &AtWork) -> Snapshot {
         bytes_planned: work.bytes_planned,
         files_done: work.files_done,
         bytes_done: work.bytes_done,
+        messages: work.messages,
     }
 }
 
@@ -104,6 +105,7 @@ mod tests {
             bytes_planned: 4 << 30,
             files_done: 1_250,
             bytes_done: 1 << 30,
+            messages: false,
             stuck: false,
         };
         let mut pace = Pace::default();

@@ -185,16 +185,17 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 
 /// What a run does, in words.
 pub(super) fn message(phase: Phase, now: &Snapshot) -> String {
+    let (one, many) = if now.messages { ("message", "messages") } else { ("file", "files") };
     match phase {
         Phase::Comparing => format!("comparing, {} entries", count(now.entries)),
         Phase::Working if !is_planned(now) => {
-            format!("{}, {}", of(now.files_done, "file", "files"), size(now.bytes_done))
+            format!("{}, {}", of(now.files_done, one, many), size(now.bytes_done))
         }
         // Files are separated from bytes by a comma and a space, which no figure has in it.
         Phase::Working => format!(
-            "{} of {} files, {} of {}",
+            "{} of {}, {} of {}",
             count(now.files_done),
-            count(now.files_planned),
+            of(now.files_planned, one, many),
             size(now.bytes_done),
             size(now.bytes_planned)
         ),
@@ -212,6 +213,7 @@ mod tests {
         bytes_planned: 681_000_000,
         files_done: 18_832,
         bytes_done: 640_000_000,
+        messages: false,
     };
 
     #[test]
@@ -221,6 +223,8 @@ mod tests {
         }
         assert_eq!(message(Phase::Comparing, &NOW), "comparing, 1,204 entries");
         let unplanned = Snapshot { files_planned: 0, bytes_planned: 0, ..NOW };
+        let mail = Snapshot { messages: true, ..unplanned };
+        assert_eq!(message(Phase::Working, &mail), "18,832 messages, 610.4 MiB");
         assert_eq!(message(Phase::Working, &unplanned), "18,832 files, 610.4 MiB");
         for (columns, share, left, expected) in [
             (40, 0.5, 1_400, "docs:  50 %, 2 s left"),

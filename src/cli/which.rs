@@ -10,12 +10,12 @@ use super::{Context, config, usage};
 use crate::agent;
 use crate::error::{Error, Kind, Result};
 use crate::profile::{Imap, Job, Keeping, SecretSource, VaultPlace, quote};
-use crate::vault::Vault;
 use crate::vault::ledger::Ledger;
 pub(super) use crate::vault::names::host;
 use crate::vault::open::{Local, Opener, password};
 use crate::vault::snapshot::Scope;
 use crate::vault::store::Store;
+use crate::vault::{Holding, Vault};
 
 /// What those verbs say about naming a vault without a profile.
 pub(super) const BARE: &str = "\
@@ -200,6 +200,14 @@ impl Chosen {
     /// How its profile keeps snapshots.
     pub fn keeping(&self) -> Option<&Keeping> {
         self.profile.as_ref().and_then(|(_, job)| job.keeping())
+    }
+
+    /// What is mostly kept in it.
+    pub fn holding(&self) -> Holding {
+        match &self.profile {
+            Some((_, Job::Archive(_))) => Holding::Messages,
+            _ => Holding::Files,
+        }
     }
 
     /// What stands for it in the command lines of hints.

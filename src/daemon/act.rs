@@ -354,7 +354,8 @@ fn in_words(run: &Run) -> String {
     let mut line = format!("{}: {} after {}", run.profile, outcome.status.word(), duration(run.duration()));
     let changed = counts.created + counts.replaced + counts.updated + counts.deleted;
     if changed > 0 {
-        line.push_str(&format!(", {} changed, {} copied", count(changed), size(counts.copied_bytes)));
+        let moved = counts.moved();
+        line.push_str(&format!(", {} changed, {} {moved}", count(changed), size(counts.copied_bytes)));
     }
     let problem = outcome.error.as_ref().map(|error| error.text.clone());
     if let Some(problem) = problem.or_else(|| outcome.stop.as_ref().map(|stop| stop.reason.clone())) {

@@ -70,6 +70,7 @@ impl Daemon {
                 bytes_planned: done.bytes_planned,
                 files_done: done.files_done,
                 bytes_done: done.bytes_done,
+                messages: done.messages,
                 stuck: views.get(profile).is_some_and(|view| view.stuck),
             }
         });

@@ -10,6 +10,8 @@ use crate::scheduler::Ended;
 pub(super) enum Event {
     /// Something changed in the source of this profile.
     Changed(String),
+    /// New mail came into the source of this profile.
+    NewMail(String),
     /// Something changed in the configuration's folder.
     Configuration,
     /// Somebody asks over the socket, and waits for the answer.

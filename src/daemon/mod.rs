@@ -359,6 +359,7 @@ impl Daemon {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Changed(profile) => self.step(scheduler::Event::Changed(profile)),
+            Event::NewMail(profile) => self.step(scheduler::Event::NewMail(profile)),
             Event::Configuration => self.reload_at = Some(Instant::now() + SETTLE),
             Event::Asked(ask, reply) => {
                 let answer = self.answer(ask);

@@ -101,6 +101,9 @@ pub struct AtWork {
     pub files_done: u64,
     /// Bytes copied.
     pub bytes_done: u64,
+    /// Whether each file is a message.
+    #[serde(default)]
+    pub messages: bool,
     /// It does not react any more.
     pub stuck: bool,
 }

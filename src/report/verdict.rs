@@ -82,7 +82,7 @@ fn changed(counts: &Counts) -> String {
     }
     let copied = match counts.copied_bytes {
         0 => String::new(),
-        bytes => format!("; {} copied", numbers::size(bytes)),
+        bytes => format!("; {} {}", numbers::size(bytes), counts.moved()),
     };
     format!("{}{copied}.", numbers::kinds(counts))
 }
@@ -90,6 +90,12 @@ fn changed(counts: &Counts) -> String {
 fn nothing(counts: &Counts) -> String {
     match counts.files {
         0 => "nothing to do.".into(),
+        _ if counts.messages => {
+            format!(
+                "nothing came; {} in the archive.",
+                numbers::of(counts.files, "message is", "messages are")
+            )
+        }
         1 => "nothing to do, the one file is up to date.".into(),
         files => format!("nothing to do, all {} files are up to date.", numbers::count(files)),
     }
@@ -265,12 +271,22 @@ fn go_on(facts: &Facts<'_>, paused: &Paused, profile: &str) -> Step {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_archive_it_is_messages_that_are_counted() {
+        let counts = Counts { files: 2, messages: true, ..Counts::default() };
+        assert_eq!(changed(&counts), "nothing came; 2 messages are in the archive.");
+        let counts = Counts { created: 1, copied_bytes: 900, ..counts };
+        assert_eq!(changed(&counts), "1 new; 900 bytes fetched.");
+    }
+
     #[test]
     fn ordinals() {
         for (n, shown) in
             [(2, "2nd"), (3, "3rd"), (11, "11th"), (12, "12th"), (21, "21st"), (1112, "1,112th")]
         {
-            assert_eq!(super::ordinal(n), shown);
+            assert_eq!(ordinal(n), shown);
         }
     }
 }

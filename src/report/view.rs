@@ -139,6 +139,7 @@ fn cause(trigger: Trigger) -> Option<&'static str> {
         Trigger::Schedule => Some("its schedule"),
         Trigger::CatchUp => Some("its schedule, late: nothing could run when it was due"),
         Trigger::Change => Some("a change in the source"),
+        Trigger::NewMail => Some("new mail"),
         Trigger::Start => Some("the start of the agent"),
         Trigger::Retry => Some("the failure of the run before, which is tried again"),
         Trigger::Resume => Some("the pause of the run before, which is over"),

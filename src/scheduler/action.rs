@@ -14,6 +14,8 @@ pub enum Event {
     Woke,
     /// Something changed in the source of this profile.
     Changed(String),
+    /// New mail came into the source of this profile.
+    NewMail(String),
     /// A person wants these profiles to run, one after the other.
     Asked(Vec<String>),
     /// A start was refused by the profile's condition, for this reason.

@@ -39,11 +39,13 @@ pub(super) fn later(time: Timestamp, length: SignedDuration) -> Timestamp {
     time.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
-/// A change in the source that no run has seen.
+/// A change in the source that no run has seen, or new mail.
 #[derive(Debug, Clone, Copy)]
 struct Unrest {
     first: Timestamp,
     last: Timestamp,
+    /// What came last.
+    trigger: Trigger,
 }
 
 /// A run at work.
@@ -174,10 +176,13 @@ impl Slot {
         self.look_ahead();
     }
 
-    /// What changed before the source was watched nobody heard of: it counts as a change.
+    /// Of what changed, or came, before the source was watched nobody heard: it counts as if it had happened now.
     pub(super) fn look_first(&mut self, now: Timestamp) {
-        if self.rules.timing.settle().is_some() {
-            self.changed(now);
+        let timing = &self.rules.timing;
+        if timing.on_change.is_some() {
+            self.changed(now, Trigger::Change);
+        } else if timing.on_mail {
+            self.changed(now, Trigger::NewMail);
         }
     }
 
@@ -190,9 +195,9 @@ impl Slot {
         self.again = true;
     }
 
-    pub(super) fn changed(&mut self, now: Timestamp) {
+    pub(super) fn changed(&mut self, now: Timestamp, trigger: Trigger) {
         let first = self.unrest.map_or(now, |unrest| unrest.first.min(now));
-        self.unrest = Some(Unrest { first, last: now });
+        self.unrest = Some(Unrest { first, last: now, trigger });
     }
 
     /// A person lets it run again, or the time of the pause is over: what was missed is caught up at once.
@@ -246,7 +251,7 @@ impl Slot {
             Trigger::Manual => self.asked = Some(Vec::new()),
             Trigger::Start => self.on_start = true,
             Trigger::CatchUp if start.due.is_none() => self.again = true,
-            Trigger::Change => self.changed(now),
+            Trigger::Change | Trigger::NewMail => self.changed(now, start.trigger),
             Trigger::Schedule | Trigger::CatchUp | Trigger::Retry | Trigger::Resume => {}
         }
     }
@@ -334,7 +339,7 @@ impl Slot {
         let quiet = later(unrest.last, settle).min(later(unrest.first, settle.max(MOST_UNREST)));
         // A clock that was put back must not hold a change up.
         (now >= quiet || now < unrest.first)
-            .then(|| Wish { start: start(Trigger::Change, None, 0, 1), since: unrest.first })
+            .then(|| Wish { start: start(unrest.trigger, None, 0, 1), since: unrest.first })
     }
 
     /// The failure that was kept back for a try, if that try cannot come any more.

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::slot::{AGAIN, CORRECTION, LOST, Slot, View, Wish, later};
 use super::{Action, Alarm, Ended, Event, Follows, Late, Memory, Past, Pause, Rules, Save};
 use crate::profile::{CatchUp, Schedule};
+use crate::run::Trigger;
 
 /// How long a digest waits after a start or a sleep: what is caught up comes into it.
 const DIGEST_DELAY: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
@@ -94,7 +95,7 @@ impl Scheduler {
 
     fn take(&mut self, now: Timestamp, event: Event, actions: &mut Vec<Action>) {
         let name = match &event {
-            Event::Changed(name) | Event::Skipped(name, _) => Some(name.clone()),
+            Event::Changed(name) | Event::NewMail(name) | Event::Skipped(name, _) => Some(name.clone()),
             Event::Ended(name, _) => Some(name.clone()),
             _ => None,
         };
@@ -105,7 +106,8 @@ impl Scheduler {
                 let slept = now.duration_since(self.last);
                 self.slots.values_mut().for_each(|slot| slot.wake(now, slept, false));
             }
-            (Event::Changed(_), Some(slot)) => slot.changed(now),
+            (Event::Changed(_), Some(slot)) => slot.changed(now, Trigger::Change),
+            (Event::NewMail(_), Some(slot)) => slot.changed(now, Trigger::NewMail),
             (Event::Asked(names), _) => {
                 for (at, name) in names.iter().enumerate() {
                     if let Some(slot) = self.slots.get_mut(name) {

@@ -24,18 +24,34 @@ pub struct Health {
     pub refused_secret: Option<String>,
 }
 
-/// What is added to the name of an account for the health of its mailbox. No account of a configuration is called so.
-const MAILBOX: &str = " (imap)";
-
-/// The name under which the health of an account's mailbox is kept: its server is another one than the one that takes
-/// letters, and may refuse what that one takes.
-pub fn of_mailbox(account: &str) -> String {
-    format!("{account}{MAILBOX}")
+/// A side of an account from which messages are read. Its server is another one than the one that takes letters, and may
+/// refuse what that one takes: so its health is kept beside the account's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The mailbox, by IMAP.
+    Imap,
+    /// The same by POP3.
+    Pop3,
 }
 
-/// The account whose mailbox's health is kept under this name, if it is such a name.
-pub fn mailbox_of(name: &str) -> Option<&str> {
-    name.strip_suffix(MAILBOX)
+impl Side {
+    /// What is added to the name of the account. No account of a configuration is called so.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Imap => " (imap)",
+            Self::Pop3 => " (pop3)",
+        }
+    }
+
+    /// The name under which the health of this side of an account is kept.
+    pub fn of(self, account: &str) -> String {
+        format!("{account}{}", self.suffix())
+    }
+
+    /// The account, and the side of it, whose health is kept under this name, if it is such a name.
+    pub fn read(name: &str) -> Option<(&str, Self)> {
+        [Self::Imap, Self::Pop3].into_iter().find_map(|side| Some((name.strip_suffix(side.suffix())?, side)))
+    }
 }
 
 const COLUMNS: &str = "name, down_since, reason, refused_secret";

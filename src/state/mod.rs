@@ -39,7 +39,7 @@ mod spool;
 mod testing;
 mod traffic;
 
-pub use accounts::{Accounts, Health, mailbox_of, of_mailbox};
+pub use accounts::{Accounts, Health, Side};
 pub use ack::{Ack, failure_set};
 pub use finish::{Begun, Finish, NewLetter, Report};
 pub use history::{FailureKey, History, Query, RunRow, Series, failure_key};

@@ -8,7 +8,6 @@ use rustic_core::repofile::Node;
 
 use super::blob::{Location, Opener};
 use super::indexed::Indexed;
-use super::node;
 use super::store::{Id, Kind};
 use crate::error::{Error, Kind as ErrorKind};
 
@@ -47,20 +46,9 @@ impl<'a> Content<'a> {
     /// # Errors
     /// Why it cannot be read: a piece is not in the vault.
     pub fn new(vault: &'a Indexed<'a>, file: &Node) -> Result<Self, String> {
-        if file.content.is_none() && file.meta.size > 0 {
-            return Err(node::UNKNOWN.into());
-        }
-        let (mut pieces, mut length) = (VecDeque::new(), 0);
-        for id in file.content.iter().flatten() {
-            let short = || id.to_string()[..8].to_owned();
-            let found = vault.locate(id).and_then(|(pack, at)| Some((pack, at, at.content()?)));
-            let (pack, at, bytes) = found
-                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
-            length += u64::from(bytes);
-            pieces.push_back((pack, at));
-        }
+        let (pieces, length) = vault.pieces(file)?;
         let opener = vault.opener();
-        Ok(Self { vault, opener, pieces, raw: None, plain: Vec::new(), taken: 0, length })
+        Ok(Self { vault, opener, pieces: pieces.into(), raw: None, plain: Vec::new(), taken: 0, length })
     }
 
     /// How many bytes it has.

@@ -20,11 +20,27 @@ const PACK: u64 = 8 << 20;
 /// Bytes of a pack of trees.
 const TREE_PACK: u64 = 4 << 20;
 
+/// Bytes of a chunk of a message, about: in the mean, and at least.
+const MESSAGE_CHUNK: (u64, u64) = (64 << 10, 16 << 10);
+
+/// What is mostly kept in a vault. It decides about how long the pieces are into which content is cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Holding {
+    /// Files: 1 MiB, as restic cuts them.
+    #[default]
+    Files,
+    /// Messages: 64 KiB. What two of them have in common is an attachment, and most of those are shorter than the shortest
+    /// chunk of restic's, 512 KiB.
+    Messages,
+}
+
 /// What a new vault is like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// How much zstd compresses: 1 to 22, negative ones are faster.
     pub compression: i32,
+    /// What is mostly kept in it.
+    pub holding: Holding,
     /// The machine and the user in the description of the key, for `key list`.
     pub host: String,
     /// The user.
@@ -56,7 +72,7 @@ pub(super) fn create(store: Arc<dyn Store>, password: &str, options: &Options) -
             .init(
                 &Credentials::password(password),
                 &keys,
-                &config(store.largest_pack(), options.compression),
+                &config(store.largest_pack(), options),
             )
         },
     );
@@ -75,11 +91,17 @@ pub(super) fn create(store: Arc<dyn Store>, password: &str, options: &Options) -
 /// The sizes of packs never grow with the vault, which is rustic_core's habit.
 ///
 /// A pack may be larger than its target by one blob of at most 8 MiB: a store that likes at most 16 MiB can have 8.
-fn config(largest: Option<u64>, compression: i32) -> ConfigOptions {
+fn config(largest: Option<u64>, options: &Options) -> ConfigOptions {
     let data = largest.map_or(PACK, |largest| (largest / 2).clamp(1 << 20, PACK));
     let trees = TREE_PACK.min(data);
-    ConfigOptions::default()
-        .set_compression(compression)
+    let config = match options.holding {
+        Holding::Files => ConfigOptions::default(),
+        Holding::Messages => ConfigOptions::default()
+            .set_chunk_size(ByteSize(MESSAGE_CHUNK.0))
+            .set_chunk_min_size(ByteSize(MESSAGE_CHUNK.1)),
+    };
+    config
+        .set_compression(options.compression)
         .set_datapack_size(ByteSize(data))
         .set_datapack_size_limit(ByteSize(data))
         .set_datapack_growfactor(0_u32)

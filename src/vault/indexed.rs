@@ -2,14 +2,14 @@
 
 use std::panic::AssertUnwindSafe;
 
-use rustic_core::repofile::{BlobType, Tree};
+use rustic_core::repofile::{BlobType, Node, Tree};
 use rustic_core::{BlobId, DataId, IndexedFullStatus, Repository, TreeId};
 use sha2::{Digest, Sha256};
 
 use super::adapter::ours;
 use super::blob::{Location, Opener};
 use super::store::Id;
-use super::{Vault, guard};
+use super::{Vault, guard, node};
 use crate::error::{Error, Result};
 
 /// What everything that reads a vault works on.
@@ -55,6 +55,31 @@ impl Indexed<'_> {
         let uncompressed = at.uncompressed_length.map(std::num::NonZeroU32::get);
         let location = Location { id: ours(id).0, offset: at.offset, length: at.length, uncompressed };
         Some((ours(&entry.pack), location))
+    }
+
+    /// Where the pieces of a file are, and how many bytes they come to.
+    ///
+    /// # Errors
+    /// Why it cannot be read: a piece is not in the vault, or cannot be one.
+    pub(super) fn pieces(&self, file: &Node) -> Result<(Vec<(Id, Location)>, u64), String> {
+        let content = match &file.content {
+            Some(content) => content.as_slice(),
+            None if file.meta.size == 0 => &[],
+            None => return Err(node::UNKNOWN.into()),
+        };
+        let (mut pieces, mut bytes) = (Vec::with_capacity(content.len()), 0_u64);
+        for id in content {
+            let short = || ours(id).short();
+            let (pack, at) = self
+                .locate(id)
+                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
+            let length = at.content().ok_or_else(|| {
+                format!("a piece of its content has an impossible length (blob {})", short())
+            })?;
+            bytes += u64::from(length);
+            pieces.push((pack, at));
+        }
+        Ok((pieces, bytes))
     }
 
     /// Whether the index knows a folder's list of entries.

@@ -10,15 +10,51 @@ use super::store::mailbox::Heard;
 use crate::clock::{Clock, System};
 use crate::error::{Error, Kind, Result};
 use crate::mail::secret::{self, Secret};
-use crate::profile::Imap;
-use crate::state::{State, of_mailbox};
+use crate::profile::{Imap, Login, Pop3};
+use crate::state::{Side, State};
+
+/// A server that wants to know who reads there.
+pub trait Mailbox {
+    /// Which side of an account it is.
+    const SIDE: Side;
+
+    /// Server and port.
+    fn server(&self) -> String;
+
+    /// Who we are there.
+    fn login(&self) -> &Login;
+}
+
+impl Mailbox for Imap {
+    const SIDE: Side = Side::Imap;
+
+    fn server(&self) -> String {
+        self.server()
+    }
+
+    fn login(&self) -> &Login {
+        &self.login
+    }
+}
+
+impl Mailbox for Pop3 {
+    const SIDE: Side = Side::Pop3;
+
+    fn server(&self) -> String {
+        self.server()
+    }
+
+    fn login(&self) -> &Login {
+        &self.login
+    }
+}
 
 /// Whether a secret may be tried.
 ///
 /// # Errors
 /// [`Kind::Login`]: it is the one that was refused.
-pub fn check(state: &State, account: &str, mailbox: &Imap, secret: &Secret) -> Result<()> {
-    let health = state.accounts().get(&of_mailbox(account)).unwrap_or_default();
+pub fn check<M: Mailbox>(state: &State, account: &str, mailbox: &M, secret: &Secret) -> Result<()> {
+    let health = state.accounts().get(&M::SIDE.of(account)).unwrap_or_default();
     let Some((health, refused)) = health.as_ref().and_then(|it| Some((it, it.refused_secret.as_deref()?)))
     else {
         return Ok(());
@@ -33,45 +69,45 @@ pub fn check(state: &State, account: &str, mailbox: &Imap, secret: &Secret) -> R
 }
 
 /// Remembers that a server refused a secret. If that cannot be written down, the next try says so again.
-pub fn refused(
+pub fn refused<M: Mailbox>(
     state: &State,
     account: &str,
-    mailbox: &Imap,
+    mailbox: &M,
     secret: &Secret,
     reason: &Error,
     now: Timestamp,
 ) {
     let mark = mark(state, mailbox, secret);
-    let _ = state.accounts().login_refused(&of_mailbox(account), &mark, &reason.one_line(), now);
+    let _ = state.accounts().login_refused(&M::SIDE.of(account), &mark, &reason.one_line(), now);
 }
 
 /// Remembers that a server takes our login. That it cannot be written down is nobody's failure.
-pub fn taken(state: &State, account: &str) {
-    let _ = state.accounts().up(&of_mailbox(account));
+pub fn taken(state: &State, account: &str, side: Side) {
+    let _ = state.accounts().up(&side.of(account));
 }
 
-fn mark(state: &State, mailbox: &Imap, secret: &Secret) -> String {
-    secret.mark(&state.install_id().unwrap_or_default(), &mailbox.server(), &mailbox.login.user)
+fn mark(state: &State, mailbox: &impl Mailbox, secret: &Secret) -> String {
+    secret.mark(&state.install_id().unwrap_or_default(), &mailbox.server(), &mailbox.login().user)
 }
 
 /// The same for a store, which works in several threads: each time with a state of its own.
-pub struct Guard {
+pub struct Guard<M = Imap> {
     /// The state folder.
     pub state: PathBuf,
     /// The account's name.
     pub account: String,
     /// Its mailbox.
-    pub mailbox: Imap,
+    pub mailbox: M,
 }
 
-impl Guard {
+impl<M: Mailbox + Send + Sync + 'static> Guard<M> {
     /// Fetches the secret, unless it is the one that was refused. A state that cannot be read knows of no refusal:
     /// a restore has to work without one.
     ///
     /// # Errors
     /// It cannot be had, or was refused.
     pub fn secret(&self) -> Result<Secret> {
-        let secret = secret::fetch(&self.mailbox.login.secret)?;
+        let secret = secret::fetch(&self.mailbox.login().secret)?;
         if let Ok(Some(state)) = State::open_read_only(&self.state) {
             check(&state, &self.account, &self.mailbox, &secret)?;
         }
@@ -98,10 +134,10 @@ impl Guard {
             None => {
                 let known = State::open_read_only(&self.state).ok().flatten();
                 let unwell = known.is_some_and(|state| {
-                    state.accounts().get(&of_mailbox(&self.account)).is_ok_and(|health| health.is_some())
+                    state.accounts().get(&M::SIDE.of(&self.account)).is_ok_and(|health| health.is_some())
                 });
                 if unwell && let Ok(state) = State::open(&self.state) {
-                    taken(&state, &self.account);
+                    taken(&state, &self.account, M::SIDE);
                 }
             }
         }

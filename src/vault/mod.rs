@@ -5,6 +5,7 @@
 
 mod adapter;
 pub mod add;
+pub mod ahead;
 pub mod archive;
 pub mod blob;
 pub mod choice;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod open;
 pub mod patience;
 pub mod prune;
+mod ranges;
 pub mod repair;
 pub mod restore;
 mod save;
@@ -49,7 +51,7 @@ use rustic_core::{
 };
 
 use self::adapter::Adapter;
-pub use self::create::Options;
+pub use self::create::{Holding, Options};
 use self::crypt::Key;
 use self::guard::Failed;
 pub use self::lock::{Access, Lock, Unlocked};
@@ -208,7 +210,7 @@ mod tests {
     use crate::error;
 
     fn options() -> Options {
-        Options { compression: 3, host: "nas".into(), user: "ann".into() }
+        Options { compression: 3, host: "nas".into(), ..Options::default() }
     }
 
     #[test]

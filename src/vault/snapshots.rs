@@ -5,7 +5,7 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use super::Vault;
 use super::adapter::theirs;
 use super::snapshot::{Lost, Readable, Scope, is_checkpoint};
-use super::store::{Found, Kind, unless_paused};
+use super::store::{Found, Id, Kind, unless_paused};
 use crate::error::Result;
 
 /// The newest whole snapshot of a profile: of this machine; where it has none, of any.
@@ -59,25 +59,35 @@ impl Vault {
     pub(super) fn single_snapshots(&self) -> Result<Readable> {
         let mut readable = Readable::default();
         for Found { id, .. } in self.store().list(Kind::Snapshot)? {
-            let lose = |why, damaged| Lost { id, why, damaged };
-            let read = match self.store().read(Kind::Snapshot, &id) {
-                Err(error) => Err(lose(unless_paused(error)?.one_line(), false)),
-                Ok(raw) => Ok(raw),
-            };
-            let parsed = read.and_then(|raw| {
-                let json = self.opened(&id, &raw).map_err(|why| lose(why, true))?;
-                serde_json::from_slice::<SnapshotFile>(&json)
-                    .map_err(|error| lose(format!("it is none: {error}"), true))
-            });
-            match parsed {
-                Ok(mut snapshot) => {
-                    snapshot.id = SnapshotId::from(theirs(&id));
-                    readable.all.push(snapshot);
-                }
+            match self.single_snapshot(&id)? {
+                Ok(snapshot) => readable.all.push(snapshot),
                 Err(lost) => readable.lost.push(lost),
             }
         }
         readable.all.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
         Ok(readable)
+    }
+
+    /// One snapshot, past the library and its cache; or why it cannot be read.
+    ///
+    /// # Errors
+    /// A budget is used up: nobody knows more of it.
+    pub(super) fn single_snapshot(&self, id: &Id) -> Result<std::result::Result<SnapshotFile, Lost>> {
+        let lose = |why, damaged| Lost { id: *id, why, damaged };
+        let raw = match self.store().read(Kind::Snapshot, id) {
+            Err(error) => return Ok(Err(lose(unless_paused(error)?.one_line(), false))),
+            Ok(raw) => raw,
+        };
+        let json = match self.opened(id, &raw) {
+            Err(why) => return Ok(Err(lose(why, true))),
+            Ok(json) => json,
+        };
+        Ok(match serde_json::from_slice::<SnapshotFile>(&json) {
+            Err(error) => Err(lose(format!("it is none: {error}"), true)),
+            Ok(mut snapshot) => {
+                snapshot.id = SnapshotId::from(theirs(id));
+                Ok(snapshot)
+            }
+        })
     }
 }

@@ -64,7 +64,7 @@ impl Lab {
     }
 
     fn create(&self) {
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(self.store(), PASSWORD, &options).unwrap();
     }
 

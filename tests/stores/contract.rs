@@ -194,7 +194,7 @@ fn a_first_config_takes_nobodys_place(place: &dyn Place) {
 
 /// Several processes make a vault here at once.
 pub fn of_many_who_make_a_vault_one_does(place: &dyn Place) {
-    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
     let password = |n: usize| format!("password {n}");
     let start = Barrier::new(4);
     let made: Vec<_> = std::thread::scope(|scope| {

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use crate::archive::stored::Stored;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failures;
+use crate::vault::content::kind_of;
 
 /// How many bytes are read at once; the header that is looked at is in the first of them.
 const CHUNK: usize = 64 << 10;
@@ -15,6 +16,8 @@ const CHUNK: usize = 64 << 10;
 pub(super) enum Fault {
     /// It is the message's.
     Message(String),
+    /// The archive gives nothing for now.
+    Paused(Error),
     /// It is the disk's.
     Disk(io::Error),
 }
@@ -42,9 +45,7 @@ pub(super) fn copy(
                 Ok(0) => break,
                 Ok(length) => held += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(Fault::Message(format!("cannot read it from the archive: {error}")));
-                }
+                Err(error) => return Err(unread(Error::new(kind_of(&error), error.to_string()))),
             }
         }
         let piece = &buffer[..held];
@@ -64,6 +65,14 @@ pub(super) fn copy(
         return Err(Fault::Message("what is in the archive is not what was archived".into()));
     }
     Ok(())
+}
+
+/// What it means that a message cannot be read.
+pub(super) fn unread(why: Error) -> Fault {
+    match why.kind() {
+        Kind::Paused => Fault::Paused(why),
+        _ => Fault::Message(format!("cannot read it from the archive: {}", why.one_line())),
+    }
 }
 
 /// Gives an error of the system its sentence and its hints.

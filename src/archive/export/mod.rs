@@ -5,14 +5,16 @@
 
 mod copy;
 mod eml;
+mod folder;
 mod maildir;
 mod mbox;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use self::copy::{Fault, With, copy};
+use self::copy::{Fault, With, copy, unread};
+use self::folder::Folder;
 use super::files::{Dir, Draft, Files};
 use super::names;
 use super::stored::Stored;
@@ -64,15 +66,11 @@ pub struct Export {
     accounts: bool,
     /// The folder that was written to last.
     at: Option<(String, Folder)>,
+    /// The folder that was looked into last, and what was in it before it was written to.
+    seen: Option<(String, HashSet<Vec<u8>>)>,
     /// The mbox files that are not whole yet, and the names that they get.
     boxes: BTreeMap<String, (Draft, Name)>,
     done: Exported,
-}
-
-/// A folder and what was in it: names without what changes of them, and whole names.
-struct Folder {
-    dir: Dir,
-    names: HashMap<Vec<u8>, Name>,
 }
 
 impl Export {
@@ -100,19 +98,21 @@ impl Export {
             let draft = files.begin(&root).with(cannot)?;
             files.finish(draft, &name, None).with(cannot)?;
         }
-        let (at, boxes, done) = (None, BTreeMap::new(), Exported::default());
-        Ok(Self { files, root, format, accounts, at, boxes, done })
+        let (at, seen, boxes, done) = (None, None, BTreeMap::new(), Exported::default());
+        Ok(Self { files, root, format, accounts, at, seen, boxes, done })
     }
 
-    /// Exports a message. Of `body` nothing is read if an earlier export has written it. It goes fastest if messages of
+    /// Exports a message. Of its bytes nothing is read if an earlier export has written it. It goes fastest if messages of
     /// one folder come behind each other.
     ///
     /// # Errors
-    /// The folder can take no more. Whatever concerns this message alone is a failure by name.
-    pub fn add(&mut self, message: &Stored, body: &mut dyn Read) -> Result<()> {
-        let result = match self.format {
-            Format::Eml | Format::Maildir => self.file(message, body),
-            Format::Mbox => self.mbox(message, body),
+    /// The folder can take no more, or the archive gives no more for now ([`Kind::Paused`]). Whatever concerns this message
+    /// alone, also that it cannot be read, is a failure by name.
+    pub fn add(&mut self, message: &Stored, bytes: Result<&mut dyn Read>) -> Result<()> {
+        let result = match (bytes, self.format) {
+            (Err(why), _) => Err(unread(why)),
+            (Ok(body), Format::Eml | Format::Maildir) => self.file(message, body),
+            (Ok(body), Format::Mbox) => self.mbox(message, body),
         };
         match result {
             Ok(true) => {
@@ -123,6 +123,7 @@ impl Export {
             Err(Fault::Message(why)) => {
                 self.done.failures.add(failures::said(Severity::Error, &message.title(), &why, None));
             }
+            Err(Fault::Paused(why)) => return Err(why),
             Err(Fault::Disk(error)) => {
                 let fatal = failures::is_fatal(&error);
                 self.done.failures.add(failures::error(&message.title(), "cannot export", &error));
@@ -135,12 +136,6 @@ impl Export {
             }
         }
         Ok(())
-    }
-
-    /// A message cannot even be opened: it is a failure by name.
-    pub fn cannot(&mut self, message: &Stored, why: &Error) {
-        let cause = format!("cannot read it from the archive: {}", why.one_line());
-        self.done.failures.add(failures::said(Severity::Error, &message.title(), &cause, None));
     }
 
     /// Ends the export: what was written is on the disk, mbox files have their names.
@@ -163,26 +158,14 @@ impl Export {
         Ok(self.done)
     }
 
-    fn path(&self, message: &Stored) -> String {
-        let place = &message.place;
-        if self.accounts { format!("{}/{}", place.account, place.folder) } else { place.folder.clone() }
-    }
-
     /// A message as a file of its own; false: it is there already.
     fn file(&mut self, message: &Stored, body: &mut dyn Read) -> std::result::Result<bool, Fault> {
-        let path = self.path(message);
+        let (path, names) = (self.path(message), self.names(message));
         if self.at.as_ref().is_none_or(|(at, _)| *at != path) {
             self.at = Some((path.clone(), self.folder(&path)?));
         }
         let Some((_, folder)) = &mut self.at else { return Ok(false) };
-        let (key, name) = match self.format {
-            Format::Maildir => {
-                let unique = maildir::unique(message);
-                let name = format!("{unique}{}", maildir::info(&message.marks.flags));
-                (unique, name)
-            }
-            _ => (eml::name(message), eml::name(message)),
-        };
+        let (key, name) = names;
         if let Some(name) = folder.names.get(key.as_bytes()) {
             return match self.files.size(&folder.dir, name)? {
                 Some(size) if size == message.size => Ok(false),
@@ -199,40 +182,6 @@ impl Export {
         }
         folder.names.insert(key.into_bytes(), name);
         Ok(true)
-    }
-
-    /// Opens the folder that messages lie in.
-    fn folder(&self, path: &str) -> io::Result<Folder> {
-        let enter = |dir: &Dir, text: &str| {
-            let name = Name::new(text.as_bytes()).ok_or(io::Error::from(io::ErrorKind::InvalidFilename))?;
-            self.files.enter(dir, &name)
-        };
-        let mut dir = Dir::clone(&self.root);
-        if self.format == Format::Maildir {
-            if let Some(name) = maildir::folder(path) {
-                dir = enter(&dir, &name)?;
-                // What tells a folder from a Maildir of its own.
-                if let Some(name) = Name::new(b"maildirfolder")
-                    && self.files.size(&dir, &name)?.is_none()
-                {
-                    self.files.finish(self.files.begin(&dir)?, &name, None)?;
-                }
-            }
-            enter(&dir, "tmp")?;
-            enter(&dir, "new")?;
-            dir = enter(&dir, "cur")?;
-        } else {
-            for part in path.split('/') {
-                dir = enter(&dir, &names::folder(part))?;
-            }
-        }
-        let key = |name: &Name| {
-            let bytes = name.as_bytes();
-            let end = bytes.iter().position(|byte| *byte == b':').filter(|_| self.format == Format::Maildir);
-            bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default().to_vec()
-        };
-        let names = self.files.names(&dir)?.into_iter().map(|name| (key(&name), name)).collect();
-        Ok(Folder { dir, names })
     }
 
     /// A message at the end of its folder's mbox file.

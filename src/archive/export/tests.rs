@@ -48,7 +48,7 @@ fn run() -> RunId {
 fn export(path: &Path, format: Format) -> Exported {
     let mut export = Export::open(path, format, false, run()).unwrap();
     for (message, text) in messages() {
-        export.add(&message, &mut text.as_slice()).unwrap();
+        export.add(&message, Ok(&mut text.as_slice())).unwrap();
     }
     export.finish().unwrap()
 }
@@ -91,7 +91,11 @@ fn eml_files_are_the_messages_and_a_second_export_writes_nothing() {
 
     // Nothing of a message that is there is read.
     let mut again = Export::open(&path, Format::Eml, false, run()).unwrap();
-    messages().iter().for_each(|(message, _)| again.add(message, &mut &b""[..]).unwrap());
+    assert!(messages().iter().all(|(message, _)| !again.wants(message)));
+    assert!(
+        again.wants(&stored("INBOX", "new", "mail", b"x")) && again.wants(&stored("New", "0", "mail", b"x"))
+    );
+    messages().iter().for_each(|(message, _)| again.add(message, Ok(&mut &b""[..])).unwrap());
     let again = again.finish().unwrap();
     assert_eq!((again.written, again.present, again.failures.errors), (0, 8, 0));
     assert_eq!(files(&path), all);
@@ -119,10 +123,11 @@ fn what_is_not_what_was_archived_is_a_failure_and_not_a_file() {
         let mut export = Export::open(dir.path(), format, true, run()).unwrap();
         let text = b"Subject: x\r\n\r\nbody\r\n";
         let bad = stored("INBOX", "1", "bad", text);
-        export.add(&bad, &mut &b"Subject: x\r\n\r\nbodY\r\n"[..]).unwrap();
-        export.add(&bad, &mut &b"Subject"[..]).unwrap();
-        export.add(&bad, &mut (&b"Subject: much longer than it should be"[..]).chain(Broken)).unwrap();
-        export.add(&stored("INBOX", "2", "good", text), &mut &text[..]).unwrap();
+        export.add(&bad, Ok(&mut &b"Subject: x\r\n\r\nbodY\r\n"[..])).unwrap();
+        export.add(&bad, Ok(&mut &b"Subject"[..])).unwrap();
+        let mut broken = (&b"Subject: much longer than it should be"[..]).chain(Broken);
+        export.add(&bad, Ok(&mut broken)).unwrap();
+        export.add(&stored("INBOX", "2", "good", text), Ok(&mut &text[..])).unwrap();
         let done = export.finish().unwrap();
         assert_eq!((done.written, done.failures.errors), (1, 1), "one message: {:?}", done.failures.list);
         assert!(done.failures.list[0].path.starts_with("gmail/INBOX/1 (bad)"));

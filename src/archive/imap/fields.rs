@@ -52,6 +52,12 @@ pub(super) fn read(header: &[u8]) -> Fields {
     fields
 }
 
+/// The flags of a message that mean something beyond a session.
+pub(super) fn lasting(flags: Vec<String>) -> Vec<String> {
+    let lasting = flags.into_iter().filter(|flag| !flag.is_empty() && !flag.eq_ignore_ascii_case("\\Recent"));
+    lasting.map(bounded).collect()
+}
+
 /// No more of a text than is kept.
 pub(super) fn bounded(mut text: String) -> String {
     if text.len() > LONGEST {

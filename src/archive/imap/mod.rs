@@ -3,6 +3,7 @@
 //! ```text
 //! folders   LIST with STATUS         -> which folders, how far they are
 //! list      EXAMINE, UID FETCH n:*   -> what is in one, without bodies
+//! flags     UID FETCH 1:* (FLAGS)    -> flags, where the server does not tell which changed
 //! fetch     UID FETCH BODY.PEEK[]    -> bodies, in the order asked
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 mod fetch;
 mod fields;
+mod flags;
 mod folders;
 mod line;
 mod list;
@@ -21,7 +23,7 @@ use std::collections::HashMap;
 pub use self::options::Options;
 
 use self::line::Line;
-use super::source::{Folder, Listed, Listing, Since, Source, Take};
+use super::source::{Folder, Listed, Listing, Part, Since, Source, Take};
 use crate::error::Result;
 
 /// A mailbox.
@@ -64,6 +66,11 @@ impl Source for Imap {
     fn list(&mut self, folder: &Folder, since: Since) -> Result<Listing> {
         let name = self.name(folder)?;
         list::list(&mut self.line, &folder.path, &name, since)
+    }
+
+    fn flags(&mut self, folder: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {
+        let name = self.name(folder)?;
+        flags::flags(&mut self.line, (&folder.path, &name), before, take)
     }
 
     fn fetch(&mut self, folder: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {

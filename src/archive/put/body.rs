@@ -2,23 +2,43 @@
 
 use std::io::{self, Write};
 
-use super::ReadBody;
 use super::there::{Identity, content, id_of_header};
 use crate::archive::stored::Stored;
+use crate::error::{Error, Result};
 use crate::mail::imap::Body;
+
+/// Gives the bytes of messages, as archived.
+pub trait Bodies {
+    /// Says which will be read next, in this order, by their places among the messages of the call: they can be fetched
+    /// together.
+    fn ahead(&mut self, _: &mut dyn Iterator<Item = usize>) {}
+
+    /// The bytes of the message at this place.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn read(&mut self, at: usize, message: &Stored) -> Result<Vec<u8>>;
+}
+
+impl<F: FnMut(&Stored) -> Result<Vec<u8>>> Bodies for F {
+    fn read(&mut self, _: usize, message: &Stored) -> Result<Vec<u8>> {
+        self(message)
+    }
+}
 
 /// The bytes of a message as a server wants them.
 ///
 /// # Errors
-/// It cannot be read, or no server takes it: why, in words.
-pub(super) fn body(message: &Stored, read: &mut ReadBody<'_>) -> std::result::Result<Vec<u8>, String> {
-    let bytes =
-        read(message).map_err(|error| format!("cannot read it from the archive: {}", error.one_line()))?;
+/// It cannot be read, or no server takes it.
+pub(super) fn body((at, message): (usize, &Stored), bodies: &mut dyn Bodies) -> Result<Vec<u8>> {
+    let bytes = bodies
+        .read(at, message)
+        .map_err(|why| Error::new(why.kind(), "cannot read it from the archive").caused_by(why))?;
     if !message.is(&bytes) {
-        return Err("what is in the archive is not what was archived".into());
+        return Err(Error::other("what is in the archive is not what was archived"));
     }
     if memchr::memchr(0, &bytes).is_some() {
-        return Err("there are NUL bytes in it, which no server takes".into());
+        return Err(Error::other("there are NUL bytes in it, which no server takes"));
     }
     Ok(crlf(bytes))
 }
@@ -70,7 +90,6 @@ impl Body for Content {
 mod tests {
     use super::*;
     use crate::archive::put::tests::message;
-    use crate::error::Error;
 
     #[test]
     fn line_ends_become_those_of_imap() {
@@ -86,13 +105,18 @@ mod tests {
         let mut stored = message(1, "x");
         let mut give = |bytes: &'static [u8]| {
             stored.size = bytes.len() as u64;
-            body(&stored, &mut |_| Ok(bytes.to_vec()))
+            body((0, &stored), &mut |_: &Stored| Ok(bytes.to_vec()))
         };
         assert_eq!(give(b"a\nb").unwrap(), b"a\r\nb");
-        assert!(give(b"a\0b").unwrap_err().contains("NUL"));
+        assert!(give(b"a\0b").unwrap_err().to_string().contains("NUL"));
         stored.size = 7;
-        assert!(body(&stored, &mut |_| Ok(b"other".to_vec())).is_err());
-        assert!(body(&stored, &mut |_| Err(Error::other("gone"))).unwrap_err().contains("gone"));
+        assert!(body((0, &stored), &mut |_: &Stored| Ok(b"other".to_vec())).is_err());
+        assert!(
+            body((0, &stored), &mut |_: &Stored| Err(Error::other("gone")))
+                .unwrap_err()
+                .one_line()
+                .contains("gone")
+        );
     }
 
     #[test]

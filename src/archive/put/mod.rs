@@ -18,6 +18,7 @@ mod there;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+pub use self::body::Bodies;
 pub use self::plan::Planned;
 use self::send::Waiting;
 use self::there::{Identity, There};
@@ -53,9 +54,6 @@ impl Target {
         Self { dialer, under, retries, settling, sleep: Box::new(std::thread::sleep) }
     }
 }
-
-/// Gives the bytes of a message, as archived.
-pub type ReadBody<'a> = dyn FnMut(&Stored) -> Result<Vec<u8>> + 'a;
 
 /// What became of it all.
 #[derive(Debug, Default)]
@@ -121,13 +119,13 @@ impl<'a> Putting<'a> {
     /// # Errors
     /// The target takes no more, cannot be reached, refuses the login, or wants to be left alone
     /// ([`Kind::Paused`]). What was put stays, and counts in [`Putting::finish`].
-    pub fn put(&mut self, messages: &[Stored], read: &mut ReadBody<'_>) -> Result<()> {
+    pub fn put(&mut self, messages: &[Stored], bodies: &mut dyn Bodies) -> Result<()> {
         self.settled = vec![false; messages.len()];
         for (folder, messages) in self.by_folder(messages)? {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
-            match self.put_into(&folder, &messages, read) {
+            match self.put_into(&folder, &messages, bodies) {
                 Ok(()) => {}
                 // A folder that cannot be had, or not any more, is the failure of what was still to go there.
                 Err(error) if error.kind() == Kind::Usage => {
@@ -171,7 +169,7 @@ impl<'a> Putting<'a> {
         &mut self,
         folder: &str,
         messages: &[(usize, &Stored)],
-        read: &mut ReadBody<'_>,
+        bodies: &mut dyn Bodies,
     ) -> Result<()> {
         let known = self.open(folder, true)?;
         let mut waiting = Vec::new();
@@ -188,13 +186,14 @@ impl<'a> Putting<'a> {
             }
         }
         present.into_iter().for_each(|at| self.present(at));
+        bodies.ahead(&mut unclear.iter().map(|(at, _)| *at));
         for (at, message) in unclear {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
-            waiting.extend(self.compare(folder, (at, message), read)?);
+            waiting.extend(self.compare(folder, (at, message), bodies)?);
         }
-        self.send(folder, waiting, read)
+        self.send(folder, waiting, bodies)
     }
 
     /// Looks for a message by its content, whose Message-ID is not known or known as another one. None: it is there, or
@@ -203,12 +202,13 @@ impl<'a> Putting<'a> {
         &mut self,
         folder: &str,
         (at, message): (usize, &'m Stored),
-        read: &mut ReadBody<'_>,
+        bodies: &mut dyn Bodies,
     ) -> Result<Option<Waiting<'m>>> {
-        let bytes = match body::body(message, read) {
+        let bytes = match body::body((at, message), bodies) {
             Ok(bytes) => bytes,
+            Err(why) if why.kind() == Kind::Paused => return Err(why),
             Err(why) => {
-                self.fail(at, message, &why);
+                self.fail(at, message, &why.one_line());
                 return Ok(None);
             }
         };

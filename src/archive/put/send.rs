@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use super::body::{Content, body, identity};
 use super::flags::usable;
 use super::there::Identity;
-use super::{Putting, ReadBody};
+use super::{Bodies, Putting};
 use crate::archive::stored::Stored;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::mail::imap::{Appended, Meaning, No, Outbox, Outgoing};
 use crate::progress::Meter;
 
@@ -36,7 +36,7 @@ impl<'m> Waiting<'m> {
 /// Messages on their way.
 struct Batch<'m, 'r> {
     waiting: VecDeque<Waiting<'m>>,
-    read: &'r mut ReadBody<'r>,
+    bodies: &'r mut dyn Bodies,
     meter: &'r Meter,
     permanent: Option<Vec<String>>,
     sent: Vec<(Waiting<'m>, Appended)>,
@@ -45,6 +45,8 @@ struct Batch<'m, 'r> {
     /// Flags that were left out: had, kept, how many.
     dropped: Vec<(&'m Stored, Vec<String>, usize)>,
     full: bool,
+    /// Why the archive gives no more for now.
+    paused: Option<Error>,
 }
 
 impl Outbox for Batch<'_, '_> {
@@ -60,10 +62,15 @@ impl Outbox for Batch<'_, '_> {
                 self.full = true;
             }
             let mut next = self.waiting.pop_front()?;
-            let bytes = match body(next.message, self.read) {
+            let bytes = match body((next.at, next.message), self.bodies) {
                 Ok(bytes) => bytes,
+                Err(why) if why.kind() == Kind::Paused => {
+                    self.paused = Some(why);
+                    self.full = true;
+                    return None;
+                }
                 Err(why) => {
-                    self.unfit.push((next.at, next.message, why));
+                    self.unfit.push((next.at, next.message, why.one_line()));
                     self.full = false;
                     continue;
                 }
@@ -94,7 +101,7 @@ impl Putting<'_> {
         &mut self,
         folder: &str,
         waiting: Vec<Waiting<'m>>,
-        read: &mut ReadBody<'_>,
+        bodies: &mut dyn Bodies,
     ) -> Result<()> {
         let meter = self.meter;
         let mut waiting: VecDeque<Waiting<'m>> = waiting.into();
@@ -103,22 +110,24 @@ impl Putting<'_> {
         while !waiting.is_empty() && !meter.is_cancelled() {
             let Some(known) = self.known.get(folder) else { return Ok(()) };
             let (path, permanent) = (known.path.clone(), known.permanent.clone());
+            bodies.ahead(&mut waiting.iter().map(|one| one.at));
             let mut batch = Batch {
                 waiting: std::mem::take(&mut waiting),
-                read: &mut *read,
+                bodies: &mut *bodies,
                 meter,
                 permanent,
                 sent: Vec::new(),
                 unfit: Vec::new(),
                 dropped: Vec::new(),
                 full: false,
+                paused: None,
             };
             // Only opening is patient: what was sent must be looked for before it is sent again.
             let what = format!("cannot put messages at {}", self.place());
             self.patiently(&what, |_| Ok(()))?;
             let Some(session) = self.session.as_mut() else { return Ok(()) };
             let failed = session.append(&path, &mut batch).err();
-            let Batch { waiting: rest, sent, unfit, dropped, .. } = batch;
+            let Batch { waiting: rest, sent, unfit, dropped, paused, .. } = batch;
             waiting = rest;
             unfit.into_iter().for_each(|(at, message, why)| self.fail(at, message, &why));
             for (message, kept, count) in dropped {
@@ -126,7 +135,7 @@ impl Putting<'_> {
             }
             let before = self.done.put + self.done.failures.errors;
             let stop = self.settle(folder, sent, &mut waiting)?;
-            if let Some(error) = stop {
+            if let Some(error) = stop.or(paused) {
                 return Err(error);
             }
             let Some(failed) = failed else { continue };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::archive::path::Place;
 use crate::profile::FilterRules;
 use crate::progress::{Meter, Silent};
 use crate::vault::store::Store;
@@ -21,7 +22,7 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let (temp, heap) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&heap) as Arc<dyn Store>, "password", &options).unwrap();
         Self { temp, heap, attributes: true }
     }
@@ -52,10 +53,10 @@ impl Lab {
         }
     }
 
-    fn save(&self, label: &str) {
+    fn save(&self, label: &str, host: &str) {
         let request = Request {
             profile: label,
-            host: "nas",
+            host,
             sources: &[self.source()],
             filter: &FilterRules::default(),
             one_file_system: false,
@@ -75,24 +76,44 @@ impl Lab {
         let vault = self.open();
         let vault = vault.read().unwrap();
         let all = vault.vault().readable_snapshots().unwrap();
-        let snapshot = choose(all, "latest", Some(label), &TimeZone::UTC).unwrap();
+        let snapshot = choose(&all, "latest", &scope(label, ""), &TimeZone::UTC).unwrap();
         let source = self.source();
         let (_, root) = tree::at(&vault, snapshot.tree, source.as_os_str().as_encoded_bytes()).unwrap();
         work(&Archive { vault: &vault, root })
     }
 }
 
+fn scope(label: &str, host: &str) -> Scope {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Scope { label: some(label), host: some(host) }
+}
+
 fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-fn walked(archive: &Archive<'_>, wanted: &Wanted) -> (Vec<Stored>, Walked) {
+fn walked(archive: &Archive<'_>, wanted: &Wanted) -> (Vec<Found>, Walked) {
     let mut all = Vec::new();
-    let walked = archive.walk(wanted, &mut |stored| {
-        all.push(stored);
+    let walked = archive.walk(wanted, &mut |found| {
+        all.push(found);
         Ok(true)
     });
     (all, walked.unwrap())
+}
+
+/// The keys of messages, and their bytes where those can be read.
+struct Visited(Vec<(String, Option<Vec<u8>>)>);
+
+impl Visitor for Visited {
+    fn wants(&mut self, found: &Found) -> bool {
+        // Who does not say so gets them, too.
+        found.message.place.key != "8.2"
+    }
+
+    fn visit(&mut self, found: Found, bytes: Result<&mut dyn Read>) -> Result<bool> {
+        self.0.push((found.message.place.key, whole(bytes?, 1 << 30).ok()));
+        Ok(true)
+    }
 }
 
 #[test]
@@ -106,18 +127,18 @@ fn messages_are_read_back_and_checked() {
     fs::write(lab.source().join("gmail/notes.txt"), "x").unwrap();
     fs::create_dir(lab.source().join("else")).unwrap();
     fs::write(lab.source().join("else/x.eml"), "x").unwrap();
-    lab.save("mail");
+    lab.save("mail", "nas");
     if !lab.attributes {
         eprintln!("left out: files here have no attributes");
         return;
     }
     lab.look("mail", |archive| {
         let (all, met) = walked(archive, &Wanted::default());
-        let keys: Vec<_> =
-            all.iter().map(|stored| (stored.place.folder.as_str(), stored.place.key.as_str())).collect();
+        let places = all.iter().map(|found| &found.message.place);
+        let keys: Vec<_> = places.map(|place| (place.folder.as_str(), place.key.as_str())).collect();
         assert_eq!(keys, [("INBOX", "7.1"), ("INBOX/Büro", "7.2"), ("Sent", "8.1"), ("Sent", "8.2")]);
         assert_eq!((met.visited, met.others, met.is_whole()), (4, 2, true));
-        assert_eq!((all[0].size, &all[0].marks.flags[..]), (3, &["\\Seen".to_owned()][..]));
+        assert_eq!((all[0].message.size, &all[0].message.marks.flags[..]), (3, &["\\Seen".to_owned()][..]));
 
         assert_eq!(archive.bytes(&all[0], 3).unwrap(), b"one");
         assert_eq!(archive.bytes(&all[1], 1 << 30).unwrap(), large);
@@ -125,6 +146,13 @@ fn messages_are_read_back_and_checked() {
         assert!(error.to_string().contains("has 3 bytes"), "{error}");
         let error = archive.bytes(&all[2], 100).unwrap_err().one_line();
         assert!(error.contains("not those that were archived"), "{error}");
+
+        let mut visited = Visited(Vec::new());
+        archive.visit(&Wanted::default(), &mut visited).unwrap();
+        let expected =
+            [("7.1", Some(&b"one"[..])), ("7.2", Some(&large)), ("8.1", None), ("8.2", Some(b"one"))];
+        let visited = visited.0.iter().map(|(key, bytes)| (key.as_str(), bytes.as_deref()));
+        assert!(visited.eq(expected), "other messages, or in another order");
 
         let folder = |folder: &str| Wanted { folders: vec![folder.into()], ..Wanted::default() };
         assert_eq!(walked(archive, &folder("inbox")).1.visited, 2);
@@ -140,7 +168,7 @@ fn messages_are_read_back_and_checked() {
         assert!(archive.walk(&Wanted::default(), &mut |_| Err(Error::other("full"))).is_err());
 
         let named = |text: &str| archive.named(Prefix::parse(text).unwrap());
-        assert_eq!(named(&all[0].id()[..8]).unwrap().place.key, "7.1");
+        assert_eq!(named(&all[0].message.marks.id()[..8]).unwrap().message.place.key, "7.1");
         assert_eq!(named("ffffffff").unwrap_err().kind(), Kind::Usage);
     });
 }
@@ -153,7 +181,7 @@ fn an_id_names_one_message_however_often_it_is_there() {
     lab.message("INBOX", "7.1", b"one", one);
     lab.message("Sent", "8.1", b"one", one);
     lab.message("Work", "9.1", b"other", other);
-    lab.save("mail");
+    lab.save("mail", "nas");
     if !lab.attributes {
         eprintln!("left out: files here have no attributes");
         return;
@@ -161,24 +189,40 @@ fn an_id_names_one_message_however_often_it_is_there() {
     lab.look("mail", |archive| {
         let named = |text: &str| archive.named(Prefix::parse(text).unwrap());
         let copies = named(&format!("{}01", "ab".repeat(31))).unwrap();
-        assert_eq!(copies.place.folder, "INBOX");
+        assert_eq!(copies.message.place.folder, "INBOX");
         let error = named("abab").unwrap_err();
         assert!(error.kind() == Kind::Usage && error.to_string().contains("several"), "{error}");
     });
 }
 
 #[test]
+fn each_machine_has_an_archive_of_its_own() {
+    let mut lab = Lab::new();
+    lab.message("INBOX", "7.1", b"one", hash(b"one"));
+    lab.save("mail", "nas");
+    lab.message("INBOX", "7.2", b"two", hash(b"two"));
+    lab.save("mail", "laptop");
+    lab.save("documents", "tower");
+    let all = lab.open().readable_snapshots().unwrap();
+    for (host, expected) in [("nas", "nas"), ("laptop", "laptop"), ("new", "laptop"), ("", "laptop")] {
+        let chosen = choose(&all, "latest", &scope("mail", host), &TimeZone::UTC).unwrap();
+        assert_eq!(chosen.hostname, expected, "{host}");
+    }
+    assert!(hosts(&all, Some("mail")).iter().eq(["laptop", "nas"]));
+}
+
+#[test]
 fn other_profiles_and_damaged_folders() {
     let mut lab = Lab::new();
     lab.message("INBOX", "7.1", b"one", hash(b"one"));
-    lab.save("mail");
+    lab.save("mail", "nas");
     lab.message("INBOX", "7.2", b"two", hash(b"two"));
-    lab.save("documents");
+    lab.save("documents", "nas");
     let all = || lab.open().readable_snapshots().unwrap();
-    let choose = |label| choose(all(), "latest", label, &TimeZone::UTC);
-    assert_eq!(choose(Some("mail")).unwrap().label, "mail");
-    assert_eq!(choose(None).unwrap().label, "documents");
-    assert!(choose(Some("other")).unwrap_err().to_string().contains("no archived message yet"));
+    let choose = |label, host| choose(&all(), "latest", &scope(label, host), &TimeZone::UTC);
+    assert_eq!(choose("mail", "").unwrap().label, "mail");
+    assert_eq!(choose("", "").unwrap().label, "documents");
+    assert!(choose("other", "").unwrap_err().to_string().contains("no archived message yet"));
     lab.look("mail", |archive| assert_eq!(walked(archive, &Wanted::default()).1.visited, 1));
 
     // A folder whose list of entries is nowhere.

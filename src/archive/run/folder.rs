@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::job::{Job, Touched};
 use super::same::Same;
 use crate::archive::path::directory;
@@ -13,6 +15,12 @@ use crate::state::catalogue::{self, Catalogue, FolderId, Look, Message, MessageI
 /// How many keys are looked up at once.
 const AT_ONCE: usize = 10_000;
 
+/// How many messages a folder may have of which all flags are looked at whenever it has news.
+const FEW: u32 = 10_000;
+
+/// How often they are looked at otherwise. It is less than a day, for a run that is done once a day at the same time.
+const LOOK: SignedDuration = SignedDuration::from_hours(20);
+
 /// What is to be done in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Work {
@@ -20,7 +28,7 @@ pub(super) struct Work {
     /// Further keys of messages that are there.
     pub same: Vec<(String, MessageId)>,
     /// How far the folder will be known when all that is done. None: it must be looked at again in any case.
-    pub mark: Option<Mark>,
+    pub mark: Option<catalogue::Mark>,
     pub excluded: u64,
 }
 
@@ -33,7 +41,12 @@ pub(super) fn place(account: &str, folder: &Folder) -> String {
 ///
 /// # Errors
 /// The catalogue cannot be read.
-pub(super) fn news(catalogue: &Catalogue, account: &str, folders: &[Folder]) -> Result<Vec<usize>> {
+pub(super) fn news(
+    catalogue: &Catalogue,
+    account: &str,
+    folders: &[Folder],
+    now: Timestamp,
+) -> Result<Vec<usize>> {
     let waiting: HashSet<FolderId> =
         catalogue.quarantine(None)?.into_iter().map(|message| message.folder).collect();
     let known = catalogue.folders()?;
@@ -41,10 +54,20 @@ pub(super) fn news(catalogue: &Catalogue, account: &str, folders: &[Folder]) -> 
         known.iter().map(|folder| (folder.directory.as_str(), folder)).collect();
     let is_known = |folder: &Folder| {
         known.get(place(account, folder).as_str()).is_some_and(|known| {
-            folder.mark.is_some() && known.mark.map(mark) == folder.mark && !waiting.contains(&known.id)
+            let told = |before: catalogue::Mark| before.mod_seq.is_some() || !is_due(before.looked, now);
+            folder.mark.is_some()
+                && known.mark.map(mark) == folder.mark
+                && known.mark.is_some_and(told)
+                && !waiting.contains(&known.id)
         })
     };
     Ok(folders.iter().enumerate().filter(|(_, folder)| !is_known(folder)).map(|(at, _)| at).collect())
+}
+
+/// Whether all flags are to be looked at again.
+fn is_due(looked: Option<Timestamp>, now: Timestamp) -> bool {
+    // A clock that was set back makes nobody wait.
+    looked.is_none_or(|looked| !(SignedDuration::ZERO..LOOK).contains(&now.duration_since(looked)))
 }
 
 /// What one look at a folder goes by.
@@ -57,6 +80,8 @@ pub(super) struct View<'a> {
     pub rules: &'a Rules,
     /// Whether labels are kept.
     pub labels: bool,
+    /// When the run started.
+    pub now: Timestamp,
 }
 
 impl View<'_> {
@@ -86,7 +111,15 @@ impl View<'_> {
             valid = None;
             listing = source.list(self.folder, Since::default())?;
         }
-        let mut work = Work { mark: Some(listing.mark), ..Work::default() };
+        let mut work = Work::default();
+        let looked = match before.filter(|_| valid.is_some()) {
+            Some(before) => {
+                self.look_at_flags(source, catalogue, since.uid, (before, listing.mark), &mut work)?
+            }
+            None => Some(self.now),
+        };
+        let Mark { validity, next, messages, mod_seq } = listing.mark;
+        let mut mark = catalogue::Mark { validity, next, messages, mod_seq, looked };
         let all: Vec<Listed> = listing.messages.into_iter().chain(listing.changed).collect();
         let (mut fresh, mut there) = (Vec::new(), HashSet::new());
         for some in all.chunks(AT_ONCE) {
@@ -109,13 +142,19 @@ impl View<'_> {
         let passed = catalogue.passed(self.known.id, fresh.iter().map(|listed| listed.key.as_str()))?;
         let mut passed = passed.into_iter();
         fresh.retain(|listed| !passed.next().unwrap_or(false) && !listed.ours);
-        let count = fresh.len();
-        fresh.retain(|listed| !self.rules.leave_out(listed));
+        let (count, mut young) = (fresh.len(), None);
+        fresh.retain(|listed| {
+            let is_out = self.rules.leave_out_for_good(listed);
+            if !is_out && self.rules.is_too_young(listed) {
+                young = Some(young.map_or(listed.uid, |uid: u32| uid.min(listed.uid)));
+                return false;
+            }
+            !is_out
+        });
         work.excluded = (count - fresh.len()) as u64;
-        // What is too young today is not too young for ever.
-        if work.excluded > 0 && self.rules.need_time() {
-            work.mark = None;
-        }
+        // What is too young today is not too young for ever: it is listed again, with what follows.
+        mark.next = young.map_or(mark.next, |young| mark.next.min(young));
+        work.mark = Some(mark);
         if valid.is_none() && self.known.stored > 0 {
             self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
         }
@@ -126,6 +165,37 @@ impl View<'_> {
         }
         work.jobs.extend(fresh.into_iter().map(Job::Fetch));
         Ok(work)
+    }
+
+    /// Where nothing tells whose flags changed, all of them are looked at: of a large folder, and of one without other
+    /// news, once a day. When that was last.
+    fn look_at_flags(
+        &self,
+        source: &mut dyn Source,
+        catalogue: &Catalogue,
+        before: u32,
+        (then, now): (Mark, Mark),
+        work: &mut Work,
+    ) -> Result<Option<Timestamp>> {
+        let looked = self.known.mark.and_then(|mark| mark.looked);
+        // From the first HIGHESTMODSEQ on the server tells; what changed until then it does not.
+        let first = then.mod_seq.is_none() && now.mod_seq.is_some();
+        let tells = then.mod_seq.is_some() && now.mod_seq.is_some();
+        if tells || !(first || now.messages <= FEW || is_due(looked, self.now)) {
+            return Ok(looked);
+        }
+        let told = source.flags(self.folder, before, &mut |some| {
+            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()))?;
+            for (mut listed, message) in some.into_iter().zip(known) {
+                if let Some(message) = message {
+                    // Nobody asked for them.
+                    listed.labels.clone_from(&message.facts.labels);
+                    work.jobs.extend(self.touched(&listed, message).map(Job::Touch));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(if told { Some(self.now) } else { looked })
     }
 
     /// A known message whose flags or labels are other ones now.
@@ -160,37 +230,31 @@ impl View<'_> {
         work: &mut Work,
         same: &mut Same,
     ) -> Result<()> {
-        let mut unsure = Vec::new();
         for listed in std::mem::take(fresh) {
-            let Some(date) = listed.date else {
-                fresh.push(listed);
-                continue;
-            };
-            let look = Look {
-                folder: Some(self.known.id),
-                date,
-                size: listed.size,
-                message_id: listed.message_id.as_deref(),
-            };
-            let found = catalogue.find(&look)?;
-            let sure = |message: &&Message| listed.message_id.is_some() && message.facts.size == listed.size;
-            match found.iter().filter(sure).find(|message| !taken.contains(&message.id)) {
+            match self.find(catalogue, &listed, &taken)? {
                 Some(message) => {
                     taken.insert(message.id);
-                    work.same.push((listed.key, message.id));
+                    work.same.push((listed.key.clone(), message.id));
+                    work.jobs.extend(self.touched(&listed, message).map(Job::Touch));
                 }
-                None => {
-                    unsure.extend(found);
-                    fresh.push(listed);
-                }
+                None => fresh.push(listed),
             }
         }
-        for message in unsure {
-            if taken.insert(message.id) {
-                same.add(self.at, message.facts.sha256, message.id);
-            }
-        }
-        Ok(())
+        if fresh.is_empty() { Ok(()) } else { same.look_in(self.at, self.known.id, taken, catalogue) }
+    }
+
+    /// The message that this one is for sure, whatever its key.
+    fn find(
+        &self,
+        catalogue: &Catalogue,
+        listed: &Listed,
+        taken: &HashSet<MessageId>,
+    ) -> Result<Option<Message>> {
+        let (Some(date), Some(message_id)) = (listed.date, &listed.message_id) else { return Ok(None) };
+        let folder = Some(self.known.id);
+        let look = Look { folder, date, size: listed.size, message_id: Some(message_id) };
+        let is_it = |message: &Message| message.facts.size == listed.size && !taken.contains(&message.id);
+        Ok(catalogue.find(&look)?.into_iter().find(is_it))
     }
 }
 
@@ -201,6 +265,6 @@ fn uid(key: &str) -> Option<u32> {
 
 /// A mark as the catalogue has it.
 fn mark(known: catalogue::Mark) -> Mark {
-    let catalogue::Mark { validity, next, messages, mod_seq } = known;
+    let catalogue::Mark { validity, next, messages, mod_seq, .. } = known;
     Mark { validity, next, messages, mod_seq }
 }

@@ -51,6 +51,8 @@ pub(super) struct Sliced {
     pub refused: Vec<(usize, Listed, String)>,
     /// Messages that are not to be archived, as their content says, by folder and key.
     pub passed: Vec<(usize, String)>,
+    /// Messages that are too young, as their content says, by folder and UID.
+    pub young: Vec<(usize, u32)>,
     /// Messages that went away between the listing and now, by folder and key.
     pub gone: Vec<(usize, String)>,
     /// Folders that gave not all that was asked for, by their places, and why.

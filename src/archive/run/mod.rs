@@ -159,7 +159,7 @@ impl Request<'_> {
                 }
             };
             let account = mail.name();
-            if folder::news(&catalogue, &account, &folders)?.is_empty() {
+            if folder::news(&catalogue, &account, &folders, self.now)?.is_empty() {
                 continue;
             }
             if vault.get().is_none() {
@@ -170,7 +170,7 @@ impl Request<'_> {
                 adding = Some(self.begin(vault, &catalogue, sum).map_err(named)?);
             }
             let Some(adding) = &mut adding else { continue };
-            let news = folder::news(&catalogue, &account, &folders)?;
+            let news = folder::news(&catalogue, &account, &folders, self.now)?;
             let slicing = Slicing {
                 account: &account,
                 folders: &folders,
@@ -189,6 +189,7 @@ impl Request<'_> {
                 sum,
                 known: HashMap::new(),
                 broken: HashSet::new(),
+                young: HashMap::new(),
                 stale,
             };
             let pulled = pull.all(&mut *source, news);

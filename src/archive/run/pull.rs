@@ -12,7 +12,7 @@ use super::same::Same;
 use super::slice::Slicing;
 use super::{MOST_BROKEN, Request, SLICE, UNDATED};
 use crate::archive::marks::Marks;
-use crate::archive::source::{Listed, Mark, Source};
+use crate::archive::source::{Listed, Source};
 use crate::error::{Error, Kind};
 use crate::profile::MailPlace;
 use crate::progress::{Event, Phase};
@@ -40,6 +40,8 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub known: HashMap<usize, (FolderId, String)>,
     /// Folders that gave not all that was asked for.
     pub broken: HashSet<usize>,
+    /// The least UID of folders' messages that turned out to be too young.
+    pub young: HashMap<usize, u32>,
     /// Whether the vault lost something that the catalogue believes to be there.
     pub stale: bool,
 }
@@ -53,7 +55,7 @@ struct Waiting {
     /// Further keys of messages that are there.
     same: Vec<(usize, String, MessageId)>,
     /// Folders that are done with what waits.
-    marks: Vec<(usize, Mark)>,
+    marks: Vec<(usize, catalogue::Mark)>,
 }
 
 impl Waiting {
@@ -88,7 +90,7 @@ impl Pull<'_, '_, '_> {
                 .map_err(Broken::Vault)?;
             self.known.insert(at, (known.id, known.directory.clone()));
             let (rules, labels) = (self.slicing.rules, self.slicing.labels);
-            let view = View { folder, at, known: &known, rules, labels };
+            let view = View { folder, at, known: &known, rules, labels, now: self.slicing.now };
             let work = match view.work(source, self.catalogue, &mut same) {
                 Ok(work) => work,
                 Err(error) => {
@@ -141,6 +143,10 @@ impl Pull<'_, '_, '_> {
             // One that gave not all is looked at again, also if it does for the rest of its messages.
             self.broken.extend(sliced.broken.iter().map(|(at, _)| *at));
             marks.retain(|(at, _)| !self.broken.contains(at));
+            for (at, uid) in &sliced.young {
+                let least = self.young.entry(*at).or_insert(*uid);
+                *least = (*least).min(*uid);
+            }
             let marks = if done { std::mem::take(&mut marks) } else { Vec::new() };
             let again = std::mem::take(&mut again);
             self.remember(&sliced, again, marks, part.as_ref()).map_err(Broken::Vault)?;
@@ -158,7 +164,7 @@ impl Pull<'_, '_, '_> {
         &mut self,
         sliced: &Sliced,
         again: Vec<(usize, String, MessageId)>,
-        marks: Vec<(usize, Mark)>,
+        marks: Vec<(usize, catalogue::Mark)>,
         part: Option<&Part>,
     ) -> crate::error::Result<()> {
         let folder = |at: usize| self.known.get(&at);
@@ -183,9 +189,10 @@ impl Pull<'_, '_, '_> {
             let (folder, key, size, why) = (folder(*at)?.0, listed.key.clone(), listed.size, why.clone());
             Some(Quarantined { folder, key, size, why, first: now, last: now, tries: 1 })
         };
-        let mark = |(at, mark): (usize, Mark)| {
-            let Mark { validity, next, messages, mod_seq } = mark;
-            Some((folder(at)?.0, catalogue::Mark { validity, next, messages, mod_seq }))
+        let mark = |(at, mark): (usize, catalogue::Mark)| {
+            // They are asked for again until they are old enough.
+            let next = self.young.get(&at).map_or(mark.next, |young| mark.next.min(*young));
+            Some((folder(at)?.0, catalogue::Mark { next, ..mark }))
         };
         let marks: Vec<_> = marks.into_iter().filter_map(mark).collect();
         let quarantined: Vec<_> = sliced.refused.iter().filter_map(refused).collect();

@@ -1,21 +1,64 @@
-//! Messages that a folder has already under other keys: its UIDs became void, and each message is to be known again.
+//! Messages that a folder has already under other keys: their keys became void, and each is to be known again by its
+//! content.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::state::catalogue::MessageId;
+use crate::error::Result;
+use crate::state::catalogue::{Catalogue, Content, FolderId, MessageId};
 
-/// The messages of folders whose keys became void, by their content. Each is found once: two equal messages stay two.
+/// The folders whose keys became void, by their places. Each message is found once: two equal messages stay two.
 #[derive(Debug, Default)]
-pub(super) struct Same(HashMap<(usize, [u8; 32]), Vec<MessageId>>);
+pub(super) struct Same {
+    /// Looks into the catalogue while another thread has it.
+    catalogue: Option<Catalogue>,
+    folders: HashMap<usize, Known>,
+}
+
+/// What is known of one of them.
+#[derive(Debug)]
+struct Known {
+    folder: FolderId,
+    /// The last message that was there when it was listed: those that come after it are no others' doubles.
+    last: MessageId,
+    /// Messages that are listed under a key that is known, or were found.
+    taken: HashSet<MessageId>,
+}
 
 impl Same {
-    /// Adds a message that is there.
-    pub fn add(&mut self, folder: usize, sha256: [u8; 32], message: MessageId) {
-        self.0.entry((folder, sha256)).or_default().push(message);
+    /// From now on messages of this folder are looked for, but for those that are `taken`.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn look_in(
+        &mut self,
+        at: usize,
+        folder: FolderId,
+        taken: HashSet<MessageId>,
+        catalogue: &Catalogue,
+    ) -> Result<()> {
+        if self.catalogue.is_none() {
+            self.catalogue = Some(catalogue.reader()?);
+        }
+        self.folders.insert(at, Known { folder, last: catalogue.last()?, taken });
+        Ok(())
     }
 
     /// Finds one with this content.
-    pub fn take(&mut self, folder: usize, sha256: &[u8; 32]) -> Option<MessageId> {
-        self.0.get_mut(&(folder, *sha256))?.pop()
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn take(
+        &mut self,
+        at: usize,
+        sha256: [u8; 32],
+        size: u64,
+        message_id: Option<&str>,
+    ) -> Result<Option<MessageId>> {
+        let (Some(known), Some(catalogue)) = (self.folders.get_mut(&at), &self.catalogue) else {
+            return Ok(None);
+        };
+        let content = Content { folder: known.folder, last: known.last, sha256, size, message_id };
+        let equal = catalogue.equal(&content)?;
+        Ok(equal.into_iter().find(|message| known.taken.insert(*message)))
     }
 }

@@ -238,10 +238,12 @@ impl Slicing<'_> {
                 sliced.passed.push((folder, listed.key.clone()));
                 return Ok(());
             }
-            if self.rules.leave_out(&told) {
+            if self.rules.is_too_young(&told) {
+                sliced.young.push((folder, listed.uid));
                 return Ok(());
             }
-            if let Some(there) = same.take(folder, &sha256) {
+            let message_id = facts.message_id.or_else(|| listed.message_id.clone());
+            if let Some(there) = same.take(folder, sha256, content.size(), message_id.as_deref())? {
                 sliced.same.push((folder, listed.key.clone(), there));
                 return Ok(());
             }
@@ -250,7 +252,7 @@ impl Slicing<'_> {
                 labels: if self.labels { listed.labels.clone() } else { Vec::new() },
                 gmail: listed.gmail,
                 email_id: listed.email_id.clone(),
-                message_id: facts.message_id.or_else(|| listed.message_id.clone()),
+                message_id,
                 sha256,
                 from: facts.sender,
                 subject: facts.subject,

@@ -1,13 +1,14 @@
 //! Runs against a scripted mailbox and a vault in memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::archive::source::{Body, Listed, Listing, Mark, Refusal, Since, Take};
+use crate::archive::source::{Body, Listed, Listing, Mark, Part, Refusal, Since, Take};
 use crate::journal::Forgetful;
 use crate::mutex::lock;
 use crate::profile::{Keeping, MessageRules, SecretSource};
@@ -30,6 +31,11 @@ struct Server {
     undated: bool,
     /// The folder is made anew before it is listed.
     anew: bool,
+    /// Flags of all messages, and how often they were told.
+    flags: Vec<String>,
+    told: u32,
+    /// From which UID on it was listed last.
+    asked: u32,
 }
 
 impl Server {
@@ -51,7 +57,11 @@ impl Server {
 }
 
 fn bytes(subject: &str) -> Vec<u8> {
-    format!("Message-ID: <{subject}>\r\nSubject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
+    // Some mails say nothing of themselves.
+    let date = subject.strip_prefix("day ").map(|day| format!("Date: {day} Nov 2023 00:00:00 +0000\r\n"));
+    let id = if subject.starts_with("bare") { String::new() } else { format!("Message-ID: <{subject}>\r\n") };
+    let date = date.unwrap_or_default();
+    format!("{id}{date}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
 }
 
 struct Mailbox(Arc<Mutex<Server>>);
@@ -67,6 +77,7 @@ impl Source for Mailbox {
 
     fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
         let mut server = lock(&self.0);
+        server.asked = since.uid;
         if std::mem::take(&mut server.anew) {
             server.make_anew();
         }
@@ -75,11 +86,29 @@ impl Source for Mailbox {
             uid: *uid,
             size: if server.undated { 0 } else { bytes(subject).len() as u64 },
             date: (!server.undated).then(|| Timestamp::from_second(1_000_000_000 + second).unwrap()),
-            message_id: Some(format!("<{subject}>")),
+            flags: server.flags.clone(),
+            message_id: (!subject.starts_with("bare")).then(|| format!("<{subject}>")),
             ..Listed::default()
         };
         let messages = server.messages.range(since.uid..).map(listed).collect();
         Ok(Listing { mark: server.mark(), messages, changed: Vec::new() })
+    }
+
+    fn flags(&mut self, _: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {
+        let (messages, tells) = {
+            let mut server = lock(&self.0);
+            server.told += 1;
+            let flags = |uid: &u32| {
+                let (key, flags) = (format!("{}.{uid}", server.validity), server.flags.clone());
+                Listed { key, uid: *uid, flags, ..Listed::default() }
+            };
+            let messages = server.messages.range(..before).map(|(uid, _)| flags(uid)).collect::<Vec<_>>();
+            (messages, !server.refused.contains(&0))
+        };
+        if tells {
+            messages.chunks(2).try_for_each(|some| take(some.to_vec()))?;
+        }
+        Ok(tells)
     }
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
@@ -103,6 +132,9 @@ struct Lab {
     host: &'static str,
     server: Arc<Mutex<Server>>,
     store: RefCell<Arc<dyn Store>>,
+    only: MessageRules,
+    /// What time it is.
+    now: Cell<Timestamp>,
 }
 
 impl Lab {
@@ -113,6 +145,8 @@ impl Lab {
             host: "nas",
             server: Arc::new(Mutex::new(server)),
             store: RefCell::new(Arc::new(Memory::default())),
+            only: MessageRules::default(),
+            now: Cell::new(Timestamp::from_second(1_700_000_000).unwrap()),
         };
         lab.new_vault();
         lab
@@ -121,18 +155,23 @@ impl Lab {
     /// Another machine with the same mailbox and vault.
     fn other(&self) -> Self {
         let (temp, server) = (tempfile::tempdir().unwrap(), Arc::clone(&self.server));
-        Self { temp, host: "pi", server, store: self.store.clone() }
+        let (only, now) = (self.only.clone(), self.now.clone());
+        Self { temp, host: "pi", server, store: self.store.clone(), only, now }
     }
 
     fn new_vault(&self) {
         let store: Arc<dyn Store> = Arc::new(Memory::default());
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&store), "x", &options).unwrap();
         *self.store.borrow_mut() = store;
     }
 
     fn server(&self, change: impl FnOnce(&mut Server)) {
         change(&mut lock(&self.server));
+    }
+
+    fn wait_for_days(&self, days: i64) {
+        self.now.set(self.now.get() + SignedDuration::from_hours(24 * days));
     }
 
     fn opened(&self) -> Vault {
@@ -162,7 +201,7 @@ impl Lab {
         let job = ArchiveJob {
             sources: vec![MailPlace::Imap("box".into())],
             folders: vec!["*".into()],
-            only: MessageRules::default(),
+            only: self.only.clone(),
             labels: true,
             gmail_query: None,
             keeping: Keeping {
@@ -177,7 +216,7 @@ impl Lab {
             profile: "mail",
             job: &job,
             host: self.host,
-            now: Timestamp::from_second(1_700_000_000).unwrap(),
+            now: self.now.get(),
             meter: &Meter::default(),
             listener: &Silent,
             journal: &Forgetful,
@@ -277,6 +316,110 @@ fn messages_without_a_date_come_in_as_many_slices_as_memory_wants() {
     });
     assert_eq!(lab.run(), (Status::Ok, 300, 300));
     assert_eq!(lab.run(), (Status::Unchanged, 0, 300));
+}
+
+#[test]
+fn messages_without_a_date_are_known_again_by_their_content() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.undated = true;
+        // Each is there twice. They come in several slices.
+        (0..200).for_each(|n| server.append(&format!("{}{}", ["", "bare "][n % 2], n / 4), 0));
+    });
+    assert_eq!(lab.run(), (Status::Ok, 200, 200));
+    lab.server(Server::make_anew);
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 200));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 200));
+    // The catalogue is lost, and one of two that are equal is gone. Of another one there are three now, and of the new
+    // ones two are equal, in different slices.
+    Catalogue::clear_all(&lab.temp.path().join("state"), &"ab".repeat(32)).unwrap();
+    lab.server(|server| {
+        server.messages.insert(1, ("bare new".into(), 0));
+        server.append("bare 7", 0);
+        (0..200).for_each(|n| server.append(&format!("new {n}"), 0));
+        server.append("bare new", 0);
+        server.make_anew();
+    });
+    assert_eq!(lab.run(), (Status::Ok, 203, 403));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 403));
+}
+
+#[test]
+fn messages_that_lost_their_dates_are_known_again_by_their_content() {
+    let lab = Lab::new();
+    lab.server(|server| (0..40).for_each(|n| server.append(&format!("bare {n}"), n)));
+    assert_eq!(lab.run(), (Status::Ok, 40, 40));
+    lab.server(|server| {
+        server.messages.values_mut().for_each(|(_, second)| *second = 1000);
+        server.append("0", 1000);
+        server.make_anew();
+    });
+    assert_eq!(lab.run(), (Status::Ok, 1, 41));
+}
+
+#[test]
+fn what_is_too_young_is_taken_when_it_is_old_enough() {
+    for undated in [false, true] {
+        let mut lab = Lab::new();
+        lab.only.newer_than = Some(SignedDuration::from_hours(24 * 10));
+        let append = |server: &mut Server, day: i64| {
+            server.append(&format!("day {day}"), 698_796_800 + (day - 1) * 86_400);
+        };
+        lab.server(|server| {
+            server.undated = undated;
+            [1, 10, 12].iter().for_each(|day| append(server, *day));
+        });
+        // It is the fourteenth.
+        assert_eq!(lab.run(), (Status::Ok, 1, 1));
+        assert_eq!(lab.run(), (Status::Unchanged, 0, 1));
+        assert_eq!(lock(&lab.server).asked, 2, "what was seen before them is not listed again");
+        lab.server(|server| append(server, 2));
+        assert_eq!(lab.run(), (Status::Ok, 1, 2));
+        for (days, files) in [(7, 3), (1, 4)] {
+            lab.wait_for_days(days);
+            assert_eq!(lab.run(), (Status::Ok, 1, files));
+        }
+        lab.server(|server| server.asked = 77);
+        assert_eq!(lab.run(), (Status::Unchanged, 0, 4));
+        assert_eq!(lock(&lab.server).asked, 77, "nobody looks any more");
+    }
+}
+
+#[test]
+fn flags_are_followed_where_nothing_tells_that_they_changed() {
+    let lab = Lab::new();
+    lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 5, 5));
+    let mark = |flag: &str| lab.server(|server| server.flags = vec![flag.into()]);
+    // How many have this flag, and how often all flags were told.
+    let flagged = |flag: &str| {
+        let known = lab.known();
+        let keys: Vec<_> = (1..9).map(|uid| format!("7.{uid}")).collect();
+        let inbox = known.folders().unwrap()[0].id;
+        let all = known.known(inbox, keys.iter().map(String::as_str)).unwrap().into_iter().flatten();
+        (all.filter(|message| message.facts.flags == [flag]).count(), lock(&lab.server).told)
+    };
+    // Without other news it costs nothing until the next day.
+    mark("a");
+    assert_eq!((lab.run(), flagged("a")), ((Status::Unchanged, 0, 5), (0, 0)));
+    lab.wait_for_days(1);
+    assert_eq!((lab.run(), flagged("a")), ((Status::Ok, 0, 5), (5, 1)));
+    mark("b");
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 5), (0, 1)));
+    // With other news it is known at once. A server that does not tell hides nothing that is new.
+    lab.server(|server| {
+        server.append("new", 9);
+        server.refused.insert(0);
+    });
+    assert_eq!((lab.run(), flagged("b")), ((Status::Ok, 1, 6), (1, 2)));
+    lab.server(|server| {
+        server.append("newer", 9);
+        server.refused.clear();
+    });
+    assert_eq!((lab.run(), flagged("b")), ((Status::Ok, 1, 7), (7, 3)));
+    lab.wait_for_days(1);
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 7), (7, 4)));
+    assert_eq!((lab.run(), flagged("b")), ((Status::Unchanged, 0, 7), (7, 4)));
 }
 
 #[test]

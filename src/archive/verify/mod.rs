@@ -6,15 +6,16 @@
 
 mod server;
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Read};
 
-use super::read::{Archive, Stored, Walked};
+use super::read::{Archive, Found, Visitor, Walked};
 use super::wanted::Wanted;
 use crate::entry::show;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Meter;
 use crate::vault::content::kind_of;
+use crate::vault::store::Id;
 use crate::vault::verify::{MOST, Problem, Weight};
 
 pub use self::server::Server;
@@ -34,6 +35,8 @@ const DIFFERS: &str = "look at both: `postkeep archive show PROFILE ID --raw`, a
 pub struct Look<'a> {
     /// Whether each message is read.
     pub read: bool,
+    /// Packs that were read just now. A message that lies in one of them as one piece was read with it.
+    pub sound: &'a HashSet<Id>,
     /// How many messages are compared with what their servers give, in all.
     pub sample: usize,
     /// Decides which.
@@ -68,7 +71,7 @@ impl Looked {
     }
 
     /// A message cannot be read out of the vault, or is not what it was.
-    fn unreadable(&mut self, message: &Stored, error: &io::Error) {
+    fn unreadable(&mut self, message: &Found, error: &io::Error) {
         let other = error.kind() == io::ErrorKind::InvalidData;
         let what = format!("{} cannot be read: {error}", named(message));
         self.add(Weight::Damage, what, if other { OTHER } else { LOST });
@@ -76,9 +79,9 @@ impl Looked {
 }
 
 /// How a message is called.
-fn named(message: &Stored) -> String {
-    let path = format!("/{}", message.path);
-    format!("message {} ({})", message.id().get(..10).unwrap_or_default(), show(path.as_bytes()))
+fn named(found: &Found) -> String {
+    let path = format!("/{}", found.path);
+    format!("message {} ({})", found.message.marks.id().get(..10).unwrap_or_default(), show(path.as_bytes()))
 }
 
 impl Look<'_> {
@@ -87,32 +90,17 @@ impl Look<'_> {
     /// # Errors
     /// What is to be looked at cannot be found out. What is wrong with messages is none.
     pub fn at(&self, archive: &Archive<'_>, servers: &mut [Server]) -> Result<Looked> {
-        let (mut looked, mut sample) = (Looked::default(), BTreeMap::new());
-        let walked = archive.walk(&Wanted::default(), &mut |message| {
-            if self.read {
-                match read(archive, &message) {
-                    Ok(bytes) => {
-                        (looked.read, looked.bytes) = (looked.read + 1, looked.bytes + bytes);
-                        self.meter.bytes(bytes);
-                        self.meter.file();
-                    }
-                    Err(error) if kind_of(&error) == Kind::Paused => {
-                        looked.paused = Some(Error::new(Kind::Paused, error.to_string()));
-                        return Ok(false);
-                    }
-                    Err(error) => looked.unreadable(&message, &error),
-                }
-            }
-            self.pick(message, servers, &mut sample);
-            Ok(!self.meter.is_cancelled())
-        })?;
+        let (looked, sample) = (Looked::default(), BTreeMap::new());
+        let mut reading = Reading { look: self, archive, servers, looked, sample };
+        let walked = archive.visit(&Wanted::default(), &mut reading)?;
+        let Reading { mut looked, sample, .. } = reading;
         tell(&walked, &mut looked);
         if looked.paused.is_some() {
             return Ok(looked);
         }
-        let mut by_folder: BTreeMap<(usize, String), Vec<Stored>> = BTreeMap::new();
-        for (server, message) in sample.into_values() {
-            by_folder.entry((server, message.place.folder.clone())).or_default().push(message);
+        let mut by_folder: BTreeMap<(usize, String), Vec<Found>> = BTreeMap::new();
+        for (server, found) in sample.into_values() {
+            by_folder.entry((server, found.message.place.folder.clone())).or_default().push(found);
         }
         for ((server, _), messages) in by_folder {
             if self.meter.is_cancelled() {
@@ -126,16 +114,67 @@ impl Look<'_> {
     }
 
     /// Takes a message into the sample, if its server may have it still: those with the least hashes are in it.
-    fn pick(&self, message: Stored, servers: &[Server], sample: &mut BTreeMap<[u8; 32], (usize, Stored)>) {
+    fn pick(&self, found: Found, servers: &[Server], sample: &mut Sample) {
         if self.sample == 0 {
             return;
         }
-        let Some(server) = servers.iter().position(|server| server.may_have(&message.place)) else { return };
-        let lot = *blake3::keyed_hash(&self.chance, message.path.to_string().as_bytes()).as_bytes();
-        sample.insert(lot, (server, message));
+        let has = |server: &Server| server.may_have(&found.message.place);
+        let Some(server) = servers.iter().position(has) else { return };
+        let lot = *blake3::keyed_hash(&self.chance, found.path.to_string().as_bytes()).as_bytes();
+        sample.insert(lot, (server, found));
         if sample.len() > self.sample {
             sample.pop_last();
         }
+    }
+}
+
+/// Messages that are compared, by their lots, and the servers that may have them.
+type Sample = BTreeMap<[u8; 32], (usize, Found)>;
+
+/// What becomes of a look, message by message.
+struct Reading<'l, 'm> {
+    look: &'l Look<'m>,
+    archive: &'l Archive<'l>,
+    servers: &'l [Server],
+    looked: Looked,
+    sample: Sample,
+}
+
+impl Reading<'_, '_> {
+    fn was_read(&self, found: &Found) -> bool {
+        self.archive.one_piece(found).is_some_and(|pack| self.look.sound.contains(&pack))
+    }
+}
+
+impl Visitor for Reading<'_, '_> {
+    fn wants(&mut self, found: &Found) -> bool {
+        self.look.read && !self.was_read(found)
+    }
+
+    fn visit(&mut self, found: Found, bytes: Result<&mut dyn Read>) -> Result<bool> {
+        let was_read = self.was_read(&found);
+        let (look, looked) = (self.look, &mut self.looked);
+        if look.read {
+            let read = match was_read {
+                true => Ok(found.message.size),
+                // At its end it is checked.
+                false => bytes.map_err(io::Error::other).and_then(|bytes| io::copy(bytes, &mut io::sink())),
+            };
+            match read {
+                Ok(bytes) => {
+                    (looked.read, looked.bytes) = (looked.read + 1, looked.bytes + bytes);
+                    look.meter.bytes(bytes);
+                    look.meter.file();
+                }
+                Err(error) if kind_of(&error) == Kind::Paused => {
+                    looked.paused = Some(Error::new(Kind::Paused, error.to_string()));
+                    return Ok(false);
+                }
+                Err(error) => looked.unreadable(&found, &error),
+            }
+        }
+        look.pick(found, self.servers, &mut self.sample);
+        Ok(!look.meter.is_cancelled())
     }
 }
 
@@ -147,11 +186,6 @@ fn tell(walked: &Walked, looked: &mut Looked) {
         looked.add(Weight::Damage, what, LOST);
     }
     looked.damaged += walked.more;
-}
-
-/// Reads a message to its end, where it is checked.
-fn read(archive: &Archive<'_>, message: &Stored) -> io::Result<u64> {
-    io::copy(&mut archive.open(message).map_err(io::Error::other)?, &mut io::sink())
 }
 
 #[cfg(test)]

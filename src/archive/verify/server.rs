@@ -5,8 +5,9 @@ use std::io::{self, Read};
 
 use super::{DIFFERS, Looked, named};
 use crate::archive::path::Place;
-use crate::archive::read::{Archive, Stored};
+use crate::archive::read::{Archive, Found};
 use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
+use crate::archive::stored::Stored;
 use crate::entry::show;
 use crate::error::Result;
 use crate::vault::verify::Weight;
@@ -44,32 +45,32 @@ impl Server {
 
     /// Compares messages of one folder. What is not there any more is no fault. `read`: whether they were read before, so
     /// that what cannot be read is told already.
-    pub(super) fn compare(&mut self, archive: &Archive<'_>, all: &[Stored], read: bool, looked: &mut Looked) {
+    pub(super) fn compare(&mut self, archive: &Archive<'_>, all: &[Found], read: bool, looked: &mut Looked) {
         let mut all: Vec<_> =
-            all.iter().filter_map(|message| Some((key(&message.place.key)?.1, message))).collect();
+            all.iter().filter_map(|found| Some((key(&found.message.place.key)?.1, found))).collect();
         all.sort_by_key(|(uid, _)| *uid);
-        let listed: Vec<_> = all.iter().map(|(uid, message)| listed(*uid, message)).collect();
-        let first = all.first().map(|(_, message)| message.place.folder.as_str());
+        let listed: Vec<_> = all.iter().map(|(uid, found)| listed(*uid, &found.message)).collect();
+        let first = all.first().map(|(_, found)| found.message.place.folder.as_str());
         let Some(folder) = first.and_then(|path| self.folders.get(path)) else { return };
         let done = self.source.fetch(folder, &listed, &mut |at, answer| {
-            let Some((_, message)) = all.get(at) else { return Ok(()) };
+            let Some((_, found)) = all.get(at) else { return Ok(()) };
             match answer {
                 Err(Refusal::Gone) => {}
                 Err(Refusal::Refused(why)) => {
-                    let what = format!("{} was not given by the server: {why}", named(message));
+                    let what = format!("{} was not given by the server: {why}", named(found));
                     looked.add(Weight::Note, what, AGAIN);
                 }
                 Ok(body) => {
-                    match equal(body, archive, message) {
+                    match equal(body, archive, found) {
                         Ok(true) => {}
                         Ok(false) => {
                             let what =
-                                format!("{} is not the same as what the server gives now", named(message));
+                                format!("{} is not the same as what the server gives now", named(found));
                             looked.add(Weight::Damage, what, DIFFERS);
                         }
                         Err(_) if read => return Ok(()),
                         Err(error) => {
-                            looked.unreadable(message, &error);
+                            looked.unreadable(found, &error);
                             return Ok(());
                         }
                     }
@@ -97,8 +98,8 @@ fn listed(uid: u32, message: &Stored) -> Listed {
 }
 
 /// Whether a body is a message's content, byte for byte.
-fn equal(body: Body, archive: &Archive<'_>, message: &Stored) -> io::Result<bool> {
-    let stored = archive.open(message).map_err(io::Error::other)?;
+fn equal(body: Body, archive: &Archive<'_>, found: &Found) -> io::Result<bool> {
+    let stored = archive.open(found).map_err(io::Error::other)?;
     match body {
         Body::Held(bytes) => same(stored, bytes.as_slice()),
         Body::Spooled(file, size) => same(stored, file.take(size)),

@@ -13,8 +13,10 @@ use crate::archive::source::{Body, Folder, Listed, Listing, Mark, Refusal, Since
 use crate::journal::Forgetful;
 use crate::progress::Silent;
 use crate::vault::add::{Addition, Content, Item};
+use crate::vault::snapshot::Scope;
 use crate::vault::store::Store;
 use crate::vault::store::memory::Memory;
+use crate::vault::verify::Depth;
 use crate::vault::{Options, Vault};
 
 /// A server that gives for each UID what it is told.
@@ -59,8 +61,9 @@ fn item(key: &str, bytes: &[u8], sha256: [u8; 32]) -> Item {
 /// if it is `bent`.
 fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
     let temp = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(Memory::default());
-    let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+    let heap = Arc::new(Memory::default());
+    let store = Arc::clone(&heap) as Arc<dyn Store>;
+    let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
     Vault::create(Arc::clone(&store), "x", &options).unwrap();
     let vault = Vault::open(store, "x", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();
     let hash = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
@@ -86,11 +89,16 @@ fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
     adding.part(items.into_iter()).unwrap();
     adding.finish().unwrap();
     let snapshot =
-        choose(vault.readable_snapshots().unwrap(), "latest", Some("mail"), &TimeZone::UTC).unwrap();
+        choose(&vault.readable_snapshots().unwrap(), "latest", &Scope::default(), &TimeZone::UTC).unwrap();
     let indexed = vault.read().unwrap();
     let mut servers = [Server::look("box".into(), Box::new(given)).unwrap()];
-    let look = Look { read, sample, chance: [1; 32], meter: &Meter::default() };
-    look.at(&Archive::of(&indexed, &snapshot), &mut servers).unwrap()
+    let sound = vault.verify(Depth::Data(100.0), &meter).unwrap().sound;
+    let before = heap.traffic().down;
+    let look = Look { read, sound: &sound, sample, chance: [1; 32], meter: &Meter::default() };
+    let looked = look.at(&Archive::of(&indexed, &snapshot), &mut servers).unwrap();
+    // What was read with its pack is not read again.
+    assert!(sample > 0 || (heap.traffic().down > before) == (read && bent));
+    looked
 }
 
 fn told(looked: &Looked) -> Vec<(Weight, &str)> {

@@ -1,20 +1,25 @@
 //! `postkeep archive export`: messages as files that other programs read.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
-use super::super::{Context, budget, out, usage};
+use super::super::{Context, budget, out, signals, usage};
 use super::pick::Pick;
-use super::{opened, told};
+use super::{State, opened, told};
 use crate::archive::export::{self, Export, Exported};
+use crate::archive::read::{Found, Visitor};
 use crate::clock::{Clock, System};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::figures::{count, of, size};
+use crate::progress::Meter;
 use crate::run::RunId;
 
 /// Write messages of an archive as files that other programs read
@@ -32,7 +37,7 @@ Examples:
 {BARE}
 
 Exit codes: 0 done, 1 something could not be exported, 2 usage, 3 paused by a provider's budget, \
-10 no vault, 12 wrong password."))]
+10 no vault, 12 wrong password, 130 cancelled."))]
 pub(crate) struct ExportArgs {
     /// The profile
     #[arg(value_name = "PROFILE")]
@@ -43,9 +48,8 @@ pub(crate) struct ExportArgs {
     /// What is written
     #[arg(long, value_enum, default_value = "eml")]
     format: Format,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     pick: Pick,
     #[command(flatten)]
@@ -80,22 +84,59 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
         usage("--to is missing").hint("name a new folder: postkeep archive export PROFILE --to ~/mail-export")
     })?;
     let wanted = args.pick.wanted(&[], &TimeZone::system())?;
-    opened(chosen, &args.snapshot, |archive| {
+    let meter = Arc::new(Meter::default());
+    meter.of_messages(true);
+    signals::cancel(&meter)?;
+    opened(chosen, &args.state, ctx, |archive| {
         let run = RunId::new(System.now(), u128::from(std::process::id()));
         // Of one account its folders are the topmost ones.
-        let mut export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
-        let walked = archive.walk(&wanted, &mut |message| {
-            match archive.open(&message) {
-                Ok(mut body) => export.add(&message.message(), &mut body)?,
-                Err(why) => export.cannot(&message.message(), &why),
+        let export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
+        let mut writer = Writer { export, meter: &meter };
+        let walked = watched(ctx, "export", &meter, || archive.visit(&wanted, &mut writer));
+        let ended = match meter.is_cancelled() {
+            true => Err(Error::new(Kind::Cancelled, "stopped before everything was exported")),
+            false => Ok(()),
+        };
+        let walked = walked.and_then(|walked| ended.map(|()| walked));
+        if walked.is_err() && matches!(args.format, Format::Mbox) {
+            // A part of a folder would look like all of it.
+            return walked.map(|_| ExitCode::SUCCESS).map_err(|error| {
+                error
+                    .hint("no mbox file was written; with --folder or --since they can be written one by one")
+            });
+        }
+        let done = writer.export.finish();
+        if let Ok(done) = &done {
+            report(done, ctx, to)?;
+        }
+        let walked = walked.map_err(|error| match error.kind() {
+            Kind::Cancelled | Kind::Paused => {
+                error.hint("the same command goes on: what is there is not written again")
             }
-            Ok(true)
+            _ => error,
         })?;
-        let done = export.finish()?;
-        let code = told(&walked);
-        report(&done, ctx, to)?;
-        Ok(ExitCode::from(code.max(u8::from(done.failures.errors > 0))))
+        let done = done?;
+        Ok(ExitCode::from(told(&walked).max(u8::from(done.failures.errors > 0))))
     })
+}
+
+/// Writes messages as they come.
+struct Writer<'m> {
+    export: Export,
+    meter: &'m Meter,
+}
+
+impl Visitor for Writer<'_> {
+    fn wants(&mut self, found: &Found) -> bool {
+        self.export.wants(&found.message)
+    }
+
+    fn visit(&mut self, found: Found, bytes: Result<&mut dyn Read>) -> Result<bool> {
+        self.export.add(&found.message, bytes)?;
+        self.meter.bytes(found.message.size);
+        self.meter.file();
+        Ok(!self.meter.is_cancelled())
+    }
 }
 
 fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table};
 use super::pick::Pick;
-use super::{SHORT, as_json, opened, told};
-use crate::archive::read::Stored;
+use super::{SHORT, State, as_json, opened, told};
+use crate::archive::stored::Stored;
 use crate::entry::show;
 use crate::error::Result;
 use crate::figures::{of, size};
@@ -33,9 +33,8 @@ pub(crate) struct LsArgs {
     /// The profile
     #[arg(value_name = "PROFILE")]
     words: Vec<String>,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     pick: Pick,
     #[command(flatten)]
@@ -50,13 +49,13 @@ pub(super) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
 fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let wanted = args.pick.wanted(&[], &TimeZone::system())?;
-    opened(chosen, &args.snapshot, |archive| {
+    opened(chosen, &args.state, ctx, |archive| {
         let (mut code, mut bytes) = (0, 0);
         out::write(|to| {
             let mut closed = None;
-            let walked = archive.walk(&wanted, &mut |message| {
-                bytes += message.size;
-                let line = if ctx.json { as_json(&message).to_string() } else { line(&message) };
+            let walked = archive.walk(&wanted, &mut |found| {
+                bytes += found.message.size;
+                let line = if ctx.json { as_json(&found).to_string() } else { line(&found.message) };
                 closed = writeln!(to, "{line}").err();
                 Ok(closed.is_none())
             });
@@ -75,7 +74,7 @@ fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Re
 }
 
 fn line(message: &Stored) -> String {
-    let id: String = message.id().chars().take(SHORT).collect();
+    let id: String = message.marks.id().chars().take(SHORT).collect();
     let text = |text: &str, most: usize| {
         let shown = show(text.as_bytes());
         shown.chars().take(most).collect::<String>()

@@ -1,6 +1,6 @@
 //! `postkeep archive restore`: messages back to a server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
-use super::{opened, told};
+use super::{State, opened, told};
 use crate::archive::put::{Done, Planned, Putting, Target};
-use crate::archive::read::{Archive, Stored, Walked};
-use crate::archive::stored;
+use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
 use crate::entry::show;
 use crate::error::{Error, Kind, Result};
@@ -49,7 +49,7 @@ ACCOUNT is an account of postkeep.toml with imap. With /FOLDER all folders are m
 {BARE}
 
 Exit codes: 0 done, 1 something could not be put, 2 usage, 3 paused by a provider's budget, \
-10 no vault, 12 wrong password."))]
+10 no vault, 12 wrong password, 130 cancelled."))]
 pub(crate) struct RestoreArgs {
     /// The profile
     #[arg(value_name = "PROFILE")]
@@ -60,9 +60,8 @@ pub(crate) struct RestoreArgs {
     /// Only say what would be put
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     pick: Pick,
     #[command(flatten)]
@@ -81,14 +80,16 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
         usage("--to is missing").hint("name an account: postkeep archive restore PROFILE --to imap:ACCOUNT")
     })?;
     let meter = Arc::new(Meter::default());
+    meter.of_messages(true);
     signals::cancel(&meter)?;
     let target = target(to, ctx)?;
-    opened(chosen, &args.snapshot, |archive| {
+    opened(chosen, &args.state, ctx, |archive| {
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, &mut putting, ctx)?
         } else {
-            let (walked, ended) = put(archive, &wanted, &mut putting, &meter);
+            let (walked, ended) =
+                watched(ctx, "restore", &meter, || put(archive, &wanted, &mut putting, &meter));
             let done = putting.finish();
             report(&done, to, ctx)?;
             ended?;
@@ -120,42 +121,14 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
     Ok(Target::new(Dialer::new(mailbox, guard.secret()?), folder.map(str::to_owned)))
 }
 
-/// Does something with the messages that are wanted, some at a time.
-fn batches(
-    archive: &Archive<'_>,
-    wanted: &Wanted,
-    work: &mut dyn FnMut(&[Stored]) -> Result<bool>,
-) -> Result<Walked> {
-    let mut batch = Vec::new();
-    let walked = archive.walk(wanted, &mut |message| {
-        batch.push(message);
-        if batch.len() < BATCH {
-            return Ok(true);
-        }
-        work(&std::mem::take(&mut batch))
-    })?;
-    work(&batch)?;
-    Ok(walked)
-}
-
 fn put(
     archive: &Archive<'_>,
     wanted: &Wanted,
     putting: &mut Putting<'_>,
     meter: &Meter,
 ) -> (Walked, Result<()>) {
-    let walked = batches(archive, wanted, &mut |batch| {
-        let messages: Vec<_> = batch.iter().map(Stored::message).collect();
-        let place = |message: &stored::Stored| {
-            let place = &message.place;
-            (place.account.clone(), place.folder.clone(), place.date, place.key.clone())
-        };
-        let by_place: HashMap<_, _> =
-            messages.iter().zip(batch).map(|(message, stored)| (place(message), stored)).collect();
-        putting.put(&messages, &mut |message| match by_place.get(&place(message)) {
-            Some(stored) => archive.bytes(stored, MOST),
-            None => Err(Error::other("it is not in the archive")),
-        })?;
+    let walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, bodies| {
+        putting.put(messages, bodies)?;
         Ok(!meter.is_cancelled())
     });
     match walked {
@@ -166,9 +139,8 @@ fn put(
 
 fn plan(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, ctx: &Context) -> Result<u8> {
     let mut sum: BTreeMap<String, Planned> = BTreeMap::new();
-    let walked = batches(archive, wanted, &mut |batch| {
-        let messages: Vec<_> = batch.iter().map(Stored::message).collect();
-        for (folder, more) in putting.plan(&messages)? {
+    let walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, _| {
+        for (folder, more) in putting.plan(messages)? {
             let planned = sum.entry(folder).or_default();
             planned.put += more.put;
             planned.bytes += more.bytes;

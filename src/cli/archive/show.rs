@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table, usage};
-use super::opened;
-use crate::archive::read::{Archive, Stored};
+use super::{State, opened};
+use crate::archive::read::{Archive, Found};
+use crate::archive::stored::Stored;
 use crate::archive::view::{self, View, clean, save_attachments};
 use crate::archive::wanted::Prefix;
 use crate::clock::{Clock, System};
@@ -49,9 +50,8 @@ pub(crate) struct ShowArgs {
     /// Save its attachments into this folder, over nothing that is there
     #[arg(long, value_name = "DIR")]
     save_attachments: Option<PathBuf>,
-    /// As it was in this snapshot: an id, latest~1, or a date
-    #[arg(long, short, value_name = "SNAPSHOT", default_value = "latest")]
-    snapshot: String,
+    #[command(flatten)]
+    state: State,
     #[command(flatten)]
     which: Which,
 }
@@ -67,26 +67,26 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
         usage("no message is named").hint("`postkeep archive ls PROFILE` lists the messages with their ids")
     })?;
     let id = Prefix::parse(id)?;
-    opened(chosen, &args.snapshot, |archive| {
-        let message = archive.named(id)?;
+    opened(chosen, &args.state, ctx, |archive| {
+        let found = archive.named(id)?;
         if args.raw {
-            return raw(archive, &message);
+            return raw(archive, &found);
         }
-        let bytes = archive.bytes(&message, MOST)?;
+        let bytes = archive.bytes(&found, MOST)?;
         let view = view::view(&bytes);
         if let Some(dir) = &args.save_attachments {
             return saved(&bytes, &view, dir);
         }
         match ctx.json {
-            true => out::print(&format!("{}\n", as_json(&message, &view)))?,
-            false => out::write(|to| print(to, &message, &view))?,
+            true => out::print(&format!("{}\n", as_json(&found, &view)))?,
+            false => out::write(|to| print(to, &found.message, &view))?,
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn raw(archive: &Archive<'_>, message: &Stored) -> Result<ExitCode> {
-    let mut content = archive.open(message)?;
+fn raw(archive: &Archive<'_>, found: &Found) -> Result<ExitCode> {
+    let mut content = archive.open(found).map_err(|why| found.unreadable(why))?;
     out::write(|to| std::io::copy(&mut content, to).map(drop))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,9 +138,9 @@ fn print(to: &mut dyn Write, message: &Stored, view: &View) -> std::io::Result<(
     Ok(())
 }
 
-fn as_json(message: &Stored, view: &View) -> serde_json::Value {
+fn as_json(found: &Found, view: &View) -> serde_json::Value {
     let attachment = |one: &view::Attachment| json!({ "part": one.part, "name": one.name, "file": one.file, "type": one.kind, "bytes": one.size });
-    let mut value = super::as_json(message);
+    let mut value = super::as_json(found);
     if let Some(object) = value.as_object_mut() {
         let headers: serde_json::Map<_, _> =
             view.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();

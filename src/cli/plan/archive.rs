@@ -32,10 +32,10 @@ pub(super) fn show(profile: &Profile, job: &ArchiveJob, config: &Config, ctx: &C
 }
 
 fn print(to: &mut dyn Write, profile: &Profile, preview: &Preview) -> std::io::Result<()> {
-    writeln!(to, "{:>10}  {:>10}  folder", "messages", "archived")?;
+    writeln!(to, "{:>10}  {:>14}  folder", "there now", "in the archive")?;
     for Seen { source, folder, messages, archived } in &preview.folders {
         let folder = shown(folder.as_bytes());
-        writeln!(to, "{:>10}  {:>10}  {source}  {folder}", count(*messages), count(*archived))?;
+        writeln!(to, "{:>10}  {:>14}  {source}  {folder}", count(*messages), count(*archived))?;
     }
     for (source, unmatched) in preview.unmatched.iter().filter(|(_, unmatched)| !unmatched.excludes) {
         writeln!(to, "no folder of {source} matches {}", unmatched.pattern)?;
@@ -44,7 +44,7 @@ fn print(to: &mut dyn Write, profile: &Profile, preview: &Preview) -> std::io::R
     let archived: u64 = preview.folders.iter().map(|one| one.archived).sum();
     writeln!(
         to,
-        "{}: {} in {}, {} archived (what went away at the server since is among them)",
+        "{}: {} there now in {}; {} in the archive, those that went away since among them",
         profile.name,
         of(messages, "message", "messages"),
         of(preview.folders.len() as u64, "folder", "folders"),

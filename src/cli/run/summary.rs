@@ -28,6 +28,5 @@ pub(super) fn summary(run: &Run) -> String {
     let parts: Vec<_> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(*n))).collect();
     let copied = size(counts.copied_bytes);
-    let moved = if counts.messages { "fetched" } else { "copied" };
-    format!("{}; {copied} {moved}, {looked} {seen} in {took}", parts.join(", "))
+    format!("{}; {copied} {}, {looked} {seen} in {took}", parts.join(", "), counts.moved())
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::profile::{Config, FULL_LOOK, Problem, Profile, Rhythm, Severity};
 use crate::run::Status;
 use crate::scheduler::{Pause, Scheduler, View};
-use crate::state::{Health, Query, RecipientState, RunRow, State, mailbox_of};
+use crate::state::{Health, Query, RecipientState, RunRow, Side, State};
 
 /// More letters than this are not counted.
 const MOST_LETTERS: u32 = 1_000;
@@ -220,8 +220,9 @@ impl Post {
         let queued = queued.count();
         let refused = letters.len() - queued;
         // What is said of an account that is gone helps nobody.
-        let known = |health: &Health| match mailbox_of(&health.name) {
-            Some(account) => config.mailboxes.contains_key(account),
+        let known = |health: &Health| match Side::read(&health.name) {
+            Some((account, Side::Imap)) => config.mailboxes.contains_key(account),
+            Some((account, Side::Pop3)) => config.maildrops.contains_key(account),
             None => health.name == EMBEDDED || config.accounts.contains_key(&health.name),
         };
         let unwell = state.accounts().all()?.into_iter().filter(known).collect();

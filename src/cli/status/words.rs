@@ -9,7 +9,7 @@ use crate::cli::standing::{Post, Standing, Standings};
 use crate::entry::show;
 use crate::figures::{ago, duration, of};
 use crate::scheduler::{Pause, Skipped};
-use crate::state::mailbox_of;
+use crate::state::Side;
 
 /// All that is worth a line, in paragraphs with an empty line before each. `columns` is how wide a line may be that
 /// draws a bar; None: no bars.
@@ -139,7 +139,7 @@ pub(in crate::cli) fn skipped(skipped: &Skipped, now: Timestamp) -> String {
 fn post(post: &Post, agent: bool) -> String {
     let mut text = String::new();
     for health in &post.unwell {
-        let account = mailbox_of(&health.name).unwrap_or(&health.name);
+        let account = Side::read(&health.name).map_or(health.name.as_str(), |(account, _)| account);
         let shown = show(account.as_bytes());
         let name = match health.name.as_str() {
             EMBEDDED => "Maildir in the state folder".to_owned(),

@@ -51,7 +51,8 @@ fn made(ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     }
     let (password, written) = password::new_or_known(&chosen.password)?;
     let compression = chosen.keeping().map_or(COMPRESSION, |keeping| keeping.compression);
-    let options = Options { compression, host: host(), user: user() };
+    let holding = chosen.holding();
+    let options = Options { compression, holding, host: host(), user: user() };
     Vault::create(store, &password, &options)?;
     let vault = chosen.open_with(&password)?;
     if ctx.json {

@@ -68,7 +68,7 @@ pub(super) fn look(
     if !all.all.iter().any(|snapshot| snapshot.label == *name) {
         return Ok(None);
     }
-    let snapshot = match choose(all, "latest", Some(name), &TimeZone::system()) {
+    let snapshot = match choose(&all, "latest", &chosen.scope(), &TimeZone::system()) {
         // Which one is the newest nobody knows: the look at the vault has told why.
         Err(_) if verified.damaged > 0 => return Ok(None),
         chosen => chosen?,
@@ -78,7 +78,9 @@ pub(super) fn look(
     let mut chance = [0; 32];
     // Without chance it is the same sample each time.
     let _ = rustix::rand::getrandom(&mut chance, rustix::rand::GetRandomFlags::empty());
-    let look = Look { read, sample, chance, meter };
+    let look = Look { read, sound: &verified.sound, sample, chance, meter };
+    meter.reset();
+    meter.of_messages(true);
     let looked =
         watched(ctx, "verify", meter, || look.at(&Archive::of(&vault.read()?, &snapshot), &mut servers))?;
     let mail = Mail { read: looked.read, compared: looked.compared, asked };

@@ -219,7 +219,7 @@ impl Ear {
     /// Something came.
     fn news(&self) {
         for profile in lock(&self.common.profiles).iter() {
-            let _ = self.shared.events.send(Event::Changed(profile.clone()));
+            let _ = self.shared.events.send(Event::NewMail(profile.clone()));
         }
     }
 

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use self::values::{
-    Change, Commit, Facts, Folder, FolderId, Found, Look, Mark, Message, MessageId, Quarantined,
+    Change, Commit, Content, Facts, Folder, FolderId, Found, Look, Mark, Message, MessageId, Quarantined,
 };
 pub use self::write::Take;
 use super::db::{Book, Db, is_damaged};
@@ -68,6 +68,14 @@ impl Catalogue {
         };
         db.read("open the catalogue", |conn| Ok(conn.pragma_update(None, "cache_size", -CACHE)?))?;
         Ok(Self { db })
+    }
+
+    /// The same for another thread: a connection of its own, which only reads.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub fn reader(&self) -> Result<Self> {
+        Ok(Self { db: Db::connect(self.db.path(), true, Book::Catalogue)? })
     }
 
     /// Whether there is one.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::Catalogue;
-use super::values::{Facts, Folder, FolderId, Look, Mark, Message, MessageId, Quarantined};
+use super::values::{Content, Facts, Folder, FolderId, Look, Mark, Message, MessageId, Quarantined};
 use super::write::{fingerprint, seconds};
 use crate::error::Result;
 use crate::state::db::time;
@@ -45,7 +45,7 @@ impl Catalogue {
     /// The database cannot be read.
     pub fn folders(&self) -> Result<Vec<Folder>> {
         self.db.read("read the folders of the catalogue", |db| {
-            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq
+            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq, looked
                        FROM folder ORDER BY account, path";
             let mut select = db.prepare_cached(sql)?;
             let folders = select.query_map([], folder)?;
@@ -112,6 +112,42 @@ impl Catalogue {
         })
     }
 
+    /// The message that was recorded last.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn last(&self) -> Result<MessageId> {
+        self.db.read("look for messages in the catalogue", |db| {
+            let sql = "SELECT coalesce(max(id), 0) FROM message";
+            Ok(MessageId(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+        })
+    }
+
+    /// All messages that have this content, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn equal(&self, content: &Content<'_>) -> Result<Vec<MessageId>> {
+        self.db.read("look for messages in the catalogue", |db| {
+            // The vault does not tell a Message-ID that is empty from one that is not there.
+            let sql = "SELECT id FROM message
+                           WHERE message_id = ?1 AND sha256 = ?2 AND size = ?3 AND folder = ?4 AND id <= ?5
+                       UNION SELECT id FROM message
+                           WHERE message_id IS NULL AND sha256 = ?2 AND size = ?3 AND folder = ?4 AND id <= ?5
+                       ORDER BY 1";
+            let mut select = db.prepare_cached(sql)?;
+            let wanted = (
+                content.message_id.map(fingerprint),
+                content.sha256,
+                content.size.cast_signed(),
+                content.folder.0,
+                content.last.0,
+            );
+            let ids = select.query_map(wanted, |row| row.get(0).map(MessageId))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// What could not be fetched, in a folder or in all, by folder and key.
     ///
     /// # Errors
@@ -141,7 +177,8 @@ pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
     let mark = match (row.get(6)?, row.get(7)?, row.get(8)?) {
         (Some(validity), Some(next), Some(messages)) => {
             let mod_seq = row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned);
-            Some(Mark { validity, next, messages, mod_seq })
+            let looked = row.get::<_, Option<i64>>(10)?.and_then(|at| Timestamp::from_second(at).ok());
+            Some(Mark { validity, next, messages, mod_seq, looked })
         }
         _ => None,
     };

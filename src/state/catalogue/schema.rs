@@ -38,6 +38,12 @@ pub(super) const MIGRATIONS: &[&str] = &["
         first INTEGER NOT NULL, last INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (folder, key)
     ) STRICT, WITHOUT ROWID;
 ", "
+    -- What has no Message-ID is found by its content alone.
+    CREATE INDEX message_by_content ON message (sha256) WHERE message_id IS NULL;
+", "
+    -- When the flags of all its messages were looked at last: seconds since 1970.
+    ALTER TABLE folder ADD COLUMN looked INTEGER;
+", "
     -- The parts of the vault's index when all of the snapshot was there: their ids, one after the other.
     ALTER TABLE archive ADD COLUMN parts BLOB;
 "];

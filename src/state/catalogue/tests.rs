@@ -48,7 +48,8 @@ fn a_step_is_recorded_with_its_snapshot_and_known_again() {
     assert_eq!(catalogue.snapshot().unwrap(), None);
     let inbox = catalogue.folder("gmail", "INBOX", "/gmail/INBOX").unwrap();
     assert_eq!(catalogue.folder("gmail", "INBOX", "/gmail/INBOX").unwrap(), inbox);
-    let mark = Mark { validity: u32::MAX, next: 4, messages: 3, mod_seq: Some(u64::MAX) };
+    let mark =
+        Mark { validity: u32::MAX, next: 4, messages: 3, mod_seq: Some(u64::MAX), looked: Some(at(9)) };
     let changes: Vec<_> = (1..=3).map(|n| stored(inbox.id, n)).collect();
     catalogue.commit(&Commit { marks: &[(inbox.id, mark)], ..commit(ONE, &changes) }).unwrap();
 
@@ -123,6 +124,41 @@ fn a_message_with_a_new_key_is_found_by_what_it_is() {
     assert_eq!(find(Some(inbox), 3, 999, None), []);
     assert_eq!(find(Some(inbox), 0, 1_000, Some(three)), [], "of another time");
     assert_eq!(find(None, 4, 1_001, Some(four)), [(inbox, file(4)), (work, file(4))]);
+}
+
+#[test]
+fn a_message_with_a_new_key_is_found_by_its_content() {
+    let temp = tempfile::tempdir().unwrap();
+    let catalogue = open(&temp);
+    let [inbox, work] = ["/a/INBOX", "/a/Work"].map(|at| catalogue.folder("a", at, at).unwrap().id);
+    assert_eq!(catalogue.last().unwrap(), MessageId(0));
+    // 2 and 3 are the same message, as is the one in the other folder.
+    let like = |folder, key: &str, id: Option<&str>, n| Change::Stored {
+        folder,
+        key: key.into(),
+        message_id: id.map(str::to_owned),
+        facts: facts(n),
+    };
+    let (one, two) = ("<1@example.org>", "<2@example.org>");
+    let changes = [
+        like(inbox, "a", Some(one), 1),
+        like(inbox, "b", Some(two), 2),
+        like(inbox, "c", Some(two), 2),
+        like(work, "b", Some(two), 2),
+        like(inbox, "d", None, 4),
+    ];
+    catalogue.commit(&commit(ONE, &changes)).unwrap();
+    let reader = catalogue.reader().unwrap();
+    let last = reader.last().unwrap();
+    catalogue.commit(&commit(TWO, &[like(inbox, "e", Some(two), 2), like(inbox, "f", None, 4)])).unwrap();
+    let equal = |n: u32, message_id| {
+        let Facts { sha256, size, .. } = facts(n);
+        let content = Content { folder: inbox, last, sha256, size, message_id };
+        reader.equal(&content).unwrap().into_iter().map(|id| id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(equal(2, Some(two)), [2, 3]);
+    assert_eq!((equal(4, None), equal(4, Some(""))), (vec![5], vec![5]));
+    assert_eq!((equal(1, Some(two)), equal(2, None), equal(9, None)), (vec![], vec![], vec![]));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Mark {
     pub messages: u32,
     /// HIGHESTMODSEQ, where there is one.
     pub mod_seq: Option<u64>,
+    /// When the flags of all its messages were looked at last, to the second.
+    pub looked: Option<Timestamp>,
 }
 
 /// A folder of an account.
@@ -153,6 +155,21 @@ pub struct Look<'a> {
     /// Its size as the source tells it.
     pub size: u64,
     /// Its Message-ID, if it is known.
+    pub message_id: Option<&'a str>,
+}
+
+/// The content that a message is looked for by.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// Only in this folder.
+    pub folder: FolderId,
+    /// Only among those up to this one: what was recorded before the look began.
+    pub last: MessageId,
+    /// The SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its Message-ID, if it has one.
     pub message_id: Option<&'a str>,
 }
 

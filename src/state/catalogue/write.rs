@@ -19,7 +19,7 @@ impl Catalogue {
     /// The database cannot be written.
     pub fn folder(&self, account: &str, path: &str, directory: &str) -> Result<Folder> {
         let there = |db: &rusqlite::Connection| {
-            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq
+            let sql = "SELECT id, account, path, directory, stored, bytes, validity, next, messages, mod_seq, looked
                        FROM folder WHERE directory = ?1";
             db.prepare_cached(sql)?.query_row([directory], folder).optional()
         };
@@ -290,7 +290,8 @@ fn set_snapshot(tx: &Transaction<'_>, snapshot: Option<&str>) -> rusqlite::Resul
 }
 
 fn set_mark(tx: &Transaction<'_>, folder: FolderId, mark: Option<&Mark>) -> rusqlite::Result<()> {
-    let sql = "UPDATE folder SET validity = ?2, next = ?3, messages = ?4, mod_seq = ?5 WHERE id = ?1";
+    let sql = "UPDATE folder SET validity = ?2, next = ?3, messages = ?4, mod_seq = ?5, looked = ?6
+               WHERE id = ?1";
     tx.prepare_cached(sql)?
         .execute((
             folder.0,
@@ -298,6 +299,7 @@ fn set_mark(tx: &Transaction<'_>, folder: FolderId, mark: Option<&Mark>) -> rusq
             mark.map(|mark| mark.next),
             mark.map(|mark| mark.messages),
             mark.and_then(|mark| mark.mod_seq).map(u64::cast_signed),
+            mark.and_then(|mark| mark.looked).map(seconds),
         ))
         .map(drop)
 }

@@ -1,7 +1,7 @@
 //! How much is in an archive, as its snapshot says.
 
 use rustic_core::TreeId;
-use rustic_core::repofile::SnapshotFile;
+use rustic_core::repofile::{SnapshotFile, SnapshotSummary};
 
 use super::Adding;
 use super::source::Joined;
@@ -21,9 +21,7 @@ impl Adding<'_> {
             Some(_) => self.contents(snapshot.tree)?,
         };
         let mut summary = snapshot.summary.take().unwrap_or_default();
-        summary.total_files_processed = files;
-        summary.total_bytes_processed = bytes;
-        summary.total_dirs_processed = folders;
+        total(&mut summary, (files, folders, bytes));
         (summary.files_new, summary.files_changed) = (joined.new, joined.changed);
         summary.files_unmodified = files.saturating_sub(joined.new + joined.changed);
         snapshot.summary = Some(summary);
@@ -31,7 +29,7 @@ impl Adding<'_> {
     }
 
     /// Files, folders and bytes of a tree, without what is in folders whose list of entries is lost.
-    fn contents(&self, tree: TreeId) -> Result<(u64, u64, u64)> {
+    pub(super) fn contents(&self, tree: TreeId) -> Result<(u64, u64, u64)> {
         let repository = self.vault.indexed()?;
         self.vault.call("cannot count what is in the archive", || {
             let (mut files, mut folders, mut bytes) = (0_u64, 0_u64, 0_u64);
@@ -54,4 +52,11 @@ impl Adding<'_> {
             Ok((files, folders, bytes))
         })
     }
+}
+
+/// Notes files, folders and bytes of all that is in a snapshot.
+pub(super) fn total(summary: &mut SnapshotSummary, (files, folders, bytes): (u64, u64, u64)) {
+    summary.total_files_processed = files;
+    summary.total_dirs_processed = folders;
+    summary.total_bytes_processed = bytes;
 }

@@ -30,7 +30,7 @@ pub struct Item {
     pub path: PathBuf,
     /// The time of its content.
     pub mtime: Timestamp,
-    /// When its attributes were looked at: of two states of one file the later one counts.
+    /// When its attributes were looked at. Where two runs had the same file, the state that was seen later counts.
     pub seen: Timestamp,
     /// Extended attributes. Of a [`Content::Known`] those that are new: the others stay, and one without a value goes.
     pub attributes: Vec<(String, Vec<u8>)>,

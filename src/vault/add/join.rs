@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use rustic_core::repofile::{Node, NodeType};
 use rustic_core::{IndexedFullStatus, ReadSourceEntry, Repository, RusticResult, TreeId};
 
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::vault::adapter::Adapter;
 use crate::vault::guard::translated;
-use crate::vault::source::Tally;
+use crate::vault::source::{Tally, writable};
 
 /// The index and the trees of a vault.
 pub(super) type Indexed = Repository<IndexedFullStatus>;
@@ -200,10 +201,6 @@ impl Walk {
         if there.node_type != NodeType::File {
             return Err(in_the_way(&item.path));
         }
-        if there.meta.ctime > node.meta.ctime {
-            self.keep(there);
-            return Ok(());
-        }
         let same = (there.meta.size, there.meta.mtime) == (node.meta.size, node.meta.mtime);
         let has = same && self.has_content(&there);
         if !has && matches!(item.content, Content::Known(_)) {
@@ -218,8 +215,17 @@ impl Walk {
         if matches!(item.content, Content::Known(_)) {
             lay_over(&there, &mut node);
         }
+        let seen = std::mem::replace(&mut node.meta.ctime, there.meta.ctime);
+        if has && node == there {
+            self.keep(there);
+            return Ok(());
+        }
+        // What comes now is the newer state, also when a clock was ahead once: of two states the one with the later time is
+        // taken where trees are merged.
+        let later = there.meta.ctime.and_then(|there| there.checked_add(SignedDuration::from_nanos(1)).ok());
+        node.meta.ctime = seen.max(later.and_then(writable));
         let mut joined = lock(&self.joined);
-        joined.changed += u64::from(node != there);
+        joined.changed += 1;
         joined.bytes =
             joined.bytes.saturating_add_unsigned(node.meta.size).saturating_sub_unsigned(there.meta.size);
         drop(joined);

@@ -10,13 +10,15 @@ mod item;
 mod join;
 mod part;
 mod source;
+mod unite;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::{SignedDuration, Timestamp};
-use rustic_core::repofile::{Node, SnapshotFile, SnapshotSummary};
+use rustic_core::repofile::{SnapshotFile, SnapshotSummary};
 use rustic_core::{BackupOptions, ParentOptions, TreeId};
 
 use self::check::compare;
@@ -53,6 +55,8 @@ pub struct Adding<'a> {
     parent: Option<Id>,
     /// The snapshot of this run, which the next part's replaces.
     own: Option<Id>,
+    /// All snapshots that were there when it began, and its own.
+    known: HashSet<Id>,
     notes: Vec<String>,
 }
 
@@ -72,7 +76,19 @@ impl Vault {
         let repository = Some(self.indexed()?);
         lock.confirm()?;
         let parent = last.as_ref().map(|last| ours(&last.id));
-        Ok(Adding { vault: self, addition, lock, warnings, repository, last, parent, own: None, notes })
+        let known = all.iter().map(|one| ours(&one.id)).chain(lost.iter().map(|lost| lost.id)).collect();
+        Ok(Adding {
+            vault: self,
+            addition,
+            lock,
+            warnings,
+            repository,
+            last,
+            parent,
+            own: None,
+            known,
+            notes,
+        })
     }
 }
 
@@ -129,16 +145,22 @@ impl Adding<'_> {
         }
         self.confirm(before, snapshot.tree, &joined)?;
         self.count(&mut snapshot, &joined)?;
-        if let Some(last) = &self.last {
-            let last = last.time.timestamp().saturating_add(LATER).unwrap_or(Timestamp::MAX);
-            let time = self.addition.now.max(last);
-            snapshot.time = time.to_zoned(snapshot.time.time_zone().clone());
-        }
+        let last = self.last.as_ref().map_or(Timestamp::MIN, |last| last.time.timestamp());
+        self.write(snapshot, last, &mut part)?;
+        self.unite(&mut part)?;
+        self.vault.unmark(self.addition.profile);
+        Ok(part)
+    }
+
+    /// Writes a snapshot that is the archive from now on, with a later time than `last`.
+    fn write(&mut self, mut snapshot: SnapshotFile, last: Timestamp, part: &mut Part) -> Result<()> {
+        let time = self.addition.now.max(last.saturating_add(LATER).unwrap_or(Timestamp::MAX));
+        snapshot.time = time.to_zoned(snapshot.time.time_zone().clone());
         let job = self.addition.job();
         let id = self.vault.write_snapshot(&job, &self.lock, snapshot.clone(), self.parent, &[])?;
         snapshot.id = super::adapter::theirs(&id).into();
-        self.vault.unmark(self.addition.profile);
         (part.snapshot, part.tree) = (id, ours(&snapshot.tree));
+        self.known.insert(id);
         self.last = Some(snapshot);
         // It holds nothing that the new one does not. Left over it costs a little room, no more.
         if let Some(own) = self.own.replace(id)
@@ -146,7 +168,7 @@ impl Adding<'_> {
         {
             part.notes.push(format!("the snapshot {} is left over: {}", own.short(), error.one_line()));
         }
-        Ok(part)
+        Ok(())
     }
 
     /// Ends the run. Returns what is worth knowing of its beginning.
@@ -226,11 +248,9 @@ impl Adding<'_> {
     fn with_damaged(&self, before: Option<TreeId>, made: TreeId) -> Result<TreeId> {
         let Some(before) = before else { return Ok(made) };
         let repository = self.vault.indexed()?;
-        // A folder before anything else, so that what is in it is not lost; `confirm` tells what lay in its place.
-        let later = |a: &Node, b: &Node| (a.is_dir(), a.meta.ctime).cmp(&(b.is_dir(), b.meta.ctime));
         let mut summary = SnapshotSummary::default();
         self.vault.call("cannot keep damaged messages", || {
-            repository.merge_trees(&[before, made], &later, &mut summary)
+            repository.merge_trees(&[before, made], &unite::later, &mut summary)
         })
     }
 

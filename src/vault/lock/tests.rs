@@ -7,7 +7,7 @@ use crate::vault::store::memory::Memory;
 fn vault(heap: &Arc<Memory>, temp: &tempfile::TempDir) -> Vault {
     let store = Arc::clone(heap) as Arc<dyn Store>;
     if count(heap, Kind::Config) == 0 {
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(Arc::clone(&store), "secret", &options).unwrap();
     }
     Vault::open(store, "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap()

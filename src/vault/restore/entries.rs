@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use rustic_core::repofile::Node;
 
-use super::batch::{Want, coalesce};
 use super::land::{Filling, Landing, Promise, TAKEN, reason};
 use super::links::{Follower, Leader, Leaders};
 use super::walk::Walker;
@@ -17,7 +16,7 @@ use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::replica::{Attributes, Put, Replica, Seen};
 use crate::run::Severity;
 use crate::vault::blob::Location;
-use crate::vault::node::UNKNOWN;
+use crate::vault::ranges::{Want, coalesce};
 use crate::vault::store::Id;
 
 /// When a batch is full: bytes of content, files, files of several blobs (each may hold a descriptor until it is
@@ -39,7 +38,7 @@ impl<'a> Walker<'a, '_> {
         let (mut entry, attributes) = self.looks(node, name);
         let mut pieces = Vec::new();
         if entry.kind == Kind::File {
-            match self.pieces(node) {
+            match self.vault.pieces(node) {
                 Ok((found, bytes)) => {
                     if bytes != entry.size {
                         let cause =
@@ -94,29 +93,6 @@ impl<'a> Walker<'a, '_> {
         } else if self.special(&within.dir, path, &entry, &attributes, over.as_ref()) {
             promise.into_iter().for_each(|promise| promise.keep(true));
         }
-    }
-
-    /// Where a file's blobs are, and how many bytes they come to.
-    fn pieces(&self, node: &Node) -> Result<(Vec<(Id, Location)>, u64), String> {
-        let content = match &node.content {
-            Some(content) => content.as_slice(),
-            None if node.meta.size == 0 => &[],
-            None => return Err(UNKNOWN.into()),
-        };
-        let (mut pieces, mut bytes) = (Vec::with_capacity(content.len()), 0_u64);
-        for id in content {
-            let short = || id.to_string()[..8].to_owned();
-            let (pack, at) = self
-                .vault
-                .locate(id)
-                .ok_or_else(|| format!("a piece of its content is not in the vault (blob {})", short()))?;
-            let length = at.content().ok_or_else(|| {
-                format!("a piece of its content has an impossible length (blob {})", short())
-            })?;
-            bytes += u64::from(length);
-            pieces.push((pack, at));
-        }
-        Ok((pieces, bytes))
     }
 
     /// What has the entry's name in the target already. A folder is never replaced by something else.

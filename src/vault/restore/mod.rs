@@ -8,7 +8,6 @@
 //! checked name, never through a link; content comes under a name of ours and is renamed when it is whole. What
 //! cannot be restored is named, and the rest goes on.
 
-mod batch;
 mod entries;
 mod land;
 mod links;

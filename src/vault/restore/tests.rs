@@ -27,7 +27,7 @@ impl Kept {
         let temp = tempfile::tempdir().unwrap();
         let heap = Arc::new(Memory::default());
         let store = || Arc::clone(&heap) as Arc<dyn Store>;
-        let options = Options { compression: 3, host: "nas".into(), user: "ann".into() };
+        let options = Options { compression: 3, host: "nas".into(), ..Options::default() };
         Vault::create(store(), "secret", &options).unwrap();
         let vault =
             Vault::open(store(), "secret", &temp.path().join("keys"), &temp.path().join("cache")).unwrap();

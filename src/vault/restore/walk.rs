@@ -7,7 +7,6 @@ use std::sync::mpsc::SyncSender;
 use rustic_core::repofile::Node;
 use rustix::io::Errno;
 
-use super::batch::Want;
 use super::land::{Filling, Ground, TAKEN, reason};
 use super::links::{Follower, Leaders};
 use super::work::{Piece, Task};
@@ -19,6 +18,7 @@ use crate::run::Severity;
 use crate::vault::choice::Chosen;
 use crate::vault::indexed::Indexed;
 use crate::vault::node::{self, Missing};
+use crate::vault::ranges::Want;
 use crate::vault::tree::UNKNOWN;
 
 /// Folders inside each other; no path of Linux has more.

@@ -1,5 +1,6 @@
 //! Reading packs: every byte is hashed, and every blob opened.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -24,6 +25,8 @@ const LARGEST: u64 = 1 << 30;
 pub(super) struct Read {
     pub packs: u64,
     pub bytes: u64,
+    /// The packs of which every blob was opened, and is what its name says.
+    pub sound: HashSet<Id>,
     /// The provider's budget that stopped it.
     pub paused: Option<Error>,
 }
@@ -45,7 +48,7 @@ pub(super) fn read(
     let packs = chosen(packs, percent, crate::vault::crypt::random()?);
     meter.planned(packs.len() as u64, packs.iter().map(|(_, size, _)| size).sum());
     let bad = Mutex::new(Bad::default());
-    let paused = Mutex::new(None);
+    let (paused, sound) = (Mutex::new(None), Mutex::new(HashSet::new()));
     let (next, count, bytes) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -55,9 +58,13 @@ pub(super) fn read(
                     if meter.is_cancelled() || lock(&paused).is_some() {
                         return;
                     }
-                    if let Err(error) = pack(vault, &mut opener, (id, *size, blobs), problems, &bad) {
-                        lock(&paused).get_or_insert(error);
-                        return;
+                    match pack(vault, &mut opener, (id, *size, blobs), problems, &bad) {
+                        Ok(true) => drop(lock(&sound).insert(*id)),
+                        Ok(false) => {}
+                        Err(error) => {
+                            lock(&paused).get_or_insert(error);
+                            return;
+                        }
                     }
                     count.fetch_add(1, Relaxed);
                     bytes.fetch_add(*size, Relaxed);
@@ -71,7 +78,8 @@ pub(super) fn read(
     known.bad.packs.extend(bad.packs);
     known.bad.blobs.extend(bad.blobs);
     let paused = paused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(Read { packs: count.into_inner(), bytes: bytes.into_inner(), paused })
+    let sound = sound.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Read { packs: count.into_inner(), bytes: bytes.into_inner(), sound, paused })
 }
 
 /// A share of the packs by their bytes, at least one: those that come first in an order that `chance` makes.
@@ -92,27 +100,27 @@ fn chosen<T>(mut packs: Vec<(Id, u64, T)>, percent: f64, chance: [u8; 32]) -> Ve
     packs
 }
 
-/// Reads one. Fails when a provider gives no more.
+/// Reads one, and says whether it is sound. Fails when a provider gives no more.
 fn pack(
     vault: &Vault,
     opener: &mut Opener,
     (id, size, blobs): (&Id, u64, &Vec<Location>),
     problems: &Problems,
     bad: &Mutex<Bad>,
-) -> Result<()> {
+) -> Result<bool> {
     let lose = |why: String| {
         lock(bad).packs.insert(*id);
         problems.damage(format!("pack {} cannot be read: {why}", short(id)), BENT);
     };
     if size > LARGEST {
         lose(format!("it has {size} bytes, more than any pack"));
-        return Ok(());
+        return Ok(false);
     }
     let raw = match vault.store().read(Kind::Pack, id) {
         Ok(raw) => raw,
         Err(error) => {
             lose(unless_paused(error)?.one_line());
-            return Ok(());
+            return Ok(false);
         }
     };
     let whole = <[u8; 32]>::from(Sha256::digest(&raw)) == id.0;
@@ -125,7 +133,7 @@ fn pack(
         }
     }
     if whole && broken.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let mut bad = lock(bad);
     bad.blobs.extend(broken.iter().map(|(id, _)| *id));
@@ -146,7 +154,7 @@ fn pack(
         ),
     };
     problems.damage(what, BENT);
-    Ok(())
+    Ok(false)
 }
 
 #[cfg(test)]

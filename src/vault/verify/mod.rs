@@ -70,6 +70,8 @@ pub struct Verified {
     pub read: u64,
     /// Their bytes.
     pub read_bytes: u64,
+    /// The packs of which every blob was read, and is what its name says.
+    pub sound: HashSet<Id>,
     /// What is wrong, damage first; at most [`MOST`].
     pub problems: Vec<Problem>,
     /// All problems that are damage.
@@ -161,7 +163,7 @@ impl Vault {
         known.compare(problems);
         if let Depth::Data(percent) = depth {
             let read = data::read(self, &mut known, percent, problems, meter)?;
-            (verified.read, verified.read_bytes) = (read.packs, read.bytes);
+            (verified.read, verified.read_bytes, verified.sound) = (read.packs, read.bytes, read.sound);
             read.paused.map_or(Ok(()), Err)?;
         }
         let snapshots = self.sound_snapshots(problems)?;

@@ -133,6 +133,44 @@ fn gmail_has_each_message_once_with_its_labels_and_tells_what_changed() {
 }
 
 #[test]
+fn all_flags_are_told_in_one_go_and_a_break_does_not_begin_it_anew() {
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: A UID FETCH 1:* (UID FLAGS)
+        S: * 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))
+        S: * 2 FETCH (FLAGS (\\Deleted))
+        S: * 2 FETCH (UID 3 FLAGS ())
+        cut
+        next
+        {EXAMINE}
+        C: A UID FETCH 4:* (UID FLAGS)
+        S: * 3 FETCH (UID 8 FLAGS ($x))
+        S: * 4 FETCH (UID 9 FLAGS (\\Seen))
+        S: A OK done
+        C: B UID FETCH 1:* (UID FLAGS)
+        S: B NO [SERVERBUG] Internal error
+        C: C UID FETCH 1:* (UID FLAGS)
+        S: C NO [THROTTLED] enough"
+    ));
+    let mut flags = || {
+        let mut told = Vec::new();
+        let ended = it.imap.flags(&folder(), 9, &mut |some| {
+            told.extend(some.into_iter().map(|one| (one.key, one.flags.concat())));
+            Ok(())
+        });
+        (ended, told)
+    };
+    let (ended, told) = flags();
+    let told: Vec<_> = told.iter().map(|(key, flags)| (key.as_str(), flags.as_str())).collect();
+    assert_eq!((ended.unwrap(), told), (true, vec![("7.1", "\\Seen"), ("7.3", ""), ("7.8", "$x")]));
+    let (ended, told) = flags();
+    assert_eq!((ended.unwrap(), told.len()), (false, 0));
+    assert_eq!(flags().0.unwrap_err().kind(), postkeep::error::Kind::Paused);
+    drop(it);
+    script.end();
+}
+
+#[test]
 fn a_message_that_cannot_be_described_is_listed() {
     let items = format!("(UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}");
     let (mut it, script) = scripted(&format!(

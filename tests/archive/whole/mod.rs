@@ -1,6 +1,7 @@
 //! Archives as a whole, from outside: the binary, a real server, and restic as the judge.
 
 mod faults;
+mod flags;
 mod killed;
 mod large;
 mod life;
@@ -9,7 +10,9 @@ mod mails;
 mod on_mail;
 mod out;
 mod played;
+mod pop3;
 mod several;
+mod shared;
 mod verify;
 
 use std::collections::BTreeMap;

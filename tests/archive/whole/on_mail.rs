@@ -57,7 +57,7 @@ fn mail_is_archived_as_it_comes_also_after_the_connection_broke() {
     until_it_listens(&archive, &agent);
     archive.append("INBOX", 4, &[letter(4)]);
     until("what comes over the new connection", || archived(&archive) == 5);
-    assert!(runs(&archive.sandbox).iter().all(|run| status_of(run).0 == "change"));
+    assert!(runs(&archive.sandbox).iter().all(|run| status_of(run).0 == "new-mail"));
 
     // Another word in the profile, and nobody listens any more.
     let listens = || {

@@ -61,8 +61,7 @@ impl Held {
         listed.size = told.size.unwrap_or(listed.size);
         listed.date = told.internal_date.or(listed.date);
         if let Some(flags) = told.flags {
-            let lasting = flags.into_iter().filter(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
-            listed.flags = lasting.filter(|flag| !flag.is_empty()).map(fields::bounded).collect();
+            listed.flags = fields::lasting(flags);
         }
         if let Some(labels) = told.gmail_labels {
             let labels = labels.iter().filter(|label| !label.is_empty());

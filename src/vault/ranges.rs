@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::vault::blob::Location;
-use crate::vault::store::Id;
+use bytes::Bytes;
+
+use super::blob::{Location, Opener};
+use super::indexed::Indexed;
+use super::store::{Id, Kind as Object};
+use crate::error::{Error, Kind, Result};
 
 /// Bytes between two blobs that are read along, because asking twice takes longer.
 const GAP: u64 = 128 << 10;
@@ -45,6 +49,55 @@ pub(super) fn coalesce<T>(wants: Vec<Want<T>>, stretch: u64) -> Vec<Read<T>> {
         }
     }
     reads
+}
+
+/// Takes a blob for somebody, or hears why it cannot be had.
+pub(super) type Take<'t, T> = dyn FnMut(T, Result<&[u8], &Error>) + 't;
+
+impl<T> Read<T> {
+    /// Reads the range, opens its blobs, and hands each to all who want it, or why it cannot be had.
+    pub(super) fn run(self, vault: &Indexed<'_>, opener: &mut Opener, take: &mut Take<'_, T>) {
+        let part = |from: u64, to: u64| vault.vault().store().read_range(Object::Pack, &self.pack, from..to);
+        let whole = part(self.start, self.end).and_then(|bytes| exact(bytes, self.end - self.start));
+        for (at, to) in self.blobs {
+            let start = u64::from(at.offset);
+            let raw = match &whole {
+                Ok(bytes) => {
+                    let from = usize::try_from(start - self.start).unwrap_or(usize::MAX);
+                    Ok(bytes.slice(from..from + at.length as usize))
+                }
+                // A part of the range may be there: only what is not must be lost.
+                Err(_) => part(start, at.end()).and_then(|bytes| exact(bytes, u64::from(at.length))),
+            };
+            let content = match &raw {
+                Ok(raw) => opener.open(&at, raw).map_err(|damage| Error::other(damage.to_string())),
+                Err(error) => Err(error.again()),
+            };
+            let content = content.map_err(|why| lost(&at, &self.pack, &why));
+            to.into_iter().for_each(|to| take(to, content.as_deref()));
+        }
+    }
+}
+
+/// Why a file's content is not whole.
+fn lost(at: &Location, pack: &Id, why: &Error) -> Error {
+    let (blob, pack) = (Id(at.id).short(), pack.short());
+    let what = match why.kind() {
+        Kind::Paused => "cannot be fetched now",
+        _ => "is lost",
+    };
+    Error::new(
+        why.kind(),
+        format!("a piece of its content {what} (blob {blob}, pack {pack}): {}", why.one_line()),
+    )
+}
+
+/// A store must give what it was asked for.
+fn exact(bytes: Bytes, length: u64) -> Result<Bytes> {
+    if bytes.len() as u64 == length {
+        return Ok(bytes);
+    }
+    Err(Error::other(format!("{} of {length} bytes came", bytes.len())))
 }
 
 /// Whether a blob joins the read before it. An index may say anything: what overlaps is read apart.
