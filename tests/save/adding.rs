@@ -225,7 +225,8 @@ fn runs_that_overlap_hide_nothing_from_each_other() {
     let five = one.part(file("/gmail/b/5.eml")).unwrap();
     let (id, files) = count();
     assert!(files == 5 && five.snapshot.to_string().starts_with(&id.to_string()), "{files}");
-    (one.finish().unwrap(), two.finish().unwrap());
+    one.finish().unwrap();
+    two.finish().unwrap();
     let mut next = begin(&lab, &vault, "mail", 500);
     assert_eq!(next.last(), Some(five.snapshot));
     let all = (1..6).map(|n| format!("/gmail/{}/{n}.eml", if n < 4 { "a" } else { "b" }));

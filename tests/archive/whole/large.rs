@@ -35,7 +35,7 @@ fn a_large_folder_and_a_large_message_take_little_memory() {
     server.mailbox().fill("Large", 7, vec![large.clone()]);
     let archive = server.archive("");
     let most = peak(&archive);
-    let bound = if long() { 600 << 20 } else { 250 << 20 };
+    let bound = if long() { 400 << 20 } else { 250 << 20 };
     assert!(most < bound, "{most} bytes of memory");
     eprintln!("{messages} messages and a large one took {} MiB of memory", most >> 20);
     let outcome = archive.pulled("unchanged", 0);
