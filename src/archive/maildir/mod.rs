@@ -4,24 +4,22 @@
 //! them. Nothing is changed: what is new stays in `new`. Symbolic links are not followed, so what a link stands for is
 //! no message, and no folder.
 
+mod found;
 mod name;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::key;
+use self::found::{At, Found, PARTS};
 use super::local::{self, Folders};
 use super::source::{Body, Folder, Listed, Listing, Mark, Refusal, Since, Source, Take};
 use super::spool::{HELD, LARGEST};
 use crate::entry::{Entry, Kind, Name, RelPath};
 use crate::error::{Context, Error, Result};
 use crate::folder::list::{list, open_folder};
-
-/// The folders of files: first the one that messages leave, so that one which moves meanwhile is seen in either.
-const PARTS: [&[u8]; 2] = [b"new", b"cur"];
 
 /// The folders that are no folders of messages.
 const OWN: [&[u8]; 3] = [b"new", b"cur", b"tmp"];
@@ -32,9 +30,6 @@ const KEYWORDS: u64 = 64 << 10;
 /// How often a message that moves is looked for.
 const TRIES: usize = 3;
 
-/// Where a message lies: which of [`PARTS`], and its name there.
-type At = (usize, Name);
-
 /// A Maildir as a source of messages.
 #[derive(Debug)]
 pub struct Maildir {
@@ -42,12 +37,6 @@ pub struct Maildir {
     folders: Folders,
     /// Where the messages of a folder were seen, by key.
     seen: Option<(String, HashMap<String, At>)>,
-}
-
-/// A message as its folder has it.
-struct Found {
-    at: At,
-    entry: Option<Entry>,
 }
 
 impl Maildir {
@@ -121,9 +110,9 @@ impl Maildir {
         Ok((held, parts))
     }
 
-    /// The messages of a folder by key, in the order of their keys.
+    /// The messages of a folder by key, in the order of their names.
     fn found(&self, folder: &str, parts: &[Option<OwnedFd>; 2]) -> Result<Vec<(String, Found)>> {
-        let mut all: BTreeMap<Box<[u8]>, Found> = BTreeMap::new();
+        let mut all: Vec<Found> = Vec::new();
         for (part, held) in parts.iter().enumerate() {
             let Some(held) = held else { continue };
             let listing =
@@ -131,24 +120,11 @@ impl Maildir {
             let files = listing.entries.into_iter().filter(|entry| entry.kind == Kind::File);
             // One that cannot be looked at is a message all the same: to fetch it tells why.
             let odd = listing.unreadable.into_iter().map(|(name, _)| (name, None));
-            for (name, entry) in files.map(|entry| (entry.name.clone(), Some(entry))).chain(odd) {
-                if !name.as_bytes().starts_with(b".") {
-                    let base = name::split(name.as_bytes()).0.into();
-                    all.insert(base, Found { at: (part, name), entry });
-                }
-            }
+            let files = files.map(|entry| (entry.name.clone(), Some(entry))).chain(odd);
+            let files = files.filter(|(name, _)| !name.as_bytes().starts_with(b"."));
+            all.extend(files.map(|(name, entry)| Found { at: (part, name), entry }));
         }
-        let mut times: HashMap<&[u8], usize> = HashMap::with_capacity(all.len());
-        all.keys().for_each(|base| *times.entry(name::unique(base)).or_default() += 1);
-        let keys: Vec<String> = all
-            .keys()
-            .map(|base| {
-                let unique = name::unique(base);
-                // Two different messages have two different keys, whatever gave them their names.
-                key::key(if times.get(unique) == Some(&1) { unique } else { base })
-            })
-            .collect();
-        Ok(keys.into_iter().zip(all.into_values()).collect())
+        Ok(found::keyed(all))
     }
 }
 

@@ -150,14 +150,34 @@ fn what_is_renamed_meanwhile_is_found_and_what_is_gone_is_said() {
 fn two_messages_never_share_a_key() {
     let lab = Lab::new();
     lab.folders(&["tmp", "new"]);
-    for name in ["1,U=1:2,S", "1,U=2:2,", "2:2,S", "2:2,ST", "ü 1:2,", ":2,"] {
+    for name in ["1,U=1:2,S", "1,U=2:2,", "2:2,S", "2:2,ST", "3", "ü 1:2,", ":2,"] {
         lab.write(&format!("cur/{name}"), name.as_bytes());
     }
+    lab.write("new/3", b"another one");
     let mut maildir = lab.maildir();
     let all = listed(&mut maildir, "INBOX");
     let keys: Vec<_> = all.iter().map(|one| one.key.as_str()).collect();
-    assert_eq!(keys, ["%", "1,U=1", "1,U=2", "2", "%C3%BC%201"]);
-    assert!(fetched(&mut maildir, "INBOX", &all).iter().all(std::result::Result::is_ok));
+    let (two, three) = (["cur%2F2:2,S", "cur%2F2:2,ST"], ["new%2F3", "cur%2F3"]);
+    assert_eq!(keys, [&["%", "1,U=1", "1,U=2"][..], &two, &three, &["%C3%BC%201"]].concat());
+    let mut bodies: Vec<_> = fetched(&mut maildir, "INBOX", &all).into_iter().map(Result::unwrap).collect();
+    bodies.sort();
+    bodies.dedup();
+    assert_eq!(bodies.len(), all.len());
+}
+
+#[test]
+fn a_message_that_is_seen_at_two_places_is_one() {
+    let lab = Lab::new();
+    lab.folders(&["tmp", "new"]);
+    lab.write("cur/1,S=1:2,S", b"1");
+    // As it is seen when it moves between two looks.
+    fs::hard_link(lab.path("cur/1,S=1:2,S"), lab.path("new/1")).unwrap();
+    let mut maildir = lab.maildir();
+    let all = listed(&mut maildir, "INBOX");
+    assert_eq!(all.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["1"]);
+    assert_eq!(all[0].flags, ["\\Seen"]);
+    fs::remove_file(lab.path("new/1")).unwrap();
+    assert_eq!(fetched(&mut maildir, "INBOX", &all), [Ok(b"1".to_vec())]);
 }
 
 #[test]
