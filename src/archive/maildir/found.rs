@@ -37,7 +37,8 @@ impl Found {
 
 /// The messages with their keys, in the order of their names.
 pub(super) fn keyed(mut all: Vec<Found>) -> Vec<(String, Found)> {
-    all.sort_by(|a, b| (a.unique(), &a.at).cmp(&(b.unique(), &b.at)));
+    // What was seen last stays last.
+    all.sort_by(|a, b| a.unique().cmp(b.unique()));
     let mut keyed = Vec::with_capacity(all.len());
     let mut all = all.into_iter().peekable();
     while let Some(first) = all.next() {

@@ -27,7 +27,7 @@ const OWN: [&[u8]; 3] = [b"new", b"cur", b"tmp"];
 /// The largest file with keywords that is read.
 const KEYWORDS: u64 = 64 << 10;
 
-/// How often a message that moves is looked for.
+/// How often a message that moves is looked for, and a folder in which some do.
 const TRIES: usize = 3;
 
 /// A Maildir as a source of messages.
@@ -112,17 +112,28 @@ impl Maildir {
 
     /// The messages of a folder by key, in the order of their names.
     fn found(&self, folder: &str, parts: &[Option<OwnedFd>; 2]) -> Result<Vec<(String, Found)>> {
+        let times = || {
+            let stats = parts.iter().map(|held| held.as_ref().and_then(|held| rustix::fs::fstat(held).ok()));
+            stats.map(|stat| stat.map(|stat| (stat.st_mtime, stat.st_mtime_nsec))).collect::<Vec<_>>()
+        };
         let mut all: Vec<Found> = Vec::new();
-        for (part, held) in parts.iter().enumerate() {
-            let Some(held) = held else { continue };
-            let listing =
-                list(held).context(|| format!("cannot list the folder {folder} of {}", self.place()))?;
-            let files = listing.entries.into_iter().filter(|entry| entry.kind == Kind::File);
-            // One that cannot be looked at is a message all the same: to fetch it tells why.
-            let odd = listing.unreadable.into_iter().map(|(name, _)| (name, None));
-            let files = files.map(|entry| (entry.name.clone(), Some(entry))).chain(odd);
-            let files = files.filter(|(name, _)| !name.as_bytes().starts_with(b"."));
-            all.extend(files.map(|(name, entry)| Found { at: (part, name), entry }));
+        // What is renamed while a folder is listed may be seen under neither name: all that any look saw counts.
+        for look in 0..TRIES {
+            let before = times();
+            for (part, held) in parts.iter().enumerate() {
+                let Some(held) = held else { continue };
+                let listing =
+                    list(held).context(|| format!("cannot list the folder {folder} of {}", self.place()))?;
+                let files = listing.entries.into_iter().filter(|entry| entry.kind == Kind::File);
+                // One that cannot be looked at is a message all the same: to fetch it tells why.
+                let odd = listing.unreadable.into_iter().filter(|_| look == 0).map(|(name, _)| (name, None));
+                let files = files.map(|entry| (entry.name.clone(), Some(entry))).chain(odd);
+                let files = files.filter(|(name, _)| !name.as_bytes().starts_with(b"."));
+                all.extend(files.map(|(name, entry)| Found { at: (part, name), entry }));
+            }
+            if times() == before {
+                break;
+            }
         }
         Ok(found::keyed(all))
     }
