@@ -16,7 +16,8 @@ pub(super) fn listed(key: String, uid: u32, found: &Found) -> Listed {
         date: found.date,
         flags: flags(&found.head),
         labels: header::text(&found.head, "X-Gmail-Labels").map_or_else(Vec::new, |text| labels(&text)),
-        message_id: facts.message_id,
+        // Its key says what it is: one of the same Message-ID, date and size may be another one, such as one that was edited.
+        message_id: None,
         from: facts.from,
         ours: facts.ours,
         ..Listed::default()
