@@ -1,6 +1,6 @@
 //! Where messages come from: the one seam between the archive and servers, Maildirs and mbox files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 
 use jiff::Timestamp;
@@ -113,6 +113,10 @@ pub type Part<'a> = dyn FnMut(Vec<Listed>) -> Result<()> + 'a;
 pub trait Source: Send {
     /// How it is called in messages, such as `imap:gmail`.
     fn place(&self) -> String;
+
+    /// Hears which folders the archive has of it. Where nothing but a file's content tells whether it is a folder, that
+    /// counts too, so that none is passed over because it was spoilt.
+    fn expect(&mut self, _folders: HashSet<String>) {}
 
     /// All folders that have messages.
     ///

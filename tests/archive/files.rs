@@ -10,7 +10,7 @@ use postkeep::mail::imap::{Appended, Dialer, Outgoing};
 use postkeep::profile::Tls;
 
 use super::{fetch, lab_secret, list, real_mails};
-use crate::common::left_out;
+use crate::common::{Sandbox, left_out};
 use crate::lab;
 
 /// Writes all mails of a list of files into a mailbox.
@@ -105,6 +105,40 @@ fn carried(mail: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Locks a file as Python and other programs do, says so, and unlocks it when it is told to.
+const LOCK: &str = r#"
+import fcntl, sys
+file = open(sys.argv[1], "rb+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn an_mbox_that_another_program_writes_into_is_waited_for() {
+    use std::process::Stdio;
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("box");
+    std::fs::write(&path, "From a@b Mon Nov 29 22:54:33 2026\nS: x\n\none\n\n").unwrap();
+    let mut command = Command::new("python3");
+    let command = command.arg("-c").arg(LOCK).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = command.spawn() else { return left_out("python3 is missing") };
+    let mut said = [0; 7];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
+    let (start, wait) = (std::time::Instant::now(), std::time::Duration::from_millis(300));
+    std::thread::scope(|scope| {
+        let input = child.stdin.take();
+        scope.spawn(move || {
+            std::thread::sleep(wait);
+            drop(input);
+        });
+        let mut source = Mbox::new(&path, temp.path());
+        assert_eq!(list(&mut source, "box").unwrap().messages.len(), 1);
+    });
+    assert!(start.elapsed() >= wait);
+    assert!(child.wait().unwrap().success());
+}
+
 #[test]
 fn a_maildir_of_dovecots_has_its_folders_flags_and_dates() {
     let Some(lab) = lab::get() else { return };
@@ -136,4 +170,83 @@ fn a_maildir_of_dovecots_has_its_folders_flags_and_dates() {
     assert_eq!(again.messages[0].key, listed.key);
     assert!(again.messages[0].flags.contains(&"\\Answered".to_owned()));
     session.logout();
+}
+
+/// An archive of what lies on a disk.
+struct Disk(Sandbox);
+
+impl Disk {
+    fn new(kind: &str) -> Self {
+        let sandbox = Sandbox::new();
+        let (mail, vault, password) = (sandbox.path("Mail"), sandbox.path("vault"), sandbox.path("password"));
+        sandbox.write("password", "correct horse\n");
+        let only_mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&password, only_mine).unwrap();
+        sandbox.write("config/postkeep.toml", "");
+        let source = format!("{kind}:{}", mail.display());
+        sandbox.write(
+            "config/profiles/mail.toml",
+            &format!(
+                "kind = \"archive\"\nsource = {source:?}\nvault = {vault:?}\nvault-password-file = {password:?}\n"
+            ),
+        );
+        std::fs::create_dir(mail).unwrap();
+        sandbox.run(&["vault", "init", "mail"]).expect(0);
+        Self(sandbox)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        self.0.write(&format!("Mail/{name}"), content);
+    }
+
+    /// Runs, which is to end so, with so many new messages; what it says.
+    #[track_caller]
+    fn run(&self, code: i32, new: u64) -> String {
+        let ran = self.0.run(&["run", "mail", "--json"]).expect(code);
+        let runs: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let outcome = &runs[0]["run"]["outcome"];
+        assert_eq!(outcome["counts"]["created"].as_u64().unwrap_or_default(), new, "{outcome:#}");
+        outcome.to_string()
+    }
+}
+
+#[test]
+fn what_is_changed_in_an_mbox_is_archived_or_told() {
+    const FROM: &str = "From a@b Mon Nov 24 10:00:00 2025\n";
+    let disk = Disk::new("mbox");
+    let message = |text: &str| format!("{FROM}Message-ID: <1@x>\nSubject: one\n\n{text}\n\n");
+    disk.write("a", &message("body AAAA"));
+    disk.write("b", &message("body of b"));
+    disk.run(0, 2);
+    disk.run(0, 0);
+    // Another message that has the same Message-ID, date and size.
+    disk.write("a", &message("body BBBB"));
+    disk.run(0, 1);
+    // One that is still written.
+    disk.write("a", &(message("body BBBB") + FROM + "Subject: two\n\nfirst ha"));
+    assert!(disk.run(3, 0).contains("it may not be whole yet"));
+    disk.write("a", &(message("body BBBB") + FROM + "Subject: two\n\nfirst half, second half\n\n"));
+    disk.run(0, 1);
+    disk.run(0, 0);
+    // What was an mbox is none any more.
+    disk.write("b", "\0\0\0\0");
+    disk.write("notes", "From me to you");
+    assert!(disk.run(1, 0).contains("the file of b in mbox:"));
+}
+
+#[test]
+fn two_files_of_a_maildir_with_one_name_are_two_messages() {
+    let disk = Disk::new("maildir");
+    disk.write("cur/1700000001.M1.h:2,S", "Subject: a\n\na\n");
+    disk.run(0, 1);
+    disk.write("cur/1700000001.M1.h:2,RS", "Subject: b\n\nbb\n");
+    disk.write("new/1700000001.M1.h", "Subject: c\n\nccc\n");
+    disk.run(0, 2);
+    disk.run(0, 0);
+    // Somebody flags one, and another one goes.
+    let path = |name: &str| disk.0.path(&format!("Mail/cur/1700000001.M1.h:2,{name}"));
+    std::fs::rename(path("RS"), path("FRS")).unwrap();
+    disk.run(0, 0);
+    std::fs::remove_file(path("S")).unwrap();
+    disk.run(0, 0);
 }

@@ -1,20 +1,24 @@
 //! Messages in mbox files: one, or a folder of them as mail programs keep it.
 //!
-//! Nothing in such a file names a message for ever, so it is named by its content. Nothing is changed, nothing is locked:
-//! a message that is not there any more where it was seen is looked for, and given only if it is the same.
+//! Nothing in such a file names a message for ever, so it is named by its content. Nothing is changed. The file is locked
+//! only while it is looked through: a message that is not there any more where it was seen is looked for, and given only
+//! if it is the same.
 
+mod find;
 mod flags;
 mod line;
+mod lock;
 mod name;
 mod naming;
 mod pieces;
 mod scan;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::naming::Stem;
 use self::scan::{Found, Span};
@@ -22,22 +26,30 @@ use super::key;
 use super::local::{self, Folders};
 use super::source::{Body, Folder, Listed, Listing, Mark, Refusal, Since, Source, Take};
 use super::spool::Spool;
-use crate::entry::{Kind, RelPath};
 use crate::error::{Context, Error, Result};
-use crate::folder::list::list;
 
 /// So many messages are remembered by their places, besides those of the file that was read last: a run lists a file,
 /// and fetches from it later.
 const REMEMBERED: usize = 500_000;
 
-/// How much of a file is looked at to see whether it is an mbox.
-const GLANCE: u64 = 64;
+/// A file that was changed within this time may be written to: its last message is taken when it has its end. After it,
+/// what is missing never comes.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// How often a message that has no end yet is looked at once more, and how long to rest before that.
+const TRIES: usize = 4;
+const REST: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 500 });
+
+/// Why a message is not given yet.
+const UNFINISHED: &str = "its file is being written to, and it may not be whole yet";
 
 /// An mbox file, or a folder of them, as a source of messages.
 #[derive(Debug)]
 pub struct Mbox {
     path: PathBuf,
     spool: PathBuf,
+    /// The folders that the archive has of it.
+    known: HashSet<String>,
     folders: Folders,
     /// The files that were read, the last one at the end.
     seen: Vec<Seen>,
@@ -50,6 +62,14 @@ struct Seen {
     /// What the file was then.
     was: Was,
     spans: HashMap<String, Span>,
+    /// The last message, where not all of it may be there.
+    unfinished: Option<String>,
+}
+
+/// An mbox file that was opened, and what it is called.
+struct Opened {
+    file: File,
+    path: PathBuf,
 }
 
 /// What tells a file that was changed from one that was not.
@@ -72,72 +92,35 @@ impl Mbox {
     /// The file or folder at a path. It is looked at when it is asked for something. Large messages are held in files
     /// without a name in `spool`.
     pub fn new(path: &Path, spool: &Path) -> Self {
-        Self { path: path.to_owned(), spool: spool.to_owned(), folders: Folders::new(), seen: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            spool: spool.to_owned(),
+            known: HashSet::new(),
+            folders: Folders::new(),
+            seen: Vec::new(),
+        }
     }
 
     fn look(&mut self) -> Result<()> {
-        let root = local::root(&self.path, "mbox file")?;
-        let mut named = Folders::new();
-        if root.is_file() {
-            named.add(&name::single(&self.path), RelPath::root());
-            self.folders = named;
-            return Ok(());
-        }
-        let mut stack = vec![(RelPath::root(), 0)];
-        let mut files = Vec::new();
-        while let Some((path, depth)) = stack.pop() {
-            let (folder, entries) = match local::open(&root, &path)
-                .and_then(|folder| Ok((list(&folder)?.entries, folder)))
-            {
-                Ok((entries, folder)) => (folder, entries),
-                Err(error) if depth == 0 => {
-                    return Err(error).context(|| format!("cannot read the folder {}", self.path.display()));
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                // Whoever lists it hears why it cannot be read.
-                Err(_) => {
-                    files.push(path);
-                    continue;
-                }
-            };
-            for entry in entries.into_iter().rev() {
-                match entry.kind {
-                    Kind::Folder if depth < local::DEEPEST => stack.push((path.join(&entry.name), depth + 1)),
-                    Kind::File if entry.size > 0 && name::may_be(entry.name.as_bytes()) => {
-                        // Whoever lists one that cannot be read hears why.
-                        let file = local::open_file(&folder, entry.name.as_bytes());
-                        if file.and_then(is_mbox).unwrap_or(true) {
-                            files.push(path.join(&entry.name));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        files.sort_unstable();
-        files.into_iter().for_each(|path| named.add(&name::below(&path), path));
-        if named.is_empty() {
-            return Err(Error::other(format!("there is no mbox file in {}", self.path.display()))
-                .hint("an mbox file begins with \"From \"; a folder with cur, new and tmp is a Maildir: maildir:PATH"));
-        }
-        self.folders = named;
+        self.folders = find::find(&self.path, &self.known)?;
         Ok(())
     }
 
-    fn open(&mut self, folder: &str) -> Result<File> {
+    fn open(&mut self, folder: &str) -> Result<Opened> {
         if self.folders.get(folder).is_none() {
             self.look()?;
         }
         let place = self.place();
         let path = self.folders.get(folder).ok_or_else(|| local::gone(&place, folder))?;
         let root = local::root(&self.path, "mbox file")?;
-        let opened = match path.split() {
-            Some((above, name)) => {
-                local::open(&root, &above).and_then(|above| local::open_file(above, name.as_bytes()))
-            }
-            None => File::open(&root),
+        let (file, full) = match path.split() {
+            Some((above, name)) => (
+                local::open(&root, &above).and_then(|above| local::open_file(above, name.as_bytes())),
+                root.join(path.as_path()),
+            ),
+            None => (File::open(&root), root),
         };
-        opened.map_err(|error| match error.kind() {
+        file.map(|file| Opened { file, path: full }).map_err(|error| match error.kind() {
             ErrorKind::NotFound => local::gone(&place, folder),
             _ => Error::other(format!("cannot open the mbox file of {folder} in {place}"))
                 .caused_by(error)
@@ -146,27 +129,50 @@ impl Mbox {
     }
 
     /// Finds the messages of a folder's file, and remembers where they are.
-    fn scan(&mut self, folder: &str, file: &File, each: &mut dyn FnMut(String, Found)) -> Result<()> {
+    fn scan(&mut self, folder: &str, opened: &Opened, each: &mut dyn FnMut(String, &Found)) -> Result<()> {
+        let Opened { file, path } = opened;
         let cannot = || format!("cannot read the mbox file of {folder} in {}", self.place());
+        let _lock = lock::lock(file, path).map_err(|held| {
+            Error::other(format!("{}: {held}", cannot()))
+                .hint("let that program end its work; a lock that nobody needs any more can be removed")
+        })?;
         let was = Was::of(file).context(cannot)?;
         let mut times: HashMap<Stem, usize> = HashMap::new();
-        let mut spans = HashMap::new();
+        let (mut spans, mut last) = (HashMap::new(), None);
         let is = scan::scan(file, &mut |found| {
             let number = times.entry(found.stem).and_modify(|number| *number += 1).or_insert(1);
             let key = key::again(&found.stem.to_string(), *number);
+            last = Some((key.clone(), found.ended));
             spans.insert(key.clone(), found.span);
-            each(key, found);
+            each(key, &found);
         });
         if !is.context(cannot)? {
-            return Err(Error::other(format!("the file of {folder} in {} is no mbox", self.place()))
-                .hint("an mbox file begins with \"From \""));
+            let place = self.place();
+            return Err(Error::other(format!(
+                "the file of {folder} in {place} is no mbox: it does not begin with \"From \""
+            ))
+            .hint("mend its beginning, or leave it out of `folders`"));
         }
+        // Not every program locks what it writes into.
+        let moved = Was::of(file).context(cannot)? != was;
+        let fresh =
+            file.metadata().and_then(|meta| meta.modified()).is_ok_and(|time| lock::near(time) < FRESH);
+        let unfinished = last.filter(|(_, ended)| moved || fresh && !ended).map(|(key, _)| key);
         self.seen.retain(|seen| seen.folder != folder);
         while self.seen.iter().map(|seen| seen.spans.len()).sum::<usize>() > REMEMBERED {
             self.seen.remove(0);
         }
-        self.seen.push(Seen { folder: folder.to_owned(), was, spans });
+        self.seen.push(Seen { folder: folder.to_owned(), was, spans, unfinished });
         Ok(())
+    }
+
+    fn listed(&mut self, folder: &str, opened: &Opened) -> Result<Vec<Listed>> {
+        let mut messages = Vec::new();
+        self.scan(folder, opened, &mut |key, found| {
+            let uid = u32::try_from(messages.len() + 1).unwrap_or(u32::MAX);
+            messages.push(flags::listed(key, uid, found));
+        })?;
+        Ok(messages)
     }
 
     fn seen(&self, folder: &str) -> Option<&Seen> {
@@ -177,6 +183,10 @@ impl Mbox {
 impl Source for Mbox {
     fn place(&self) -> String {
         format!("mbox:{}", self.path.display())
+    }
+
+    fn expect(&mut self, folders: HashSet<String>) {
+        self.known = folders;
     }
 
     fn folders(&mut self) -> Result<Vec<Folder>> {
@@ -191,24 +201,29 @@ impl Source for Mbox {
 
     /// Everything that is in the file, whatever was seen: it is read as a whole, for messages are named by their bytes.
     fn list(&mut self, folder: &Folder, _: Since) -> Result<Listing> {
-        let file = self.open(&folder.path)?;
-        let mut messages: Vec<Listed> = Vec::new();
-        self.scan(&folder.path, &file, &mut |key, found| {
-            let uid = u32::try_from(messages.len() + 1).unwrap_or(u32::MAX);
-            messages.push(flags::listed(key, uid, &found));
-        })?;
+        let opened = self.open(&folder.path)?;
+        let mut messages = self.listed(&folder.path, &opened)?;
+        for _ in 0..TRIES {
+            let unfinished = self.seen(&folder.path).filter(|seen| seen.unfinished.is_some());
+            let Some(was) = unfinished.map(|seen| seen.was) else { break };
+            std::thread::sleep(REST);
+            let opened = self.open(&folder.path)?;
+            if Was::of(&opened.file).ok() != Some(was) {
+                messages = self.listed(&folder.path, &opened)?;
+            }
+        }
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         let mark = Mark { messages: count, ..Mark::default() };
         Ok(Listing { mark, messages, ..Listing::default() })
     }
 
     fn fetch(&mut self, folder: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
-        let mut file = self.open(&folder.path)?;
+        let mut opened = self.open(&folder.path)?;
         let cannot =
             |error| Error::other(format!("cannot read the mbox file of {}", folder.path)).caused_by(error);
-        let now = Was::of(&file).map_err(cannot)?;
+        let now = Was::of(&opened.file).map_err(cannot)?;
         if self.seen(&folder.path).is_none_or(|seen| seen.was != now) {
-            self.scan(&folder.path, &file, &mut |_, _| ())?;
+            self.scan(&folder.path, &opened, &mut |_, _| ())?;
         }
         let mut spool = Spool::new(&self.spool);
         for (at, message) in messages.iter().enumerate() {
@@ -218,15 +233,18 @@ impl Source for Mbox {
                 let Some(span) = seen.and_then(|seen| seen.spans.get(&message.key)).copied() else {
                     break Err(Refusal::Gone);
                 };
-                match read(&file, span, &message.key, &mut spool)? {
+                if seen.is_some_and(|seen| seen.unfinished.as_ref() == Some(&message.key)) {
+                    break Err(Refusal::Refused(UNFINISHED.to_owned()));
+                }
+                match read(&opened.file, span, &message.key, &mut spool)? {
                     Ok(Some(body)) => break Ok(body),
                     Err(error) => break Err(Refusal::Refused(local::why(&error))),
                     Ok(None) if !again => break Err(Refusal::Gone),
                     // A mail program writes the file anew when it removes messages.
                     Ok(None) => {
                         again = false;
-                        file = self.open(&folder.path)?;
-                        self.scan(&folder.path, &file, &mut |_, _| ())?;
+                        opened = self.open(&folder.path)?;
+                        self.scan(&folder.path, &opened, &mut |_, _| ())?;
                     }
                 }
             };
@@ -259,13 +277,6 @@ fn read(file: &File, span: Span, key: &str, spool: &mut Spool) -> Result<io::Res
         Err(Failed::Here(error)) if spool.is_too_much() => Ok(Err(io::Error::other(error.to_string()))),
         Err(Failed::Here(error)) => Err(error),
     }
-}
-
-/// Whether a file begins as an mbox does.
-fn is_mbox(file: File) -> io::Result<bool> {
-    let mut start = Vec::new();
-    file.take(GLANCE).read_to_end(&mut start)?;
-    Ok(line::is_from(start.trim_ascii_start()))
 }
 
 #[cfg(test)]

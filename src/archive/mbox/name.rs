@@ -15,6 +15,11 @@ pub(super) fn may_be(name: &[u8]) -> bool {
     !name.starts_with(b".") && !OTHERS.iter().any(|other| name.ends_with(other))
 }
 
+/// Whether a name says that a file is one.
+pub(super) fn is_mbox(name: &[u8]) -> bool {
+    name == b"mbox" || name.ends_with(b".mbox")
+}
+
 /// The name of a file that is meant alone.
 pub(super) fn single(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| readable(bare(name.as_bytes())))

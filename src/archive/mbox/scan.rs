@@ -39,6 +39,8 @@ pub(super) struct Found {
     pub date: Option<Timestamp>,
     /// The first bytes of it: its header, bounded.
     pub head: Vec<u8>,
+    /// Whether an empty line ends it, or the next message.
+    pub ended: bool,
 }
 
 /// A message whose end is not known yet.
@@ -53,6 +55,8 @@ struct Growing {
     bare: Option<Bare>,
     /// An empty line, and where: it may be the message's, or the one that ends it.
     empty: Option<(u64, Vec<u8>)>,
+    /// Where the one is that ends the header.
+    headed: Option<u64>,
 }
 
 /// The body of a message whose length is told.
@@ -106,7 +110,7 @@ pub(super) fn scan(file: &File, found: &mut dyn FnMut(Found)) -> io::Result<bool
         };
         if message.is_ended_by(&piece) {
             if let Some(message) = growing.take() {
-                found(message.end(piece.offset));
+                found(Found { ended: true, ..message.end(piece.offset) });
             }
             separator = Some(cut(piece.bytes));
         } else {
@@ -157,7 +161,7 @@ impl Growing {
     fn new(start: u64, separator: &[u8]) -> Self {
         let date = line::date(separator);
         let (head, plain) = (Vec::new(), Sum::default());
-        Self { start, date, head, heading: true, plain, bare: None, empty: None }
+        Self { start, date, head, heading: true, plain, bare: None, empty: None, headed: None }
     }
 
     /// Whether the next message begins with this piece.
@@ -187,6 +191,7 @@ impl Growing {
         }
         self.empty = Some((piece.offset, piece.bytes.to_vec()));
         if std::mem::replace(&mut self.heading, false) {
+            self.headed = Some(piece.offset);
             let start = piece.offset + piece.bytes.len() as u64;
             if let Some(end) = told_end(file, &self.head, start)? {
                 self.bare = Some(Bare { start, end, sum: self.plain.clone(), needed: false });
@@ -207,13 +212,17 @@ impl Growing {
     }
 
     fn end(self, at: u64) -> Found {
-        let end = self.empty.map_or(at, |(at, _)| at);
+        let empty = self.empty.map(|(at, _)| at);
+        let end = empty.unwrap_or(at);
+        // A header alone may be all of a message, or all that is written of it.
+        let ended =
+            empty.is_some() && empty != self.headed || self.bare.as_ref().is_some_and(|bare| bare.end == at);
         let (bare, sum) = match self.bare {
             Some(bare) if bare.needed => (bare.start, bare.sum),
             _ => (u64::MAX, self.plain),
         };
         let span = Span { start: self.start, end, bare };
-        Found { span, size: sum.size, stem: sum.naming.end(), date: self.date, head: self.head }
+        Found { span, size: sum.size, stem: sum.naming.end(), date: self.date, head: self.head, ended }
     }
 }
 

@@ -1,4 +1,7 @@
 use std::fs;
+use std::io::{Read, Write};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::*;
 use crate::archive::spool::HELD;
@@ -130,4 +133,95 @@ fn a_folder_of_files_is_a_tree_of_folders() {
     let none = tempfile::tempdir().unwrap();
     let error = Mbox::new(none.path(), none.path()).folders().unwrap_err();
     assert!(error.to_string().contains("no mbox file"), "{error}");
+}
+
+#[test]
+fn a_last_message_without_an_end_waits_for_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("box");
+    let one = format!("{FROM}S: x\n\none\n\n");
+    let later = || Refusal::Refused(UNFINISHED.into());
+    let taken = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let mut mbox = mbox(&temp, "box");
+        let all = listed(&mut mbox, "box");
+        (fetched(&mut mbox, "box", &all).pop().unwrap(), mbox, all)
+    };
+    for (half, rest) in [
+        ("S: y", "y\n\ntwo\n\n"),
+        ("S: y\n\n", "two\n\n"),
+        ("S: y\n\ntw", "o\n\n"),
+        ("S: y\n\ntwo\n", "\n"),
+        ("S: y\nContent-Length: 8\n\ntwo\n", "two\n"),
+    ] {
+        let (got, mut mbox, all) = taken(&format!("{one}{FROM}{half}"));
+        assert_eq!((got, all.len()), (Err(later()), 2), "{half:?}");
+        // The rest comes between two looks, and then to a new one.
+        File::options().append(true).open(&path).unwrap().write_all(rest.as_bytes()).unwrap();
+        let whole = format!("{half}{rest}");
+        let whole = whole.strip_suffix("\n\n").map_or(whole.clone(), |text| format!("{text}\n"));
+        let got = fetched(&mut mbox, "box", &all).pop().unwrap();
+        assert!(got == Err(Refusal::Gone) || got == Ok(whole.clone().into_bytes()), "{got:?}");
+        let all = listed(&mut mbox, "box");
+        assert_eq!(fetched(&mut mbox, "box", &all)[1], Ok(whole.into_bytes()));
+    }
+    // Nothing more comes to a file that is left alone, or to a message that says where it ends.
+    let (_, mut mbox, all) = taken(&format!("{one}{FROM}S: y\n\ntwo"));
+    let old = std::time::SystemTime::now() - 2 * FRESH;
+    File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+    assert_eq!(fetched(&mut mbox, "box", &all)[1], Ok(b"S: y\n\ntwo".to_vec()));
+    let text = "S: y\nContent-Length: 4\n\ntwo\n";
+    assert_eq!(taken(&format!("{one}{FROM}{text}")).0, Ok(text.into()));
+}
+
+#[test]
+fn locks_are_waited_for_and_respected() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("box");
+    fs::write(&path, format!("{FROM}S: x\n\none\n\n")).unwrap();
+    let (mut mbox, other) = (mbox(&temp, "box"), File::open(&path).unwrap());
+    let why =
+        |mbox: &mut Mbox| mbox.list(&folder("box"), Since::default()).map_err(|error| error.to_string());
+    flock(&other, FlockOperation::LockExclusive).unwrap();
+    assert!(why(&mut mbox).unwrap_err().ends_with("another program holds a lock on it"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(60));
+            flock(&other, FlockOperation::Unlock).unwrap();
+        });
+        assert_eq!(listed(&mut mbox, "box").len(), 1);
+    });
+    // Nothing is locked afterwards.
+    flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+    flock(&other, FlockOperation::Unlock).unwrap();
+
+    let beside = temp.path().join("box.lock");
+    let lock = File::create(&beside).unwrap();
+    assert!(why(&mut mbox).unwrap_err().contains("box.lock says that another program writes"));
+    // Whoever left it there is gone.
+    lock.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    assert_eq!(listed(&mut mbox, "box").len(), 1);
+    assert!(beside.exists());
+}
+
+#[test]
+fn a_file_that_was_an_mbox_is_not_passed_over() {
+    let temp = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(temp.path().join(name), text).unwrap();
+    let text = format!("{FROM}S: x\n\none\n\n");
+    write("a", &text);
+    write("b", &format!("\0\0\n{text}"));
+    write("c.mbox", "what is this?");
+    write("known", "what is this?");
+    write("notes", "what is this?");
+    // Of two that have one name the good one is meant.
+    write("a.mbx", "what is this?");
+    let mut mbox = mbox(&temp, ".");
+    mbox.expect(["a", "known", "gone"].map(String::from).into());
+    let names: Vec<_> = mbox.folders().unwrap().into_iter().map(|folder| folder.path).collect();
+    assert_eq!(names, ["a", "b", "c", "known"]);
+    for name in ["b", "c", "known"] {
+        let error = mbox.list(&folder(name), Since::default()).unwrap_err();
+        assert!(error.to_string().contains(&format!("the file of {name} in")), "{error}");
+    }
 }

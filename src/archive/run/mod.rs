@@ -158,6 +158,8 @@ impl Request<'_> {
                     continue;
                 }
             };
+            let known = catalogue.folders()?.into_iter().filter(|known| known.account == mail.name());
+            source.expect(known.map(|known| known.path).collect());
             let folders = match self.chosen(mail, &mut *source, sum) {
                 Ok(folders) => folders,
                 Err(error) => {
