@@ -66,6 +66,26 @@ fn uids_that_are_given_once_more_hide_no_message() {
 }
 
 #[test]
+fn a_server_that_was_restored_hides_no_message_behind_its_uids() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.mod_seq = Some(100);
+        (0..5).for_each(|n| server.append(&n.to_string(), n));
+    });
+    assert_eq!(lab.run(), (Status::Ok, 5, 5));
+    lab.server(|server| {
+        // The last ones were not in the backup, and their UIDs are given again.
+        server.mod_seq = Some(90);
+        server.messages.retain(|uid, _| *uid < 4);
+        server.next = 4;
+        (10..14).for_each(|n| server.append(&n.to_string(), n));
+    });
+    assert_eq!(lab.run().0, Status::Ok);
+    assert_eq!(lab.readable(), 9);
+    assert_eq!(lab.run().0, Status::Unchanged);
+}
+
+#[test]
 fn messages_without_a_date_come_in_as_many_slices_as_memory_wants() {
     let lab = Lab::new();
     lab.server(|server| {

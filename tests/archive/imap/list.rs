@@ -47,7 +47,10 @@ fn a_plain_old_server_is_listed() {
         S: I OK done
         C: J UID FETCH 6:* (UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}
         S: * 2 FETCH (UID 5 FLAGS ())
-        S: J OK done"
+        S: J OK done
+        C: K UID FETCH 6:* (UID)
+        S: * 2 FETCH (UID 5)
+        S: K OK done"
     )));
     let mut it = mailbox(script.account(), |_| ());
     let folders = it.imap.folders().unwrap();
@@ -103,10 +106,13 @@ fn gmail_has_each_message_once_with_its_labels_and_tells_what_changed() {
         C: F UID FETCH 20:* {items}
         S: * 9 FETCH (X-GM-THRID 1266894439832287888 X-GM-MSGID 1278455344230334865 X-GM-LABELS (\"\\\\Inbox\" \\Sent Important \"B&APw-ro\") UID 20 RFC822.SIZE 7 EMAILID (M1278) FLAGS ())
         S: F OK done
-        C: G UID FETCH 1:19 {} (CHANGEDSINCE 100)
+        C: G UID FETCH 20:* (UID)
+        S: * 9 FETCH (UID 20)
+        S: G OK done
+        C: H UID FETCH 1:19 {} (CHANGEDSINCE 100)
         S: * 2 FETCH (UID 4 FLAGS (\\Seen) X-GM-LABELS (Work) MODSEQ (110) RFC822.SIZE 5)
         S: * 9 FETCH (UID 20 FLAGS ())
-        S: G OK done",
+        S: H OK done",
         items
     )));
     let mut it = mailbox(script.account(), |_| ());
@@ -128,6 +134,40 @@ fn gmail_has_each_message_once_with_its_labels_and_tells_what_changed() {
         (changed.uid, &changed.flags[..], &changed.labels[..]),
         (4, &["\\Seen".into()][..], &["Work".into()][..])
     );
+    drop(it);
+    script.end();
+}
+
+#[test]
+fn a_change_that_is_told_in_part_is_asked_for_again() {
+    let items = format!("(UID RFC822.SIZE INTERNALDATE FLAGS X-GM-MSGID X-GM-THRID X-GM-LABELS {FIELDS}");
+    let script = Script::play(&script::login(&format!(
+        "S: B OK [CAPABILITY IMAP4rev1 X-GM-EXT-1 LIST-STATUS SPECIAL-USE NAMESPACE CONDSTORE] welcome
+        C: C LIST \"\" \"*\" RETURN (SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))
+        S: * LIST (\\All) \"/\" All
+        S: * STATUS All (MESSAGES 9 UIDNEXT 20 UIDVALIDITY 1 HIGHESTMODSEQ 120)
+        S: C OK done
+        C: D NAMESPACE
+        S: * NAMESPACE ((\"\" \"/\")) NIL NIL
+        S: D OK done
+        C: E EXAMINE \"All\" (CONDSTORE)
+        S: * 9 EXISTS
+        S: * OK [UIDVALIDITY 1] ok
+        S: * OK [UIDNEXT 20] ok
+        S: * OK [HIGHESTMODSEQ 120] ok
+        S: E OK done
+        C: F UID FETCH 1:19 {items} (CHANGEDSINCE 100)
+        S: * 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (110))
+        S: * 2 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (110))
+        S: * 2 FETCH (UID 4 FLAGS (\\Seen) X-GM-LABELS (Work) MODSEQ (110) RFC822.SIZE 5)
+        S: * 3 FETCH (UID 5 MODSEQ (110))
+        S: F OK done"
+    )));
+    let mut it = mailbox(script.account(), |_| ());
+    let folders = it.imap.folders().unwrap();
+    let listing = it.imap.list(&folders[0], Since { uid: 20, mod_seq: Some(100) }).unwrap();
+    assert_eq!(listing.changed.iter().map(|one| one.uid).collect::<Vec<_>>(), [4]);
+    assert_eq!(listing.mark.mod_seq, Some(100));
     drop(it);
     script.end();
 }

@@ -116,6 +116,67 @@ fn uids_that_become_void_behind_the_list_of_folders_hide_nothing() {
 }
 
 #[test]
+fn what_a_server_leaves_out_of_a_list_comes_all_the_same() {
+    let server = Played::new();
+    server.mailbox().fill("A", 7, letters(0..5)).refused = [2].into();
+    let archive = server.archive("");
+    assert_eq!(archive.pull().0, 3);
+    server.mailbox().fill("A", 7, letters(0..8)).refused = [2].into();
+    server.mailbox().mute = [2, 7].into();
+    let (code, outcome) = archive.pull();
+    let created = outcome["counts"]["created"].as_u64();
+    assert_eq!((code, created, failures(&outcome).len()), (3, Some(3), 1), "{outcome:#}");
+    server.mailbox().folders.get_mut("A").unwrap().refused.clear();
+    archive.pulled("ok", 1);
+    whole(&archive, &letters(0..8));
+}
+
+#[test]
+fn messages_that_another_connection_does_not_see_are_asked_for_again() {
+    let server = Played::new();
+    server.mailbox().fill("A", 7, letters(0..6));
+    // It breaks, and the next server does not have the last messages yet.
+    server.mailbox().turn = Some((
+        2,
+        Box::new(|mailbox| {
+            mailbox.fill("A", 7, letters(0..4));
+        }),
+    ));
+    let archive = server.archive("");
+    archive.pulled("ok", 4);
+    server.mailbox().fill("A", 7, letters(0..6));
+    archive.pulled("ok", 2);
+    archive.pulled("unchanged", 0);
+    whole(&archive, &letters(0..6));
+}
+
+#[test]
+fn folders_that_nobody_may_open_keep_nobody_from_the_others() {
+    let server = Played::new();
+    for (at, folder) in (0..).zip(["A", "B", "C", "D", "INBOX", "Z"]) {
+        server.mailbox().fill(folder, 7, letters(10 * at..10 * at + 2));
+    }
+    server.mailbox().closed = ["A", "B", "C", "D"].map(String::from).into();
+    let archive = server.archive("");
+    let (code, outcome) = archive.pull();
+    let named: Vec<_> = failures(&outcome).into_iter().map(|(path, _)| path).collect();
+    assert_eq!((code, outcome["counts"]["created"].as_u64()), (1, Some(4)), "{outcome:#}");
+    assert_eq!(named, ["box/A", "box/B", "box/C", "box/D"]);
+}
+
+#[test]
+fn messages_that_say_that_they_are_ours_are_left_out_and_counted() {
+    let server = Played::new();
+    let mut all = letters(0..3);
+    all[1].splice(0..0, *b"X-Postkeep-Object: says anybody\r\n");
+    server.mailbox().fill("A", 7, all);
+    let archive = server.archive("");
+    let outcome = archive.pulled("ok", 2);
+    let note = outcome["notes"][0].as_str().unwrap_or_default();
+    assert!(note.contains("1 message says by X-Postkeep-Object"), "{outcome:#}");
+}
+
+#[test]
 fn folders_that_are_renamed_or_deleted_stay_in_the_archive() {
     let server = Played::new();
     for (folder, from) in [("A", 0), ("B", 5), ("C", 10)] {

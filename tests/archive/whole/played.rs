@@ -37,6 +37,10 @@ pub struct Mailbox {
     pub given: u64,
     /// After so many bodies the connection ends, and this is done.
     pub turn: Option<(u64, Act)>,
+    /// Folders that nobody may open.
+    pub closed: BTreeSet<String>,
+    /// UIDs that are left out where messages are described, though they are there.
+    pub mute: BTreeSet<u32>,
     /// What is done when the folders were listed.
     pub listed: Option<Act>,
 }
@@ -143,6 +147,9 @@ fn answer(
         "LOGIN" | "NOOP" | "LOGOUT" => String::new(),
         "EXAMINE" => {
             *open = command.split('"').nth(1).unwrap().to_owned();
+            if mailbox.closed.contains(open) {
+                return (format!("{tag} NO [NOPERM] not for you\r\n").into_bytes(), false);
+            }
             let Some(folder) = mailbox.folders.get(open) else {
                 return (format!("{tag} NO [NONEXISTENT] there is no such folder\r\n").into_bytes(), false);
             };
@@ -169,6 +176,9 @@ fn fetch(mailbox: &mut Mailbox, tag: &str, command: &str, open: &str, session: &
         let message = &folder.messages[&uid];
         let mut say = |text: String| said.extend_from_slice(text.as_bytes());
         if !bodies {
+            if command.contains("SIZE") && mailbox.mute.contains(&uid) {
+                continue;
+            }
             let head = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 4);
             say(format!("* {uid} FETCH (UID {uid} FLAGS (\\Seen)"));
             if command.contains("SIZE") {

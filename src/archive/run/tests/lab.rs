@@ -26,6 +26,7 @@ use crate::vault::{Options, Vault};
 pub struct Server {
     pub validity: u32,
     pub next: u32,
+    pub mod_seq: Option<u64>,
     /// Subjects by UID; a message came so many seconds after 2001.
     pub messages: BTreeMap<u32, (String, i64)>,
     pub refused: BTreeSet<u32>,
@@ -43,7 +44,7 @@ pub struct Server {
 impl Server {
     pub fn mark(&self) -> Mark {
         let messages = u32::try_from(self.messages.len()).unwrap();
-        Mark { validity: self.validity, next: self.next, messages, mod_seq: None }
+        Mark { validity: self.validity, next: self.next, messages, mod_seq: self.mod_seq }
     }
 
     pub fn append(&mut self, subject: &str, second: i64) {
