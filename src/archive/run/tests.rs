@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::archive::source::{Body, Listed, Listing, Mark, Part, Refusal, Since, Take};
+use crate::archive::source::{Body, Listed, Listing, Mark, Part, Refusal, Since, Take, Unnamed};
 use crate::journal::Forgetful;
 use crate::mutex::lock;
 use crate::profile::{Keeping, MessageRules, SecretSource};
@@ -36,6 +36,8 @@ struct Server {
     told: u32,
     /// From which UID on it was listed last.
     asked: u32,
+    /// Folders that cannot be opened because of their names.
+    unnamed: Vec<String>,
 }
 
 impl Server {
@@ -73,6 +75,12 @@ impl Source for Mailbox {
 
     fn folders(&mut self) -> Result<Vec<Folder>> {
         Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(lock(&self.0).mark()) }])
+    }
+
+    fn unnamed(&mut self) -> Vec<Unnamed> {
+        let unnamed =
+            |folder| Unnamed { folder, message: None, cause: "has no name".into(), hint: "rename it" };
+        lock(&self.0).unnamed.iter().cloned().map(unnamed).collect()
     }
 
     fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
@@ -253,6 +261,20 @@ impl Places for Lab {
     fn pause(&self, _: &str) -> Option<Pause> {
         None
     }
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_told_by_each_run() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.append("a", 1);
+        server.unnamed.push("l f".into());
+    });
+    assert_eq!(lab.run(), (Status::Warning, 1, 1));
+    // Also where there is nothing new.
+    assert_eq!(lab.run(), (Status::Warning, 0, 1));
+    lab.server(|server| server.unnamed.clear());
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 1));
 }
 
 #[test]
