@@ -83,7 +83,7 @@ impl<'a> Places<'a> {
         let mut options = imap::Options::new(&name, server.clone(), fetch, self.spool()?);
         options.heard = heard;
         let wish = self.wish.clone();
-        options.is_cancelled = Box::new(move || wish.is_cancelled());
+        options.is_cancelled = Arc::new(move || wish.is_cancelled());
         options.gmail_query = self.gmail_query.map(str::to_owned);
         if let Some(ledger) = self.vaults.ledger_of(account) {
             options.budget = ledger;
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
         let mut options = pop3::Options::new(server.clone(), account, fetch, self.spool()?);
         options.heard = heard;
         let wish = self.wish.clone();
-        options.is_cancelled = Box::new(move || wish.is_cancelled());
+        options.is_cancelled = Arc::new(move || wish.is_cancelled());
         Ok(Pop3::new(options))
     }
 }

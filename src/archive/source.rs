@@ -91,6 +91,19 @@ pub enum Body {
     Spooled(File, u64),
 }
 
+/// Something in a mailbox that cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnamed {
+    /// The folder that it is, or is in, as far as that can be said.
+    pub folder: String,
+    /// Which message in it; None: the folder itself.
+    pub message: Option<String>,
+    /// Why, in words that follow on its name.
+    pub cause: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
 /// Why a message was not given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -128,6 +141,12 @@ pub trait Source: Send {
     /// of that is listed. It is known when the folders were listed.
     fn labels(&self) -> bool {
         false
+    }
+
+    /// What cannot be asked for, as far as it was found out since this was asked last. It is not among the folders and not
+    /// in the lists.
+    fn unnamed(&mut self) -> Vec<Unnamed> {
+        Vec::new()
     }
 
     /// Whether it can be asked for more after an error: the error was of what was asked for, and not of the connection.

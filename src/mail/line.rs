@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::certificate;
-use super::socket::{Counted, Patience};
+use super::socket::{Counted, Patience, Stop};
 
 /// What bytes go through.
 #[derive(Debug)]
@@ -83,11 +83,16 @@ fn timed_out(cause: io::Error) -> io::Error {
 /// The first address that answers, and how long it took to.
 ///
 /// # Errors
-/// What the last one said.
+/// What the last one said; or somebody wants it to stop.
 pub(super) fn dial(
-    addresses: &[SocketAddr],
+    addresses: Vec<SocketAddr>,
     patience: Patience,
+    stop: &Stop,
 ) -> io::Result<(TcpStream, SocketAddr, Duration)> {
+    stop.unless(move || first(&addresses, patience))
+}
+
+fn first(addresses: &[SocketAddr], patience: Patience) -> io::Result<(TcpStream, SocketAddr, Duration)> {
     let mut last = None;
     for address in addresses {
         let begun = Instant::now();

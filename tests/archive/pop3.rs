@@ -150,6 +150,62 @@ fn what_a_server_cannot_do_now_or_ever_is_said() {
 }
 
 #[test]
+fn messages_without_an_id_are_told_and_the_others_come() {
+    let ids = "C: UIDL\nS: +OK\nS: 1 a\nS: 2 \nS: 3 c\nS: 4\nS: .\n";
+    let sizes = "C: LIST\nS: +OK\nS: 1 10\nS: 2 10\nS: 3 no\nS: 4\nS: .\n";
+    let begin = format!("{}{}{ids}{sizes}", login("+OK"), capabilities(&PLAIN));
+    let script = Script::play(&format!("{begin}{}{}", retr(1, "one"), retr(3, "three")));
+    let (mut source, waits) = source(&script);
+    let listing = list(&mut source, "INBOX").unwrap();
+    let told = |source: &mut Pop3| {
+        let told = source.unnamed().into_iter();
+        told.map(|one| format!("{}/{}", one.folder, one.message.unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut source), ["INBOX/message 2", "INBOX/message 4"]);
+    assert!(told(&mut source).is_empty());
+    let all = fetch(&mut source, "INBOX", &listing.messages);
+    assert_eq!(all, [Ok(b"one\r\n".to_vec()), Ok(b"three\r\n".to_vec())]);
+    assert!(waits.lock().unwrap().is_empty());
+    drop(source);
+    script.end();
+
+    // A list that makes no sense is asked for twice: it hardly does so by accident.
+    let odd = format!("{}{}C: UIDL\nS: +OK\nS: x\nstall\n", login("+OK"), capabilities(&PLAIN));
+    let script = Script::play(&format!("{odd}next\n{odd}"));
+    let (mut source, waits) = self::source(&script);
+    let error = list(&mut source, "INBOX").unwrap_err();
+    assert!(error.one_line().contains("cannot be understood: x"), "{error:?}");
+    assert!(waits.lock().unwrap().is_empty());
+    script.end();
+}
+
+#[test]
+fn whoever_wants_it_to_stop_waits_for_no_server() {
+    let one = [(1, "a", 10)];
+    for end in ["stall", "drip", "flood x"] {
+        let script = Script::play(&format!("{}C: RETR 1\nS: +OK\n{end}\n", begin(&PLAIN, &one)));
+        let wish = Arc::<std::sync::atomic::AtomicBool>::default();
+        let own = Arc::clone(&wish);
+        let mut options =
+            Options::new(account(&script), "old", Box::new(|| Ok(script_secret())), std::env::temp_dir());
+        options.is_cancelled = Arc::new(move || own.load(std::sync::atomic::Ordering::Relaxed));
+        let mut source = Pop3::new(options);
+        let listing = list(&mut source, "INBOX").unwrap();
+        super::imap::stop::stops(&wish, || {
+            source.fetch(&super::folder("INBOX"), &listing.messages, &mut |_, told| {
+                assert!(told.is_ok(), "it is not the message's fault: {told:?}");
+                Ok(())
+            })
+        });
+        drop(source);
+        // One that floods may drown in what it says.
+        if end != "flood x" {
+            script.end();
+        }
+    }
+}
+
+#[test]
 fn real_mails_come_from_a_real_server() {
     let Some(lab) = lab::get() else { return };
     let Some(account) = lab.maildrop("dora", Tls::Implicit) else { return };

@@ -94,7 +94,7 @@ fn both(lab: &Lab, user: &str, sent: Vec<Vec<u8>>) -> Option<[Vec<Vec<u8>>; 2]> 
     let mut session = open(lab, user)?.unwrap();
     let stat = session.stat().unwrap();
     assert_eq!(stat.messages as usize, uids.len());
-    let ids = session.uidl().unwrap();
+    let ids = session.uidl().unwrap().known;
     let sizes = session.list().unwrap();
     assert_eq!((ids.len(), sizes.len()), (uids.len(), uids.len()));
     let mut by_pop3 = Held::default();
@@ -105,7 +105,7 @@ fn both(lab: &Lab, user: &str, sent: Vec<Vec<u8>>) -> Option<[Vec<Vec<u8>>; 2]> 
     // Nothing is gone, and what is new gets an id that none has.
     let (_, _) = fill(lab, user, vec![b"Subject: new\r\n\r\n".to_vec()]);
     let mut session = open(lab, user)?.unwrap();
-    let later = session.uidl().unwrap();
+    let later = session.uidl().unwrap().known;
     assert_eq!((&later[..ids.len()], later.len()), (&ids[..], ids.len() + 1));
     assert!(ids.iter().all(|(_, id)| *id != later[ids.len()].1));
     session.quit();
@@ -194,7 +194,7 @@ fn each_way_to_a_session_and_each_no_is_known() {
 
     let mut session = Dialer::new(account, secret(PASSWORD)).open().unwrap();
     assert_eq!(session.stat().unwrap(), Stat { messages: 0, bytes: 0 });
-    assert!(session.uidl().unwrap().is_empty() && session.list().unwrap().is_empty());
+    assert!(session.uidl().unwrap().known.is_empty() && session.list().unwrap().is_empty());
     let failed = session.retr(1, &mut |_| Ok(())).unwrap_err();
     assert!(matches!(failed, Failed::No(_)), "{failed:?}");
     session.noop().unwrap();

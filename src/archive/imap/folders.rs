@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::line::{Line, Trouble};
-use crate::archive::source::{Folder, Mark};
+use crate::archive::source::{Folder, Mark, Unnamed};
 use crate::entry::show;
 use crate::error::Error;
-use crate::mail::imap::{Folder as Told, Special, Status};
+use crate::mail::imap::{Folder as Told, Folders, OddName, Special, Status};
 
 /// The folder that mail comes into.
 const INBOX: &str = "INBOX";
@@ -15,6 +15,8 @@ const INBOX: &str = "INBOX";
 #[derive(Debug, Default)]
 pub(super) struct All {
     folders: Vec<Told>,
+    /// What cannot be opened because of its name.
+    pub(super) unnamed: Vec<Unnamed>,
     /// Whether all messages lie in one of them (Gmail).
     pub(super) labels: bool,
 }
@@ -23,11 +25,31 @@ pub(super) struct All {
 pub(super) fn ask(line: &mut Line) -> Result<All, Trouble> {
     let session = line.session()?;
     let gmail = session.is_gmail();
-    let folders = session.folders(true);
+    let folders = session.all_folders(true);
     let what = format!("cannot list the folders of {}", line.place());
     let folders = folders.map_err(|failed| line.trouble(failed, &what))?;
+    let Folders { all: folders, odd, odd_count } = folders;
     let labels = gmail && folders.iter().any(|folder| folder.special == Some(Special::All));
-    Ok(All { folders, labels })
+    // A label shows only what lies elsewhere.
+    let unnamed = if labels { Vec::new() } else { unnamed(odd, odd_count) };
+    Ok(All { folders, unnamed, labels })
+}
+
+/// The folders that nobody can open.
+fn unnamed(odd: Vec<OddName>, count: u64) -> Vec<Unnamed> {
+    let one = |folder: String, cause: String| Unnamed {
+        folder,
+        message: None,
+        cause: format!("the folder cannot be archived: {cause}"),
+        hint: "rename it with a mail program; all others are archived",
+    };
+    let more = count.saturating_sub(odd.len() as u64);
+    let told = odd.into_iter().map(|odd| {
+        let shown = if odd.shown.is_empty() { "(no name)".to_owned() } else { odd.shown };
+        one(shown, format!("its name {}", odd.why))
+    });
+    let more = (more > 0).then(|| one("(others)".to_owned(), format!("{more} more have such names")));
+    told.chain(more).collect()
 }
 
 /// The folders that have messages of their own, and the server's names of them by their paths. At Gmail each message
@@ -97,7 +119,7 @@ mod tests {
             told("a/b", "a/b", None),
             told("inbox", "Inbox", None),
         ];
-        let (folders, names) = read(All { folders, labels: false });
+        let (folders, names) = read(All { folders, ..All::default() });
         let paths: Vec<_> = folders.iter().map(|folder| folder.path.as_str()).collect();
         assert_eq!(paths, ["INBOX", "a/b", "a/b~", "a|b"]);
         assert_eq!((names["a/b"].as_str(), names["a/b~"].as_str()), ("a.b", "a/b"));
@@ -115,7 +137,7 @@ mod tests {
             told("[Gmail]/Gesendet", "[Gmail]/Gesendet", Some(Special::Sent)),
         ];
         let paths = |labels| {
-            let (folders, _) = read(All { folders: folders.clone(), labels });
+            let (folders, _) = read(All { folders: folders.clone(), labels, ..All::default() });
             folders.into_iter().map(|folder| folder.path).collect::<Vec<_>>()
         };
         assert_eq!(paths(true), ["[Gmail]/Alle", "[Gmail]/Spam", "[Gmail]/Papierkorb"]);

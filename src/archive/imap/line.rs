@@ -1,11 +1,12 @@
 //! The one connection: opened when it is needed, counted, and opened anew when it broke.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::options::Options;
 use crate::error::{Error, Kind, Result};
-use crate::mail::imap::{Dialer, Failed, Meaning, Meter, Selected, Session, Traffic as Wire};
+use crate::mail::imap::{Dialer, Failed, Meaning, Meter, Selected, Session, Stop, Traffic as Wire};
 use crate::mail::{Fault, FaultKind};
 use crate::vault::store::Traffic;
 
@@ -105,7 +106,8 @@ impl Line {
             None => {
                 let secret = (self.options.secret)()?;
                 let dialer = Dialer::new(self.options.account.clone(), secret);
-                self.dialer.insert(dialer.patience(self.options.patience))
+                let stop = Stop::when(Arc::clone(&self.options.is_cancelled));
+                self.dialer.insert(dialer.patience(self.options.patience).stop(stop))
             }
         };
         match dialer.open() {

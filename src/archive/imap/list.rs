@@ -9,7 +9,7 @@ use super::fields::FIELDS;
 use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listing, Mark, Since};
 use crate::entry::show;
-use crate::error::Result as Outcome;
+use crate::error::{Error, Result as Outcome};
 use crate::mail::imap::{Failed, Fetched, Item, Meaning, No, Request, Section, Selected, Session, Sink};
 
 mod held;
@@ -120,7 +120,7 @@ fn changed(
 ) -> Result<Option<BTreeSet<u32>>, Failed> {
     let (items, gmail) = (items(session), session.is_gmail());
     // A server tells of single flags, too, whenever somebody sets one.
-    let mut told = BTreeSet::new();
+    let (mut told, odd) = (BTreeSet::new(), session.odd_lines());
     session.fetch_changed(first, before, &items, &mut |message| {
         if message.flags.is_some() && (!gmail || message.gmail_labels.is_some()) {
             told.extend(message.uid);
@@ -129,7 +129,7 @@ fn changed(
     })?;
     let count = old.len();
     old.retain(|uid| told.contains(&uid));
-    let is_whole = old.len() == count;
+    let is_whole = old.len() == count && session.odd_lines() == odd;
     let mut others = BTreeSet::new();
     if let Some(query) = line.options.gmail_query.as_ref().filter(|_| old.len() > 0) {
         let found: BTreeSet<_> = session.search_gmail(1, first, query)?.into_iter().collect();
@@ -158,8 +158,9 @@ fn news(
             let from = new.last().map_or(first, |last| last.saturating_add(1));
             // How many there are is known of the whole folder only.
             let is_all = |new: &Held| first == 1 && new.len() >= selected.messages as usize;
+            let odd = session.odd_lines();
             match session.fetch_each(from, &items, &mut |message| take(line, new, message)) {
-                Ok(()) if from == first && is_all(new) => return Ok(()),
+                Ok(()) if from == first && is_all(new) && session.odd_lines() == odd => return Ok(()),
                 // Some may be gone since, or it left some out, or told of one what cannot be understood.
                 Ok(()) => {}
                 Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
@@ -177,12 +178,18 @@ fn news(
 /// Which messages there are, and nothing else.
 fn uids(line: &Line, session: &mut Session, first: u32) -> Result<Vec<u32>, Failed> {
     let mut uids = BTreeSet::new();
+    let odd = session.odd_lines();
     session.fetch_each(first, &[], &mut |message| {
         line.check()?;
         held::bounded(uids.len())?;
         uids.extend(message.uid);
         Ok(())
     })?;
+    if session.odd_lines() > odd {
+        let error =
+            Error::other("the server does not tell in a way that can be understood which messages there are");
+        return Err(Failed::Here(error.hint("that is a fault of the server: tell its operator")));
+    }
     Ok(uids.into_iter().collect())
 }
 

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub use self::options::Options;
 
 use self::line::Line;
-use super::source::{Folder, Listed, Listing, Part, Since, Source, Take};
+use super::source::{Folder, Listed, Listing, Part, Since, Source, Take, Unnamed};
 use crate::error::Result;
 
 /// A mailbox.
@@ -33,12 +33,14 @@ pub struct Imap {
     names: HashMap<String, String>,
     /// Whether it is one of Gmail's: each message lies in one folder, under labels.
     labels: bool,
+    /// What cannot be opened because of its name.
+    unnamed: Vec<Unnamed>,
 }
 
 impl Imap {
     /// The mailbox. Nothing is connected yet.
     pub fn new(options: Options) -> Self {
-        Self { line: Line::new(options), names: HashMap::new(), labels: false }
+        Self { line: Line::new(options), names: HashMap::new(), labels: false, unnamed: Vec::new() }
     }
 }
 
@@ -48,8 +50,9 @@ impl Source for Imap {
     }
 
     fn folders(&mut self) -> Result<Vec<Folder>> {
-        let all = self.line.attempt(folders::ask)?;
+        let mut all = self.line.attempt(folders::ask)?;
         self.labels = all.labels;
+        self.unnamed = std::mem::take(&mut all.unnamed);
         let (folders, names) = folders::read(all);
         self.names = names;
         Ok(folders)
@@ -57,6 +60,10 @@ impl Source for Imap {
 
     fn labels(&self) -> bool {
         self.labels
+    }
+
+    fn unnamed(&mut self) -> Vec<Unnamed> {
+        std::mem::take(&mut self.unnamed)
     }
 
     fn is_up(&self) -> bool {

@@ -33,7 +33,7 @@ pub struct Options {
     /// Waits.
     pub sleep: Box<dyn Fn(Duration) + Send>,
     /// Whether somebody wants it to stop.
-    pub is_cancelled: Box<dyn Fn() -> bool + Send>,
+    pub is_cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Only the messages that Gmail's own search finds with this.
     pub gmail_query: Option<String>,
     /// The largest message that is held in memory, in bytes.
@@ -59,7 +59,7 @@ impl Options {
             patience: Patience::default(),
             retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             sleep: Box::new(std::thread::sleep),
-            is_cancelled: Box::new(|| false),
+            is_cancelled: Arc::new(|| false),
             gmail_query: None,
             held: HELD,
             spool,

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use crate::archive::key;
+use crate::archive::source::Unnamed;
+use crate::figures::of;
 
 /// The numbers of a session's messages, each with its key. Two with one id and one size are copies of each other
 /// (RFC 1939, 7), of which the first is enough; if the sizes differ, the server is wrong, and both are kept.
@@ -17,6 +19,29 @@ pub(super) fn keys(ids: &[(u32, Box<str>)], sizes: &HashMap<u32, u64>) -> Vec<(u
         }
     }
     keys
+}
+
+/// How many messages without an id are told one by one.
+const TOLD: usize = 20;
+
+/// The messages that have no id: without one nobody could tell them from others the next time.
+pub(super) fn unnamed(folder: &str, odd: &[u32]) -> Vec<Unnamed> {
+    let one = |message: String, cause: &str| Unnamed {
+        folder: folder.to_owned(),
+        message: Some(message),
+        cause: cause.to_owned(),
+        hint: "that is a fault of the server: tell its operator; all others are archived",
+    };
+    let no_id = "cannot be archived: the server tells no id of it that can be kept (UIDL)";
+    let told = odd.iter().take(TOLD).map(|number| one(format!("message {number}"), no_id));
+    let more = odd.len().saturating_sub(TOLD);
+    let more = (more > 0).then(|| {
+        one(
+            "others".to_owned(),
+            &format!("cannot be archived either: {}", of(more as u64, "message", "messages")),
+        )
+    });
+    told.chain(more).collect()
 }
 
 #[cfg(test)]

@@ -8,14 +8,15 @@ mod options;
 mod take;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::options::{Heard, Options};
 use self::take::{Stop, Taking};
-use super::source::{Folder, Listed, Listing, Mark, Refusal, Since, Source, Take};
+use super::source::{Folder, Listed, Listing, Mark, Refusal, Since, Source, Take, Unnamed};
 use super::spool::Spool;
 use crate::error::{Error, Kind, Result};
-use crate::mail::pop3::{Dialer, Expire, Failed, Meaning, Session};
+use crate::mail::pop3::{Dialer, Expire, Failed, Meaning, Session, Stop as Wish};
 use crate::mail::{Fault, FaultKind};
 
 /// The one folder of a mailbox.
@@ -37,6 +38,8 @@ pub struct Pop3 {
     /// Whether the server ever let us in.
     worked: bool,
     open: Option<Open>,
+    /// What has no id, by the last list.
+    unnamed: Vec<Unnamed>,
 }
 
 impl std::fmt::Debug for Pop3 {
@@ -58,8 +61,18 @@ struct Open {
 enum Trouble {
     /// It may go well another time.
     Again(Error),
+    /// What the server says makes no sense. It hardly does so by accident.
+    Odd(Error),
     /// It will not.
     Final(Error),
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Again(error) | Trouble::Odd(error) | Trouble::Final(error) => error,
+        }
+    }
 }
 
 impl Pop3 {
@@ -67,7 +80,7 @@ impl Pop3 {
     /// is kept until [`Pop3::close`] or the end, as some servers let one in only every few minutes; while it is there, no
     /// other program gets in.
     pub fn new(options: Options) -> Self {
-        Self { options, dialer: None, worked: false, open: None }
+        Self { options, dialer: None, worked: false, open: None, unnamed: Vec::new() }
     }
 
     /// Ends the session, so that other programs get in.
@@ -81,14 +94,16 @@ impl Pop3 {
 
     /// The session that is open, or another one, tried as often as it is worth it.
     fn open(&mut self) -> Result<&mut Open> {
-        let mut tries = 0;
+        let (mut tries, mut odd) = (0, false);
         while self.open.as_ref().is_none_or(|open| open.session.is_broken()) {
             self.open = None;
             match self.dial() {
                 Ok(open) => self.open = Some(open),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Again(error)) => {
-                    self.rest(tries, error)?;
+                Err(Trouble::Odd(error)) if odd => return Err(error),
+                Err(trouble @ (Trouble::Again(_) | Trouble::Odd(_))) => {
+                    odd = matches!(trouble, Trouble::Odd(_));
+                    self.rest(tries, trouble.into())?;
                     tries += 1;
                 }
             }
@@ -101,8 +116,9 @@ impl Pop3 {
             Some(dialer) => dialer.clone(),
             None => {
                 let secret = (self.options.secret)().map_err(Trouble::Final)?;
+                let stop = Wish::when(Arc::clone(&self.options.is_cancelled));
                 let new = Dialer::new(self.options.account.clone(), secret).patience(self.options.patience);
-                self.dialer.insert(new).clone()
+                self.dialer.insert(new.stop(stop)).clone()
             }
         };
         let mut session = match dialer.open() {
@@ -122,7 +138,8 @@ impl Pop3 {
         let listed = session.uidl().and_then(|ids| Ok((ids, session.list()?)));
         let (ids, sizes) = listed.map_err(|failed| trouble(failed, &what))?;
         let sizes: HashMap<u32, u64> = sizes.into_iter().collect();
-        let ids = ids::keys(&ids, &sizes);
+        self.unnamed = ids::unnamed(FOLDER, &ids.odd);
+        let ids = ids::keys(&ids.known, &sizes);
         Ok(Open { session, ids, sizes, read: false })
     }
 
@@ -165,6 +182,10 @@ impl Source for Pop3 {
     fn folders(&mut self) -> Result<Vec<Folder>> {
         // Count and size of all messages together do not prove that they are the same.
         Ok(vec![Folder { path: FOLDER.into(), special: None, mark: None }])
+    }
+
+    fn unnamed(&mut self) -> Vec<Unnamed> {
+        std::mem::take(&mut self.unnamed)
     }
 
     /// Everything that is in the mailbox, whatever was seen. Nobody has looked who sent a message, and when, and whether
@@ -216,12 +237,14 @@ impl Source for Pop3 {
                     continue;
                 }
                 (Err(failed), None) => match trouble(failed, &what) {
-                    Trouble::Again(error) => error,
+                    Trouble::Again(error) | Trouble::Odd(error) => error,
                     Trouble::Final(error) => return Err(error),
                 },
                 (Err(_), Some(Stop::Failed(error))) => return Err(error),
                 (Err(_), Some(Stop::Later(no))) => Error::other(&*what).caused_by(no),
             };
+            // A connection that we ended ourselves is not the message's fault.
+            self.check()?;
             strikes += 1;
             if strikes == STRIKES {
                 take(done, Err(Refusal::Refused(why.one_line())))?;
@@ -238,6 +261,7 @@ impl Source for Pop3 {
 fn trouble(failed: Failed, what: &str) -> Trouble {
     match (&failed, failed.meaning()) {
         (Failed::Here(_), _) => Trouble::Final(failed.error(what)),
+        (Failed::Odd(_), _) => Trouble::Odd(failed.error(what)),
         (_, Meaning::Throttled) => Trouble::Final(
             Error::new(Kind::Paused, what)
                 .caused_by(failed.to_string())

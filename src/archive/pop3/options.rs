@@ -1,6 +1,7 @@
 //! Where a mailbox is, and how it is used.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub struct Options {
     /// Waits.
     pub sleep: Box<dyn Fn(Duration) + Send>,
     /// Whether the run is to end.
-    pub is_cancelled: Box<dyn Fn() -> bool + Send>,
+    pub is_cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Options {
@@ -50,7 +51,7 @@ impl Options {
             patience: Patience::default(),
             retries: [0, 1, 5, 15, 60].map(Duration::from_secs).to_vec(),
             sleep: Box::new(std::thread::sleep),
-            is_cancelled: Box::new(|| false),
+            is_cancelled: Arc::new(|| false),
         }
     }
 }

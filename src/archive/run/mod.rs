@@ -205,6 +205,7 @@ impl Request<'_> {
             let pulled = pull.all(&mut *source, news);
             stale |= pull.stale;
             let ours = pull.ours;
+            sum.unnamed(mail, source.unnamed());
             if ours > 0 {
                 let what = of(ours, "message says", "messages say");
                 sum.notes(vec![format!(
@@ -260,10 +261,18 @@ impl Request<'_> {
 
     /// The folders that the profile wants.
     fn chosen(&self, mail: &MailPlace, source: &mut dyn Source, sum: &mut Sum<'_>) -> Result<Vec<Folder>> {
-        let choice = Patterns::new(&self.job.folders).choose(source.folders()?);
+        let patterns = Patterns::new(&self.job.folders);
+        let choice = patterns.choose(source.folders()?);
         for unmatched in choice.unmatched {
             sum.unmatched(mail, &unmatched, source.labels());
         }
+        // What nobody wants is not missed.
+        let mut unnamed = source.unnamed();
+        unnamed.retain(|one| {
+            let folder = Folder { path: one.folder.clone(), special: None, mark: None };
+            !patterns.choose(vec![folder]).taken.is_empty()
+        });
+        sum.unnamed(mail, unnamed);
         Ok(choice.taken)
     }
 

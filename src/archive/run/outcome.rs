@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Request;
 use crate::archive::folders::Unmatched;
 use crate::archive::rebuild::Rebuilt;
+use crate::archive::source::Unnamed;
 use crate::entry::show;
 use crate::error::{Error, Kind, Result};
 use crate::failures::{Failures, said};
@@ -122,6 +123,14 @@ impl<'a> Sum<'a> {
         }
         let cause = format!("no folder matches {pattern}");
         self.failure(Severity::Warning, &mail.to_string(), &cause, Some(unmatched.hint(labels)));
+    }
+
+    /// Something in a mailbox cannot be asked for.
+    pub fn unnamed(&mut self, mail: &MailPlace, unnamed: Vec<Unnamed>) {
+        for Unnamed { folder, message, cause, hint } in unnamed {
+            let path: Vec<_> = [mail.name(), folder].into_iter().chain(message).collect();
+            self.failure(Severity::Warning, &path.join("/"), &cause, Some(hint));
+        }
     }
 
     /// How much there is in the vault at hand.

@@ -14,6 +14,20 @@ use crate::vault::snapshot::full;
 use crate::vault::store::Kind;
 
 #[test]
+fn what_cannot_be_asked_for_is_told_by_each_run() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.append("a", 1);
+        server.unnamed.push("l f".into());
+    });
+    assert_eq!(lab.run(), (Status::Warning, 1, 1));
+    // Also where there is nothing new.
+    assert_eq!(lab.run(), (Status::Warning, 0, 1));
+    lab.server(|server| server.unnamed.clear());
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 1));
+}
+
+#[test]
 fn what_was_refused_is_waited_for_as_long_as_it_is_there() {
     let lab = Lab::new();
     lab.server(|server| {

@@ -12,7 +12,7 @@ use super::engine::{Deaf, Engine, Listen};
 use super::failed::Failed;
 use super::lexer::{Lex, Lexer};
 use super::offers::Offers;
-use super::socket::Counted;
+use super::socket::{Counted, Stop};
 use super::wire::{Shared, Wire};
 use super::{Patience, explain};
 use crate::error::{Context, Error, Result};
@@ -22,14 +22,18 @@ use crate::mail::roots;
 use crate::profile::{Imap, Tls};
 
 /// Connects up to the greeting, which may tell what the server offers; `steps` hears how it goes.
-pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>) -> Result<(Shared, Offers)> {
+pub(super) fn connect(
+    account: &Imap,
+    (patience, stop): (Patience, &Stop),
+    steps: &mut Vec<Step>,
+) -> Result<(Shared, Offers)> {
     let tls = match account.tls {
         Tls::None => None,
         Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
     };
-    let addresses = resolve(account, steps)?;
+    let addresses = resolve(account, stop, steps)?;
     let (stream, peer, took) =
-        line::dial(&addresses, patience).map_err(|cause| explain::unreachable(account, cause))?;
+        line::dial(addresses, patience, stop).map_err(|cause| explain::unreachable(account, cause))?;
     steps.push(Step::ok("connect", format!("{peer} in {} ms", took.as_millis())));
     if account.tls == Tls::None && !peer.ip().to_canonical().is_loopback() {
         return Err(Error::other(format!(
@@ -40,7 +44,8 @@ pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>)
         .hint("write tls = \"implicit\" or tls = \"starttls\" in its account"));
     }
     let broken = |cause: io::Error| explain::broken(account, &cause.to_string());
-    let mut wire = Wire::new(Line::Plain(Counted::new(stream)), patience.connect).map_err(broken)?;
+    let mut wire =
+        Wire::new(Line::Plain(Counted::new(stream, stop.clone())), patience.connect).map_err(broken)?;
     let offers = match (account.tls, tls) {
         (Tls::Starttls, Some(config)) => {
             greeting(&mut wire, account)?;
@@ -59,9 +64,10 @@ pub(super) fn connect(account: &Imap, patience: Patience, steps: &mut Vec<Step>)
     Ok((Shared::new(wire), offers))
 }
 
-fn resolve(account: &Imap, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
-    let found = (account.host.as_str(), account.port).to_socket_addrs();
-    let addresses: Vec<_> = found
+fn resolve(account: &Imap, stop: &Stop, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
+    let name = (account.host.clone(), account.port);
+    let addresses: Vec<_> = stop
+        .unless(move || name.to_socket_addrs())
         .context(|| format!("cannot find the mail server {}", account.host))
         .map_err(|error| error.hint("is its name right, and is there a network? `host` in its account"))?
         .collect();
@@ -103,7 +109,7 @@ fn starttls(wire: &mut Wire, account: &Imap) -> Result<()> {
     let mut tag = 0;
     let mut offers = Offers::default();
     let mut ask = |command: &str, wire: &mut Wire, listen: &mut dyn Listen| {
-        let answer = Engine::new(wire, &mut tag).run(command, listen);
+        let answer = Engine::new(wire, &mut tag, &account.server()).run(command, listen);
         let answer = answer.map_err(|failed| explain::broken(account, &failed.to_string()))?;
         answer.yes().map_err(|no| explain::greeting(account, &no))
     };

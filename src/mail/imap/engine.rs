@@ -11,9 +11,10 @@ use super::answer::{Answer, No, Status};
 use super::failed::Failed;
 use super::lexer::{Lex, Lexer, number};
 use super::wire::Wire;
+use crate::error::Error;
 
-/// The most bytes of untagged data that a server may send before it answers a command; what a sink takes counts too.
-const MOST_UNANSWERED: u64 = 64 << 30;
+/// The most bytes that a server may send before it answers a command, if nobody awaits more.
+pub(super) const MOST_TOLD: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 
 /// How many responses are read after a server hung up, to find why.
 const LAST_WORDS: usize = 1000;
@@ -23,6 +24,9 @@ pub(super) trait Listen {
     /// One response: `* NUMBER WORD ...` or `* WORD ...`. What is left of the line is skipped; so is all of it, if it
     /// turns out to be [`Lex::Odd`].
     fn hear(&mut self, number: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex>;
+
+    /// A response of this word cannot be read: what it tells is not known, and that is all that is.
+    fn odd(&mut self, _word: &str) {}
 
     /// What the server tells besides, `* OK [UIDNEXT 7] ...`: from its code on.
     fn told(&mut self, _text: &str) {}
@@ -53,13 +57,33 @@ pub(super) struct Engine<'a> {
     /// Tags of commands that are not answered, oldest first.
     waiting: VecDeque<String>,
     begun: u64,
+    /// The most bytes that may come before an answer, and whether messages are among them.
+    most: u64,
+    bodies: bool,
+    /// Whom it talks to, and what was sent last, such as `UID FETCH`, for messages.
+    server: &'a str,
+    command: String,
+    /// How many responses that tell of messages could not be read.
+    odd: u64,
 }
 
 impl<'a> Engine<'a> {
-    pub(super) fn new(wire: &'a mut Wire, tag: &'a mut u64) -> Self {
+    pub(super) fn new(wire: &'a mut Wire, tag: &'a mut u64, server: &'a str) -> Self {
         wire.begin();
         let begun = wire.meter().traffic().down;
-        Self { wire, tag, waiting: VecDeque::new(), begun }
+        let (waiting, command) = (VecDeque::new(), String::new());
+        Self { wire, tag, waiting, begun, most: MOST_TOLD, bodies: false, server, command, odd: 0 }
+    }
+
+    /// So many bytes may come before the next answer, from here on; whether messages are among them. Who sends too much
+    /// for one of those may be asked for the others, and for anything else there is no reason to be asked again.
+    pub(super) fn await_bytes(&mut self, most: u64, bodies: bool) {
+        (self.most, self.bodies) = (most, bodies);
+    }
+
+    /// How many responses that tell of messages could not be read so far.
+    pub(super) fn odd(&self) -> u64 {
+        self.odd
     }
 
     /// How many commands wait for their answer.
@@ -88,6 +112,12 @@ impl<'a> Engine<'a> {
 
     /// Sends a whole command, without its tag and line end.
     pub(super) fn send(&mut self, command: &str) -> Result<(), Failed> {
+        self.command.clear();
+        let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+        for word in command.split(' ').take(2).take_while(is_word) {
+            self.command.push_str(if self.command.is_empty() { "" } else { " " });
+            self.command.push_str(word);
+        }
         let mut out = Vec::with_capacity(command.len() + 16);
         self.begin(&mut out);
         out.extend_from_slice(command.as_bytes());
@@ -112,10 +142,8 @@ impl<'a> Engine<'a> {
 
     /// Waits for an answer, or until the server wants us to go on.
     pub(super) fn event(&mut self, listen: &mut dyn Listen) -> Result<Event, Failed> {
+        self.wire.limit(self.begun.saturating_add(self.most));
         loop {
-            if self.wire.meter().traffic().down - self.begun > MOST_UNANSWERED {
-                return Err(Lex::Endless.into());
-            }
             if let Some(event) = self.response(listen)? {
                 if matches!(event, Event::Answered(..)) {
                     self.begun = self.wire.meter().traffic().down;
@@ -132,6 +160,15 @@ impl<'a> Engine<'a> {
 
     /// One response; what it brings about, if it is no mere news.
     pub(super) fn response(&mut self, listen: &mut dyn Listen) -> Result<Option<Event>, Failed> {
+        self.read(listen).map_err(|why| match why {
+            Why::Lex(Lex::Io(_)) if self.wire.is_over() => self.endless(),
+            Why::Lex(Lex::Endless) => self.endless(),
+            Why::Lex(lex) => lex.into(),
+            Why::Bye(bye) => Failed::Broken { why: "the server hung up".into(), bye: Some(bye) },
+        })
+    }
+
+    fn read(&mut self, listen: &mut dyn Listen) -> Result<Option<Event>, Why> {
         let mut line = Lexer::new(self.wire);
         match line.peek()? {
             b'+' => {
@@ -142,7 +179,7 @@ impl<'a> Engine<'a> {
             b'*' => {
                 line.eat(b'*')?;
                 line.spaces()?;
-                untagged(&mut line, listen)?;
+                untagged(&mut line, listen, &mut self.odd)?;
                 return Ok(None);
             }
             _ => {}
@@ -157,12 +194,20 @@ impl<'a> Engine<'a> {
         let (Some(status), Some(at)) = (status, at) else { return Err(Lex::Odd.into()) };
         self.waiting.remove(at);
         if status == Status::Bye {
-            return Err(Failed::Broken {
-                why: "the server hung up".into(),
-                bye: Some(No::read(status, &text)),
-            });
+            return Err(Why::Bye(No::read(status, &text)));
         }
         Ok(Some(Event::Answered(at, Answer { status, text })))
+    }
+
+    fn endless(&self) -> Failed {
+        // Nothing that was written bit by bit is known to have been done or not.
+        let bit_by_bit = self.command.is_empty();
+        let command = if bit_by_bit { "APPEND" } else { &self.command };
+        let why = format!("{} answers {command} with more than can be true", self.server);
+        match self.bodies || bit_by_bit {
+            true => Failed::broken(why),
+            false => Failed::Here(Error::other(why).hint("that is a fault of the server: tell its operator")),
+        }
     }
 
     /// A write failed: the server's last words, if there are some.
@@ -182,8 +227,23 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// What stands after `* `.
-fn untagged(line: &mut Lexer<'_>, listen: &mut dyn Listen) -> Result<(), Failed> {
+/// Why there is no response.
+enum Why {
+    /// It cannot be read.
+    Lex(Lex),
+    /// The server hung up, with these words.
+    Bye(No),
+}
+
+impl From<Lex> for Why {
+    fn from(lex: Lex) -> Self {
+        Self::Lex(lex)
+    }
+}
+
+/// What stands after `* `. What cannot be read of messages is counted.
+fn untagged(line: &mut Lexer<'_>, listen: &mut dyn Listen, odd: &mut u64) -> Result<(), Why> {
+    let mut about = String::new();
     let heard = (|| {
         let word = line.word()?;
         line.spaces()?;
@@ -193,19 +253,30 @@ fn untagged(line: &mut Lexer<'_>, listen: &mut dyn Listen) -> Result<(), Failed>
             return Ok((status == Status::Bye).then(|| No::read(status, &text)));
         }
         match number(&word) {
-            None => listen.hear(None, &word.to_ascii_uppercase(), line)?,
+            None => {
+                about = word.to_ascii_uppercase();
+                listen.hear(None, &about, line)?;
+            }
             Some(number) => {
+                about = line.word()?.to_ascii_uppercase();
                 let number = u32::try_from(number).map_err(|_| Lex::Odd)?;
-                let word = line.word()?.to_ascii_uppercase();
                 line.spaces()?;
-                listen.hear(Some(number), &word, line)?;
+                listen.hear(Some(number), &about, line)?;
             }
         }
         Ok(None)
     })();
     match heard {
-        Ok(None) | Err(Lex::Odd) => Ok(line.finish()?),
-        Ok(Some(bye)) => Err(Failed::Broken { why: "the server hung up".into(), bye: Some(bye) }),
+        Ok(None) => Ok(line.finish()?),
+        Err(Lex::Odd) => {
+            *odd += u64::from(about == "FETCH");
+            listen.odd(&about);
+            Ok(line.finish()?)
+        }
+        Ok(Some(bye)) => Err(Why::Bye(bye)),
         Err(lex) => Err(lex.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,10 @@
 //! Folders: which there are, and what is in them.
 
-use std::collections::HashMap;
+mod ear;
 
+use self::ear::Ear;
 use super::Session;
-use super::engine::Listen;
 use super::failed::Failed;
-use super::lexer::{Lex, Lexer};
-
-/// The most folders that are listed.
-const MOST: usize = 100_000;
 
 /// What a folder is for (RFC 6154).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +40,26 @@ pub struct Folder {
     pub status: Option<Status>,
 }
 
+/// All folders, and those among them that cannot be opened because of their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folders {
+    /// Those that can be named.
+    pub all: Vec<Folder>,
+    /// The others, some of them.
+    pub odd: Vec<OddName>,
+    /// How many those are in all.
+    pub odd_count: u64,
+}
+
+/// A name that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddName {
+    /// The name, made harmless and cut short; empty if that is it, or if nobody can tell.
+    pub shown: String,
+    /// What is wrong with it, such as "has a line end in it".
+    pub why: &'static str,
+}
+
 /// What is in a folder, seen from outside (RFC 9051, 6.3.11). None: the server did not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Status {
@@ -64,6 +80,14 @@ impl Session {
     /// # Errors
     /// The server refuses, or the connection broke.
     pub fn folders(&mut self, status: bool) -> Result<Vec<Folder>, Failed> {
+        self.all_folders(status).map(|folders| folders.all)
+    }
+
+    /// The same, with those that cannot be opened because of their names.
+    ///
+    /// # Errors
+    /// As of [`Session::folders`].
+    pub fn all_folders(&mut self, status: bool) -> Result<Folders, Failed> {
         let at_once = status && self.offers.has("LIST-STATUS");
         let mut command = String::from("LIST \"\" \"*\"");
         if at_once {
@@ -107,7 +131,7 @@ impl Session {
                 }
             }
         }
-        Ok(folders)
+        Ok(Folders { all: folders, odd: ear.odd, odd_count: ear.odd_count })
     }
 
     /// What is in a folder that is not open.
@@ -160,78 +184,8 @@ impl Session {
     }
 }
 
-/// A server's name as a command has it. Names in modified UTF-7 are printable ASCII.
+/// A server's name as a command has it. Names in modified UTF-7 are printable ASCII; one in plain UTF-8 goes back as it
+/// came.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-struct Listed {
-    attributes: Vec<String>,
-    name: String,
-}
-
-#[derive(Default)]
-struct Ear {
-    listed: Vec<Listed>,
-    statuses: HashMap<String, Status>,
-}
-
-impl Listen for Ear {
-    fn hear(&mut self, _: Option<u32>, word: &str, line: &mut Lexer<'_>) -> Result<(), Lex> {
-        match word {
-            "LIST" => {
-                let attributes = line.words()?;
-                line.spaces()?;
-                line.string()?;
-                line.spaces()?;
-                let name = folder_name(line)?;
-                if self.listed.len() >= MOST {
-                    return Err(Lex::Endless);
-                }
-                self.listed.push(Listed { attributes, name });
-            }
-            "STATUS" => {
-                let name = folder_name(line)?;
-                line.spaces()?;
-                let status = status(line)?;
-                if self.statuses.len() >= MOST {
-                    return Err(Lex::Endless);
-                }
-                self.statuses.insert(name, status);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// A folder's name; one called NIL is called so. One with a line end in it, which somebody else may have chosen, could
-/// not be named in a command without ending it.
-fn folder_name(line: &mut Lexer<'_>) -> Result<String, Lex> {
-    let name = line.string()?.unwrap_or_else(|| b"NIL".to_vec());
-    if name.iter().any(u8::is_ascii_control) {
-        return Err(Lex::Odd);
-    }
-    String::from_utf8(name).map_err(|_| Lex::Odd)
-}
-
-fn status(line: &mut Lexer<'_>) -> Result<Status, Lex> {
-    let small = |number: u64| u32::try_from(number).map_err(|_| Lex::Odd);
-    let mut status = Status::default();
-    line.expect(b'(')?;
-    loop {
-        line.spaces()?;
-        if line.eat(b')')? {
-            return Ok(status);
-        }
-        let word = line.word()?.to_ascii_uppercase();
-        line.spaces()?;
-        match word.as_str() {
-            "MESSAGES" => status.messages = Some(small(line.number()?)?),
-            "UIDNEXT" => status.uid_next = Some(small(line.number()?)?),
-            "UIDVALIDITY" => status.uid_validity = Some(small(line.number()?)?),
-            "HIGHESTMODSEQ" => status.highest_mod_seq = Some(line.number()?),
-            _ => line.skip_value()?,
-        }
-    }
 }

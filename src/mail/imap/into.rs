@@ -21,6 +21,7 @@ impl Session {
     pub fn select_for_flags(&mut self, folder: &str) -> Result<(Selected, Option<Vec<String>>), Failed> {
         let name = self.name(folder)?;
         let mailbox = self.slow(|session| session.select(&name))?;
+        self.messages = mailbox.exists;
         let flags: Vec<String> = mailbox.permanent_flags.iter().map(ToString::to_string).collect();
         let no_validity =
             || Failed::Here(Error::other("the server gives its messages no lasting numbers (UIDVALIDITY)"));

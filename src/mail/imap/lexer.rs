@@ -14,7 +14,10 @@ const MOST: usize = 4 << 20;
 const LARGEST_STRING: u64 = 1 << 20;
 
 /// The largest literal that is believed (RFC 9051: number64; a mail has a few GB at most).
-const LARGEST_LITERAL: u64 = 4 << 30;
+pub(super) const LARGEST_LITERAL: u64 = 4 << 30;
+
+/// The most words of a list that are held: no message has as many flags.
+const MOST_WORDS: usize = 1000;
 
 /// The longest atom.
 const LONGEST_WORD: usize = 4096;
@@ -104,15 +107,15 @@ impl<'a> Lexer<'a> {
 
     /// An atom: up to a space, a parenthesis or the end of the line.
     pub(super) fn atom(&mut self) -> Result<String, Lex> {
-        self.up_to_a_break(false)
+        Ok(String::from_utf8_lossy(&self.up_to_a_break(false)?).into_owned())
     }
 
     /// A word that announces something. What stands in `[]` belongs to it, as in `BODY[HEADER.FIELDS (DATE)]<0>`.
     pub(super) fn word(&mut self) -> Result<String, Lex> {
-        self.up_to_a_break(true)
+        Ok(String::from_utf8_lossy(&self.up_to_a_break(true)?).into_owned())
     }
 
-    fn up_to_a_break(&mut self, brackets: bool) -> Result<String, Lex> {
+    fn up_to_a_break(&mut self, brackets: bool) -> Result<Vec<u8>, Lex> {
         let mut word = Vec::new();
         let mut inside = false;
         loop {
@@ -131,7 +134,7 @@ impl<'a> Lexer<'a> {
         if word.is_empty() {
             return Err(Lex::Odd);
         }
-        Ok(String::from_utf8_lossy(&word).into_owned())
+        Ok(word)
     }
 
     /// A number.
@@ -214,8 +217,8 @@ impl<'a> Lexer<'a> {
             Value::Literal(_) => Err(Lex::Endless),
             Value::List => Err(Lex::Odd),
             Value::Atom => {
-                let word = self.atom()?;
-                Ok((!word.eq_ignore_ascii_case("NIL")).then(|| word.into_bytes()))
+                let word = self.up_to_a_break(false)?;
+                Ok((!word.eq_ignore_ascii_case(b"NIL")).then_some(word))
             }
         }
     }
@@ -243,7 +246,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The words of a list of atoms or strings, such as flags.
+    /// The words of a list of atoms or strings, such as flags; of very many the first ones.
     pub(super) fn words(&mut self) -> Result<Vec<String>, Lex> {
         self.expect(b'(')?;
         let mut words = Vec::new();
@@ -253,7 +256,9 @@ impl<'a> Lexer<'a> {
                 return Ok(words);
             }
             let word = self.string()?.unwrap_or_default();
-            words.push(String::from_utf8_lossy(&word).into_owned());
+            if words.len() < MOST_WORDS {
+                words.push(String::from_utf8_lossy(&word).into_owned());
+            }
         }
     }
 

@@ -38,14 +38,14 @@ pub use self::append::{Appended, Body, Outbox, Outgoing};
 pub use self::commands::Change;
 pub use self::failed::Failed;
 pub use self::fetch::{Fetched, Item, Refused, Request, Section, Sink};
-pub use self::folders::{Folder, Special, Status};
+pub use self::folders::{Folder, Folders, OddName, Special, Status};
 pub use self::idle::Count;
 pub use self::offers::Offers;
 pub use self::open::Selected;
 pub use self::quota::Quota;
 pub use self::session::Session;
 pub use self::utf7::encode as modified_utf7;
-pub use super::socket::{Cutter, Meter, Patience, Traffic};
+pub use super::socket::{Cutter, Meter, Patience, Stop, Traffic};
 
 use super::probe::Step;
 use super::secret::Secret;
@@ -65,19 +65,27 @@ pub struct Dialer {
     /// How the server builds names, as soon as a session was told.
     naming: Arc<OnceLock<names::Naming>>,
     patience: Patience,
+    stop: Stop,
 }
 
 impl Dialer {
     /// For this account and its secret.
     pub fn new(account: Imap, secret: Secret) -> Self {
         let secret = Arc::new(Mutex::new(secret));
-        Self { account, secret, naming: Arc::default(), patience: Patience::default() }
+        Self { account, secret, naming: Arc::default(), patience: Patience::default(), stop: Stop::default() }
     }
 
     /// With other patience than the common one.
     #[must_use]
     pub fn patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Whatever it and its sessions wait for ends within a second when somebody wants it to.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
         self
     }
 
@@ -97,7 +105,7 @@ impl Dialer {
     /// The server refuses the login, cannot be reached, or is not who it should be.
     pub fn open(&self) -> Result<Session, Fault> {
         let mut session = fresh::opened(&self.account.login, &self.secret, |secret| {
-            open(&self.account, secret, self.patience, &mut Vec::new())
+            open(&self.account, secret, (self.patience, &self.stop), &mut Vec::new())
         })?;
         session.naming = Arc::clone(&self.naming);
         Ok(session)
@@ -113,7 +121,7 @@ pub fn readable(name: &str) -> String {
 /// Connects and logs in, looks at what the server offers, and tells each step.
 pub fn look(account: &Imap, secret: &Secret, patience: Patience) -> Vec<Step> {
     let mut steps = Vec::new();
-    match open(account, secret, patience, &mut steps) {
+    match open(account, secret, (patience, &Stop::default()), &mut steps) {
         Ok(mut session) => {
             steps.push(quota::limits(&mut session));
             steps.push(quota::abilities(&session));
@@ -136,10 +144,10 @@ pub fn look(account: &Imap, secret: &Secret, patience: Patience) -> Vec<Step> {
 fn open(
     account: &Imap,
     secret: &Secret,
-    patience: Patience,
+    (patience, stop): (Patience, &Stop),
     steps: &mut Vec<Step>,
 ) -> Result<Session, Fault> {
-    let (shared, offers) = connect::connect(account, patience, steps).map_err(Fault::down)?;
+    let (shared, offers) = connect::connect(account, (patience, stop), steps).map_err(Fault::down)?;
     let mut session = login::login(account, secret, (shared, offers), steps)?;
     let silence = session.wire.lock().set_silence(patience.silence);
     silence.map_err(|cause| Fault::down(explain::broken(account, &cause.to_string())))?;

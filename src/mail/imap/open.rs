@@ -29,7 +29,9 @@ impl Session {
     /// The server refuses (then none is open), or the connection broke.
     pub fn select(&mut self, folder: &str) -> Result<Selected, Failed> {
         let name = self.name(folder)?;
-        selected(self.slow(|session| session.select(&name))?)
+        let opened = selected(self.slow(|session| session.select(&name))?)?;
+        self.messages = opened.messages;
+        Ok(opened)
     }
 
     /// Opens a folder, to read only.
@@ -58,6 +60,7 @@ impl Session {
     fn open_as(&mut self, name: &str, with: &str) -> Result<Selected, Failed> {
         let mut ear = Opened::default();
         self.work(|engine| engine.run(&format!("EXAMINE {}{with}", quote(name)), &mut ear))?.yes()?;
+        self.messages = ear.messages;
         Ok(Selected {
             messages: ear.messages,
             uid_validity: ear.uid_validity.ok_or_else(no_validity)?,

@@ -22,6 +22,9 @@ pub struct Session {
     pub(super) naming: Arc<OnceLock<Naming>>,
     tag: u64,
     broken: bool,
+    /// How many messages are in the folder that was opened last.
+    pub(super) messages: u32,
+    odd: u64,
 }
 
 impl std::fmt::Debug for Session {
@@ -34,7 +37,9 @@ impl Session {
     /// Just logged in: what the server offers may have been part of its answer.
     pub(super) fn new(account: &Imap, wire: Shared, slow: imap::Session<Shared>) -> Self {
         let offers = Offers::read(wire.lock().offers());
-        Self { server: account.server(), wire, slow, offers, naming: Arc::default(), tag: 0, broken: false }
+        let server = account.server();
+        let naming = Arc::default();
+        Self { server, wire, slow, offers, naming, tag: 0, broken: false, messages: 0, odd: 0 }
     }
 
     /// Server and port, as in messages.
@@ -50,6 +55,12 @@ impl Session {
     /// Whether nothing more can be said: another session must be opened.
     pub fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// How many of the lines in which the server told of messages could not be read so far. Whoever lists them looks at it
+    /// before and after: if there are more, it is not all that there is.
+    pub fn odd_lines(&self) -> u64 {
+        self.odd
     }
 
     /// Counts the bytes on the wire, also while the session works in another thread.
@@ -70,7 +81,10 @@ impl Session {
         self.sound()?;
         // Should it panic, the connection is out of step.
         self.broken = true;
-        let result = work(&mut Engine::new(&mut self.wire.lock(), &mut self.tag));
+        let mut wire = self.wire.lock();
+        let mut engine = Engine::new(&mut wire, &mut self.tag, &self.server);
+        let result = work(&mut engine);
+        self.odd += engine.odd();
         self.broken = !matches!(result, Ok(_) | Err(Failed::No(_)));
         result
     }

@@ -32,6 +32,8 @@ pub(super) struct Wire {
     last: Vec<u8>,
     now: Vec<u8>,
     heard: usize,
+    /// How many bytes may have come in all.
+    limit: u64,
     /// The last line of those that told what the server offers.
     offers: Vec<u8>,
 }
@@ -50,6 +52,7 @@ impl Wire {
             last: Vec::new(),
             now: Vec::new(),
             heard: 0,
+            limit: u64::MAX,
             offers: Vec::new(),
         };
         wire.set_silence(silence)?;
@@ -61,12 +64,22 @@ impl Wire {
         self.now.clear();
         self.last.clear();
         self.offers.clear();
-        self.heard = 0;
+        (self.heard, self.limit) = (0, u64::MAX);
         self.line.socket_mut().begin();
     }
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
         self.line.socket().meter()
+    }
+
+    /// How many bytes may have come in all, by the meter, as long as this command goes on.
+    pub(super) fn limit(&mut self, most: u64) {
+        self.limit = most;
+    }
+
+    /// Whether more came.
+    pub(super) fn is_over(&self) -> bool {
+        self.meter().traffic().down > self.limit
     }
 
     /// The last line that the crate was told, without its end.
@@ -157,6 +170,9 @@ impl Wire {
 impl BufRead for Wire {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.end {
+            if self.is_over() {
+                return Err(io::Error::other("the server says more than can be true"));
+            }
             let read = loop {
                 match self.line.read(&mut self.buffer) {
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}

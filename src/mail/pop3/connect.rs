@@ -17,21 +17,25 @@ use crate::error::{Context, Error, Result};
 use crate::mail::line::{self, Line};
 use crate::mail::probe::Step;
 use crate::mail::roots;
-use crate::mail::socket::Counted;
+use crate::mail::socket::{Counted, Stop};
 use crate::profile::{Pop3, Tls};
 
 /// The most capabilities of a server.
 const MOST_OFFERS: usize = 1000;
 
 /// Connects up to the greeting, and asks what the server can do; `steps` hears how it goes.
-pub(super) fn connect(account: &Pop3, patience: Patience, steps: &mut Vec<Step>) -> Result<(Wire, Offers)> {
+pub(super) fn connect(
+    account: &Pop3,
+    (patience, stop): (Patience, &Stop),
+    steps: &mut Vec<Step>,
+) -> Result<(Wire, Offers)> {
     let tls = match account.tls {
         Tls::None => None,
         Tls::Implicit | Tls::Starttls => Some(roots::config(account.ca_file.as_deref())?),
     };
-    let addresses = resolve(account, steps)?;
+    let addresses = resolve(account, stop, steps)?;
     let (stream, peer, took) =
-        line::dial(&addresses, patience).map_err(|cause| explain::unreachable(account, cause))?;
+        line::dial(addresses, patience, stop).map_err(|cause| explain::unreachable(account, cause))?;
     steps.push(Step::ok("connect", format!("{peer} in {} ms", took.as_millis())));
     if account.tls == Tls::None && !peer.ip().to_canonical().is_loopback() {
         return Err(Error::other(format!(
@@ -41,7 +45,7 @@ pub(super) fn connect(account: &Pop3, patience: Patience, steps: &mut Vec<Step>)
         ))
         .hint("write tls = \"implicit\" or tls = \"starttls\" in its account"));
     }
-    let mut wire = start(account, Line::Plain(Counted::new(stream)), patience)?;
+    let mut wire = start(account, Line::Plain(Counted::new(stream, stop.clone())), patience)?;
     match (account.tls, tls) {
         (Tls::Starttls, Some(config)) => {
             greeting(&mut wire, account)?;
@@ -76,9 +80,10 @@ pub(super) fn offers(wire: &mut Wire) -> std::result::Result<Option<Offers>, Fai
     Ok(Some(offers))
 }
 
-fn resolve(account: &Pop3, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
-    let found = (account.host.as_str(), account.port).to_socket_addrs();
-    let addresses: Vec<_> = found
+fn resolve(account: &Pop3, stop: &Stop, steps: &mut Vec<Step>) -> Result<Vec<SocketAddr>> {
+    let name = (account.host.clone(), account.port);
+    let addresses: Vec<_> = stop
+        .unless(move || name.to_socket_addrs())
         .context(|| format!("cannot find the mail server {}", account.host))
         .map_err(|error| error.hint("is its name right, and is there a network? `host` in its account"))?
         .collect();

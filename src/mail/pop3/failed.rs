@@ -16,6 +16,9 @@ pub enum Failed {
         /// What the server said before it hung up.
         bye: Option<No>,
     },
+    /// The server says what cannot be understood, or cannot be true: the connection is out of step, and another one hardly
+    /// brings anything better.
+    Odd(String),
     /// It failed on our side: a server without what is needed, or whoever takes the bytes.
     Here(Error),
 }
@@ -28,12 +31,17 @@ impl Failed {
     /// What the server says is in no grammar.
     pub(super) fn odd(said: &[u8]) -> Self {
         let said = String::from_utf8_lossy(&said[..said.len().min(80)]);
-        Self::broken(format!("what the server says cannot be understood: {said}"))
+        Self::untrue(format!("what the server says cannot be understood: {said}"))
     }
 
     /// The server says more than anybody has to say.
     pub(super) fn endless() -> Self {
-        Self::broken("the server says more than can be true")
+        Self::untrue("the server says more than can be true")
+    }
+
+    /// The server says what cannot be.
+    pub(super) fn untrue(why: impl AsRef<str>) -> Self {
+        Self::Odd(clean(why.as_ref()))
     }
 
     /// What it means for the next step.
@@ -41,7 +49,7 @@ impl Failed {
         match self {
             Self::No(no) => no.meaning(),
             Self::Broken { bye: Some(no), .. } if no.meaning() != Meaning::Unknown => no.meaning(),
-            Self::Broken { .. } => Meaning::Later,
+            Self::Broken { .. } | Self::Odd(_) => Meaning::Later,
             Self::Here(_) => Meaning::Denied,
         }
     }
@@ -51,6 +59,10 @@ impl Failed {
         let meaning = self.meaning();
         let error = match self {
             Self::Here(error) => return error,
+            Self::Odd(why) => {
+                let hint = "that is a fault of the server: tell its operator";
+                return Error::other(what).caused_by(why).hint(hint);
+            }
             failed => Error::new(if meaning == Meaning::Login { Kind::Login } else { Kind::Other }, what)
                 .caused_by(failed.to_string()),
         };
@@ -70,7 +82,7 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::No(no) => no.fmt(f),
-            Self::Broken { why, bye: None } => f.write_str(why),
+            Self::Broken { why, bye: None } | Self::Odd(why) => f.write_str(why),
             Self::Broken { why, bye: Some(bye) } => write!(f, "{why}: {bye}"),
             Self::Here(error) => f.write_str(&error.one_line()),
         }

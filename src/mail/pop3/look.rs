@@ -1,7 +1,7 @@
 //! A look at a mailbox, for a person who sets it up.
 
 use super::offers::Expire;
-use super::{Failed, Patience, Session, connect, log_in};
+use super::{Failed, Patience, Session, Stop, connect, log_in};
 use crate::figures::size;
 use crate::mail::probe::Step;
 use crate::mail::secret::Secret;
@@ -10,7 +10,7 @@ use crate::profile::{Pop3, Tls};
 /// Connects and logs in, looks at what is there and what the server offers, and tells each step. Nothing is fetched.
 pub fn look(account: &Pop3, secret: &Secret, patience: Patience) -> Vec<Step> {
     let mut steps = Vec::new();
-    let greeted = match connect::connect(account, patience, &mut steps) {
+    let greeted = match connect::connect(account, (patience, &Stop::default()), &mut steps) {
         Ok(greeted) => greeted,
         Err(error) => {
             let name = match steps.last().map(|step| step.name) {
@@ -45,7 +45,7 @@ type Asked = fn(&mut Session) -> Result<String, Failed>;
 /// What is there. Each message must have an id, or nobody could tell which ones are new.
 fn contents(session: &mut Session) -> Result<String, Failed> {
     let stat = session.stat()?;
-    let named = session.uidl()?.len();
+    let named = session.uidl()?.known.len();
     let messages = if stat.messages == 1 { "message" } else { "messages" };
     let odd = match usize::try_from(stat.messages) == Ok(named) {
         true => String::new(),

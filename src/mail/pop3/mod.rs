@@ -28,8 +28,8 @@ pub use self::failed::Failed;
 pub use self::fetch::{Refused, Sink};
 pub use self::look::look;
 pub use self::offers::{Expire, Offers};
-pub use self::session::{Session, Stat};
-pub use super::socket::{Cutter, Meter, Patience, Traffic};
+pub use self::session::{Ids, Session, Stat};
+pub use super::socket::{Cutter, Meter, Patience, Stop, Traffic};
 
 use self::wire::Wire;
 use super::probe::Step;
@@ -48,18 +48,31 @@ pub struct Dialer {
     /// The one that was taken last: shared, so that no other session tries one that was refused already.
     secret: Arc<Mutex<Secret>>,
     patience: Patience,
+    stop: Stop,
 }
 
 impl Dialer {
     /// For this account and its secret.
     pub fn new(account: Pop3, secret: Secret) -> Self {
-        Self { account, secret: Arc::new(Mutex::new(secret)), patience: Patience::default() }
+        Self {
+            account,
+            secret: Arc::new(Mutex::new(secret)),
+            patience: Patience::default(),
+            stop: Stop::default(),
+        }
     }
 
     /// With other patience than the common one.
     #[must_use]
     pub fn patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Whatever it and its sessions wait for ends within a second when somebody wants it to.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
         self
     }
 
@@ -80,7 +93,8 @@ impl Dialer {
     pub fn open(&self) -> Result<Session, Fault> {
         fresh::opened(&self.account.login, &self.secret, |secret| {
             let mut steps = Vec::new();
-            let greeted = connect::connect(&self.account, self.patience, &mut steps).map_err(Fault::down)?;
+            let greeted = connect::connect(&self.account, (self.patience, &self.stop), &mut steps);
+            let greeted = greeted.map_err(Fault::down)?;
             log_in(&self.account, secret, self.patience, greeted, &mut steps)
         })
     }

@@ -26,6 +26,18 @@ pub struct Stat {
     pub bytes: u64,
 }
 
+/// What names the messages of a mailbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The messages' numbers, each with its unique id, sorted.
+    pub known: Vec<(u32, Box<str>)>,
+    /// The numbers of those of which the server tells no id that anybody could keep.
+    pub odd: Vec<u32>,
+}
+
+/// What a command lists of each message, by number, and the numbers of those of which it says nothing that can be read.
+type Told<T> = (Vec<(u32, T)>, Vec<u32>);
+
 /// A session with a mailbox, logged in. Its messages are numbered from 1, and the numbers hold for this session alone.
 ///
 /// Nothing here can delete a message. Dropped without [`Session::quit`], it just hangs up, and then the server may not
@@ -88,12 +100,12 @@ impl Session {
         })
     }
 
-    /// The messages' numbers, each with its unique id (UIDL), sorted. The ids outlive the session; two messages have the
+    /// The messages' numbers, each with its unique id (UIDL). The ids outlive the session; two messages have the
     /// same only if they are copies of each other (RFC 1939, 7).
     ///
     /// # Errors
     /// The server has no such ids, refuses, or the connection broke.
-    pub fn uidl(&mut self) -> Result<Vec<(u32, Box<str>)>, Failed> {
+    pub fn uidl(&mut self) -> Result<Ids, Failed> {
         let ids = self.listed(Command::Uidl, &|id| {
             let sound = (1..=LONGEST_ID).contains(&id.len()) && !id.chars().any(char::is_control);
             sound.then(|| id.into())
@@ -103,17 +115,19 @@ impl Session {
             Err(Failed::No(no)) if !self.offers.has("UIDL") && no.meaning() == Meaning::Unknown => {
                 Err(Failed::Here(explain::no_ids(&self.server, &no)))
             }
-            ids => ids,
+            ids => ids.map(|(known, odd)| Ids { known, odd }),
         }
     }
 
-    /// The messages' numbers, each with its size in bytes (LIST), sorted. The sizes are what the server reckons.
+    /// The messages' numbers, each with its size in bytes (LIST), sorted. The sizes are what the server reckons; where it
+    /// says none there is none.
     ///
     /// # Errors
     /// The server refuses, or the connection broke.
     pub fn list(&mut self) -> Result<Vec<(u32, u64)>, Failed> {
         // RFC 1939, 5: a server may say more behind the size.
-        self.listed(Command::List, &|said| number(said.split_ascii_whitespace().next()?))
+        let sizes = self.listed(Command::List, &|said| number(said.split_ascii_whitespace().next()?));
+        sizes.map(|(sizes, _)| sizes)
     }
 
     /// A message (RETR), part by part, as the server has it: CR LF at line ends, else byte for byte; how many bytes
@@ -173,34 +187,40 @@ impl Session {
         result
     }
 
-    /// What a command lists of each message, sorted by number.
+    /// What a command lists of each message, sorted by number; and the numbers of those of which it says nothing that can be
+    /// read.
     fn listed<T>(
         &mut self,
         command: Command<'_>,
         read: &dyn Fn(&str) -> Option<T>,
-    ) -> Result<Vec<(u32, T)>, Failed> {
+    ) -> Result<Told<T>, Failed> {
         self.work(|wire| {
             wire.ask(command)?;
-            let mut all = Vec::new();
+            let (mut all, mut odd) = (Vec::new(), Vec::new());
             wire.lines(MOST_MESSAGES as usize, &mut |line| {
-                let one = std::str::from_utf8(line).ok().and_then(|line| numbered(line, read));
-                all.push(one.ok_or_else(|| Failed::odd(line))?);
+                let (number, said) = numbered(line).ok_or_else(|| Failed::odd(line))?;
+                match std::str::from_utf8(said).ok().and_then(read) {
+                    Some(one) => all.push((number, one)),
+                    None => odd.push(number),
+                }
                 Ok(())
             })?;
             all.sort_unstable_by_key(|(number, _)| *number);
             match all.windows(2).find(|two| two[0].0 == two[1].0) {
-                Some(two) => Err(Failed::broken(format!("the server lists message {} twice", two[0].0))),
-                None => Ok(all),
+                Some(two) => Err(Failed::untrue(format!("the server lists message {} twice", two[0].0))),
+                None => Ok((all, odd)),
             }
         })
     }
 }
 
 /// A line of a list: a message's number, a space, and what is said of it.
-fn numbered<T>(line: &str, read: &dyn Fn(&str) -> Option<T>) -> Option<(u32, T)> {
-    let (first, rest) = line.trim().split_once(' ')?;
-    let number = number(first).filter(|number| (1..=MOST_MESSAGES).contains(number))?;
-    Some((number, read(rest.trim_start())?))
+fn numbered(line: &[u8]) -> Option<(u32, &[u8])> {
+    let line = line.trim_ascii();
+    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+    let (first, rest) = line.split_at(end);
+    let number = std::str::from_utf8(first).ok().and_then(number)?;
+    Some((number, rest.trim_ascii_start())).filter(|(number, _)| (1..=MOST_MESSAGES).contains(number))
 }
 
 #[cfg(test)]
@@ -209,20 +229,19 @@ mod tests {
 
     #[test]
     fn a_list_is_read_line_by_line() {
-        let id = |id: &str| Some(id.to_owned());
         for (line, expected) in [
             ("1 whqtswO00WBw418f9t5JxYwZ", Some((1, "whqtswO00WBw418f9t5JxYwZ"))),
             ("4000000  two words ", Some((4_000_000, "two words"))),
             ("4000001 x", None),
             ("0 x", None),
             ("-1 x", None),
-            ("1", None),
-            ("1 ", None),
+            ("1", Some((1, ""))),
+            ("1 ", Some((1, ""))),
             ("x 1", None),
             ("", None),
         ] {
-            let expected = expected.map(|(number, id)| (number, id.to_owned()));
-            assert_eq!(numbered(line, &id), expected, "{line}");
+            let expected = expected.map(|(number, id)| (number, id.as_bytes()));
+            assert_eq!(numbered(line.as_bytes()), expected, "{line}");
         }
     }
 }

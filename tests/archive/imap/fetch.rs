@@ -253,7 +253,7 @@ fn whoever_takes_them_can_end_it() {
             stall"
         ),
         |options| {
-            options.is_cancelled = Box::new(move || own.load(std::sync::atomic::Ordering::Relaxed));
+            options.is_cancelled = Arc::new(move || own.load(std::sync::atomic::Ordering::Relaxed));
         },
     );
     let ended = it.imap.fetch(&folder(), &listed(&[(1, 3), (2, 3)]), &mut |at, _| {

@@ -79,6 +79,47 @@ fn a_plain_old_server_is_listed() {
 }
 
 #[test]
+fn a_line_that_cannot_be_read_hides_no_message() {
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: A UID FETCH 5:* (UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}
+        S: * 1 FETCH (UID 5 RFC822.SIZE NIL FLAGS ())
+        S: * 2 FETCH (UID 6 RFC822.SIZE 10 FLAGS NIL)
+        S: * 3 FETCH (UID 7 RFC822.SIZE 10 FLAGS ())
+        S: A OK done
+        C: B UID FETCH 5:* (UID)
+        S: * 1 FETCH (UID 5)
+        S: * 2 FETCH (UID 6)
+        S: * 3 FETCH (UID 7)
+        S: B OK done
+        C: C UID FETCH 6 (UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}
+        S: * 2 FETCH (UID 6 RFC822.SIZE 10 FLAGS NIL)
+        S: C OK done
+        C: D EXAMINE \"Box\"
+        S: * 3 EXISTS
+        S: * OK [UIDVALIDITY 7] ok
+        S: * OK [UIDNEXT 10] ok
+        S: D OK done
+        C: E UID FETCH 5:* (UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}
+        S: * 1 FETCH (UID (5))
+        S: E OK done
+        C: F UID FETCH 5:* (UID)
+        S: * 1 FETCH (UID (5))
+        S: F OK done"
+    ));
+    it.imap.folders().unwrap();
+    let since = Since { uid: 5, mod_seq: None };
+    let listing = it.imap.list(&folder(), since).unwrap();
+    assert_eq!(listing.messages.iter().map(|listed| listed.uid).collect::<Vec<_>>(), [5, 6, 7]);
+    // Where nobody can tell which messages there are nobody says so.
+    let error = it.imap.list(&folder(), since).unwrap_err();
+    assert!(error.one_line().contains("does not tell"), "{error:?}");
+    assert!(it.rests.lock().unwrap().is_zero());
+    drop(it);
+    script.end();
+}
+
+#[test]
 fn gmail_has_each_message_once_with_its_labels_and_tells_what_changed() {
     let items =
         format!("(UID RFC822.SIZE INTERNALDATE FLAGS X-GM-MSGID X-GM-THRID X-GM-LABELS EMAILID {FIELDS}");
@@ -233,7 +274,7 @@ fn a_message_that_cannot_be_described_is_listed() {
         {EXAMINE}
         C: A UID FETCH 1:* {items}
         S: * 1 FETCH (UID 1 RFC822.SIZE 5)
-        S: * 2 FETCH (UID 4 RFC822.SIZE what)
+        S: * 2 FETCH (UID 4 RFC822.SIZE 7 FLAGS what)
         S: * 3 FETCH (UID 9 RFC822.SIZE 6)
         S: A OK done
         C: B UID FETCH 1:* (UID)

@@ -4,6 +4,7 @@ mod breaks;
 mod dovecot;
 mod fetch;
 mod list;
+pub mod stop;
 mod storm;
 
 use std::io::Read;

@@ -272,6 +272,8 @@ impl Work<'_, '_, '_> {
         if failed.meaning() == Meaning::Throttled {
             return Err(line.trouble(failed, &self.what));
         }
+        // A connection that we ended ourselves is no message's fault.
+        line.check()?;
         if let Some(at) = suspect.filter(|at| !self.tray.has(*at)) {
             let strikes = self.strikes.entry(at).or_default();
             *strikes += 1;

@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use crate::archive::run::{Places, Request};
-use crate::archive::source::{Body, Folder, Listed, Listing, Mark, Part, Refusal, Since, Source, Take};
+use crate::archive::source::{
+    Body, Folder, Listed, Listing, Mark, Part, Refusal, Since, Source, Take, Unnamed,
+};
 use crate::error::Result;
 use crate::journal::Forgetful;
 use crate::mutex::lock;
@@ -39,6 +41,8 @@ pub struct Server {
     pub told: u32,
     /// From which UID on it was listed last.
     pub asked: u32,
+    /// Folders that cannot be opened because of their names.
+    pub unnamed: Vec<String>,
 }
 
 impl Server {
@@ -76,6 +80,12 @@ impl Source for Mailbox {
 
     fn folders(&mut self) -> Result<Vec<Folder>> {
         Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(lock(&self.0).mark()) }])
+    }
+
+    fn unnamed(&mut self) -> Vec<Unnamed> {
+        let unnamed =
+            |folder| Unnamed { folder, message: None, cause: "has no name".into(), hint: "rename it" };
+        lock(&self.0).unnamed.iter().cloned().map(unnamed).collect()
     }
 
     fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {

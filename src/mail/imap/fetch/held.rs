@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Ear, Fetched, Item, Request, Section, Sink, items};
 use crate::error::{Error, Result as Outcome};
 use crate::mail::imap::Session;
+use crate::mail::imap::engine::MOST_TOLD;
 use crate::mail::imap::failed::Failed;
+
+/// The most bytes that are told of a message, one with another: attributes and a few header fields.
+const MOST_OF_ONE: u64 = 4096;
 
 impl Session {
     /// Fetches what is small, and holds it: attributes and headers. Each message comes once, by UID, even if the server
@@ -46,7 +50,8 @@ impl Session {
     }
 
     /// All messages from this UID on, to the last one, of the selected folder, told one by one. It is one command, for
-    /// attributes and header fields; nothing is bounded but each message.
+    /// attributes and header fields; nothing is bounded but each message, and all together by the count of messages that the
+    /// server told.
     ///
     /// # Errors
     /// As of [`Session::fetch`]; or the server refuses.
@@ -117,7 +122,11 @@ impl Session {
         }
         let command = format!("UID FETCH {what}");
         let mut sink = Each(each);
-        let answer = self.work(|engine| engine.run(&command, &mut Ear { sink: &mut sink }))?;
+        let most = MOST_TOLD + u64::from(self.messages) * MOST_OF_ONE;
+        let answer = self.work(|engine| {
+            engine.await_bytes(most, false);
+            engine.run(&command, &mut Ear { sink: &mut sink })
+        })?;
         answer.yes()?;
         Ok(())
     }

@@ -13,9 +13,9 @@ pub use self::items::{Item, Section};
 
 use super::Session;
 use super::answer::No;
-use super::engine::{Engine, Event, Listen};
+use super::engine::{Engine, Event, Listen, MOST_TOLD};
 use super::failed::Failed;
-use super::lexer::{Lex, Lexer};
+use super::lexer::{LARGEST_LITERAL, Lex, Lexer};
 use super::uids;
 use crate::error::Result as Outcome;
 
@@ -25,6 +25,10 @@ const IN_FLIGHT: u64 = 32 << 20;
 /// How many bytes of commands the server may have to read before we read it: less than any socket holds, or both
 /// sides would wait for each other.
 const WRITTEN_AHEAD: usize = 16 << 10;
+
+/// How many times as many bytes may come as are expected: what is told of a message's size may be wrong. Beside that the
+/// largest message that is believed may come, or what may be told anyway.
+const MORE: u64 = 4;
 
 /// One command: some messages, and what is asked of them.
 #[derive(Debug, Clone)]
@@ -182,11 +186,15 @@ fn run(
     let mut ready: VecDeque<(String, Pending)> = VecDeque::new();
     let mut pending: VecDeque<Pending> = VecDeque::new();
     let (mut in_flight, mut written): (u64, usize) = (0, 0);
+    let mut besides = MOST_TOLD;
     let mut ear = Ear { sink };
     loop {
         if ready.is_empty()
             && let Some((number, request)) = requests.next()
         {
+            if request.items.iter().any(|item| item.section().is_some()) {
+                besides = LARGEST_LITERAL;
+            }
             let items = items::write(&request.items);
             let sets = uids::write(&request.uids);
             let expected = request.expected / (sets.len() as u64).max(1);
@@ -209,6 +217,7 @@ fn run(
             in_flight += next.expected;
             written += next.length;
             pending.push_back(next);
+            engine.await_bytes(besides + in_flight.saturating_mul(MORE), true);
             continue;
         }
         if engine.waiting() == 0 {

@@ -7,9 +7,6 @@ use crate::mail::imap::lexer::{Lex, Lexer, Value, number};
 /// The most bytes of a header that are held.
 const LARGEST_HEADER: usize = 1 << 20;
 
-/// The most flags or labels of a message that are kept.
-const MOST_FLAGS: usize = 1000;
-
 /// Reads what stands between the parentheses. Bodies go to the sink as they come.
 pub(super) fn message(line: &mut Lexer<'_>, seq: u32, sink: &mut dyn Sink) -> Result<Fetched, Lex> {
     let mut fetched = Fetched { seq, ..Fetched::default() };
@@ -61,23 +58,19 @@ fn attribute(line: &mut Lexer<'_>, word: &str, fetched: &mut Fetched) -> Result<
             let uid = u32::try_from(line.number()?).map_err(|_| Lex::Odd)?;
             fetched.uid = (uid > 0).then_some(uid);
         }
-        "RFC822.SIZE" => fetched.size = Some(line.number()?),
+        // One that the server does not know is no reason not to know the message.
+        "RFC822.SIZE" => fetched.size = number(&line.atom()?),
         "INTERNALDATE" => {
             let text = line.string()?.unwrap_or_default();
             fetched.internal_date = super::date::read(&String::from_utf8_lossy(&text));
         }
-        "FLAGS" => fetched.flags = Some(bounded(line.words()?)),
+        "FLAGS" => fetched.flags = Some(line.words()?),
         "MODSEQ" => fetched.mod_seq = number(&in_list(line)?),
         "EMAILID" => fetched.email_id = Some(in_list(line)?),
-        "X-GM-MSGID" => fetched.gmail_message = Some(line.number()?),
-        "X-GM-THRID" => fetched.gmail_thread = Some(line.number()?),
-        "X-GM-LABELS" => fetched.gmail_labels = Some(bounded(line.words()?)),
+        "X-GM-MSGID" => fetched.gmail_message = number(&line.atom()?),
+        "X-GM-THRID" => fetched.gmail_thread = number(&line.atom()?),
+        "X-GM-LABELS" => fetched.gmail_labels = Some(line.words()?),
         _ => line.skip_value()?,
     }
     Ok(())
-}
-
-fn bounded(mut words: Vec<String>) -> Vec<String> {
-    words.truncate(MOST_FLAGS);
-    words
 }
