@@ -13,7 +13,7 @@ use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
 use super::{State, failed, opened, told, unless_none};
-use crate::archive::put::{Done, Planned, Putting, Target};
+use crate::archive::put::{Done, LATER, Planned, Putting, Target};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
 use crate::entry::show;
@@ -23,6 +23,7 @@ use crate::mail::imap::Dialer;
 use crate::profile::quote;
 use crate::progress::Meter;
 use crate::vault::login::Guard;
+use crate::vault::open::{Local, Opener};
 
 /// How many messages are put at once.
 const BATCH: usize = 1000;
@@ -70,7 +71,11 @@ pub(crate) struct RestoreArgs {
 
 pub(super) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let done = args.which.with(&args.words, ctx, |chosen, words| restored(args, ctx, chosen, words));
-    done.map_err(budget::hinted)
+    done.map_err(|error| match error.hints().iter().any(|hint| hint == LATER) {
+        // It is the target's budget, and not that of a vault in a mailbox.
+        true => error,
+        false => budget::hinted(error),
+    })
 }
 
 fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
@@ -126,8 +131,16 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
     };
     let (config, _) = config::load_some(ctx, &[])?;
     let mailbox = config.mailboxes.get(account).ok_or_else(no)?.clone();
+    let opener = Opener { mailboxes: &config.mailboxes, local: Local::new(&ctx.state_dir) };
+    let ledger = opener.ledger(account)?;
     let guard = Guard { state: ctx.state_dir.clone(), account: account.to_owned(), mailbox: mailbox.clone() };
-    Ok(Target::new(Dialer::new(mailbox, guard.secret()?), folder.map(str::to_owned)))
+    let (fetch, heard) = guard.ways();
+    let mut target = Target::new(Dialer::new(mailbox, fetch()?), folder.map(str::to_owned));
+    target.heard = heard;
+    if let Some(ledger) = ledger {
+        target.budget = ledger;
+    }
+    Ok(target)
 }
 
 fn put(
