@@ -13,7 +13,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, signals, usage};
 use super::pick::Pick;
-use super::{State, failed, opened, told, unless_none};
+use super::{State, failed, json_line, opened, told, unless_none};
 use crate::archive::export::{self, Export, Exported};
 use crate::archive::read::{Found, Visitor};
 use crate::clock::{Clock, System};
@@ -152,7 +152,7 @@ fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {
             "errors": done.failures.errors,
             "failures": done.failures.list,
         });
-        return out::print(&format!("{value}\n"));
+        return out::print(&format!("{}\n", json_line(&value)));
     }
     if !ctx.quiet {
         let to = crate::entry::show(to.as_os_str().as_encoded_bytes());

@@ -12,7 +12,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
-use super::{State, failed, opened, told, unless_none};
+use super::{State, failed, json_line, opened, told, unless_none};
 use crate::archive::put::{Done, LATER, Planned, Putting, Target};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
@@ -183,7 +183,7 @@ fn plan(
                     "exists": one.exists, "problem": one.problem })
         };
         let value: Vec<_> = sum.iter().map(folder).collect();
-        out::print(&format!("{}\n", json!(value)))?;
+        out::print(&format!("{}\n", json_line(&json!(value))))?;
     } else {
         out::write(|out| {
             for (folder, one) in &sum {
@@ -225,7 +225,7 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
             "errors": done.failures.errors,
             "failures": done.failures.list,
         });
-        return out::print(&format!("{value}\n"));
+        return out::print(&format!("{}\n", json_line(&value)));
     }
     if ctx.quiet {
         return Ok(());

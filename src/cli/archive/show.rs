@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table, usage};
-use super::{State, opened};
+use super::{State, json_line, opened};
 use crate::archive::read::{Archive, Found};
 use crate::archive::stored::Stored;
 use crate::archive::view::{self, View, clean, save_attachments};
@@ -78,7 +78,7 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
             return saved(&bytes, &view, dir);
         }
         match ctx.json {
-            true => out::print(&format!("{}\n", as_json(&found, &view)))?,
+            true => out::print(&format!("{}\n", json_line(&as_json(&found, &view))))?,
             false => out::write(|to| print(to, &found.message, &view))?,
         }
         Ok(ExitCode::SUCCESS)
