@@ -89,7 +89,7 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let meter = Arc::new(Meter::default());
     meter.of_messages(true);
     signals::cancel(&meter)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, true), ctx, |archive| {
         let run = RunId::new(System.now(), u128::from(std::process::id()));
         // Of one account its folders are the topmost ones.
         let export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;

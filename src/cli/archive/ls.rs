@@ -51,7 +51,7 @@ pub(super) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
 fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let wanted = args.pick.wanted(&[], &TimeZone::system())?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, false), ctx, |archive| {
         let (mut code, mut bytes) = (0, 0);
         out::write(|to| {
             let mut closed = None;

@@ -92,10 +92,10 @@ impl State {
     }
 }
 
-/// Does `work` with the archive as a snapshot has it.
+/// Does `work` with the archive as a snapshot has it. `lock`: for so long that others should remove nothing meanwhile.
 fn opened<T>(
     chosen: &Chosen,
-    state: &State,
+    (state, lock): (&State, bool),
     ctx: &Context,
     work: impl FnOnce(&Archive<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -104,6 +104,7 @@ fn opened<T>(
         return Err(error.hint("postkeep ls, find and restore are for backups"));
     }
     let vault = chosen.open()?;
+    let _lock = lock.then(|| super::restore::lock(&vault)).flatten();
     let snapshot = state.choose(&vault.readable_snapshots()?, chosen, ctx)?;
     let vault = vault.read()?;
     work(&Archive::of(&vault, &snapshot))

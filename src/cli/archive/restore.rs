@@ -88,7 +88,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     meter.of_messages(true);
     signals::cancel(&meter)?;
     let target = target(to, ctx)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, !args.dry_run), ctx, |archive| {
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?

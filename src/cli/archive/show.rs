@@ -67,7 +67,7 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
         usage("no message is named").hint("`postkeep archive ls PROFILE` lists the messages with their ids")
     })?;
     let id = Prefix::parse(id)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, false), ctx, |archive| {
         let found = archive.named(id)?;
         if args.raw {
             return raw(archive, &found);
