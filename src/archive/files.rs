@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::entry::{FileTime, Name, RelPath};
+use crate::entry::{FileTime, Kind, Name, RelPath};
 use crate::error::{Context, Error, Result};
 use crate::folder::{Folder, Partial};
 use crate::replica::{Place, Put, Replica};
@@ -68,6 +68,24 @@ impl Files {
             }
         }
         Ok(names)
+    }
+
+    /// Whether there is anything in a folder, or in those in it, that is not ours and no folder. What an earlier run left
+    /// half done is removed. What lies deeper than `levels` is something.
+    pub(super) fn has_any(&self, dir: &Dir, levels: usize) -> io::Result<bool> {
+        for entry in self.folder.list(dir)?.entries {
+            if entry.name.is_unfinished() {
+                self.folder.sweep(dir, &entry.name)?;
+            } else if entry.kind == Kind::Folder && levels > 0 {
+                let inner = Arc::new(self.folder.enter(dir, &entry.name)?);
+                if self.has_any(&inner, levels - 1)? {
+                    return Ok(true);
+                }
+            } else if !entry.name.is_ours() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Begins a file.

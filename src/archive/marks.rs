@@ -51,10 +51,10 @@ impl Marks {
         let ids = self.gmail.map(|(message, thread)| format!("{message} {thread}"));
         let all = [
             ("email-id", self.email_id.clone().unwrap_or_default()),
-            ("flags", self.flags.join(" ")),
+            ("flags", joined(&self.flags, ' ', "_")),
             ("from", self.from.clone()),
             ("gmail", ids.unwrap_or_default()),
-            ("labels", self.labels.join("\n")),
+            ("labels", joined(&self.labels, '\n', " ")),
             ("message-id", self.message_id.clone().unwrap_or_default()),
             ("sha256", self.id()),
             ("subject", self.subject.clone()),
@@ -80,7 +80,9 @@ impl Marks {
             ours.map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect();
         let text = |name: &str| ours.get(name).cloned().filter(|text| !text.is_empty());
         let list = |name: &str, by: char| {
-            text(name).map_or_else(Vec::new, |text| text.split(by).map(str::to_owned).collect())
+            text(name).map_or_else(Vec::new, |text| {
+                text.split(by).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+            })
         };
         let ids = || {
             let text = text("gmail")?;
@@ -104,6 +106,11 @@ impl Marks {
             subject: text("subject").unwrap_or_default(),
         }
     }
+}
+
+/// One text of several, of which none becomes two.
+fn joined(all: &[String], by: char, instead: &str) -> String {
+    all.iter().map(|one| one.replace(by, instead)).collect::<Vec<_>>().join(&by.to_string())
 }
 
 /// The attributes of a message whose flags or labels changed: those two, empty where there are none now.
@@ -143,6 +150,13 @@ mod tests {
             subject: "Grüße".into(),
         };
         assert_eq!(read_back(&marks), marks);
+        // What separates them may stand in them.
+        let (flags, labels) = (vec!["Two words".into(), "x".into()], vec!["a\nb".into(), "c d".into()]);
+        let read = read_back(&Marks { flags, labels, ..Marks::default() });
+        assert_eq!(
+            (read.flags, read.labels),
+            (vec!["Two_words".into(), "x".into()], vec!["a b".into(), "c d".into()])
+        );
         let plain = Marks { sha256: [1; 32], ..Marks::default() };
         assert_eq!(read_back(&plain), plain);
         assert_eq!(plain.attributes().len(), 1);

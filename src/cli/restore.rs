@@ -159,7 +159,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
 }
 
 /// Keeps others from removing what is about to be read. A vault that cannot be written is read all the same.
-fn lock(vault: &Vault) -> Option<Lock> {
+pub(super) fn lock(vault: &Vault) -> Option<Lock> {
     let locked = vault.lock(Access::Shared);
     if let Err(error) = &locked
         && error.kind() == Kind::Locked

@@ -210,6 +210,41 @@ fn put_again_and_again(account: &Imap, more: &str) {
 }
 
 #[test]
+fn a_message_stands_for_no_other_one_whatever_its_message_id_says() {
+    let Some(lab) = lab::get() else { return };
+    let mail = |text: &str| format!("Message-ID: <same@x>\r\n\r\n{text}\r\n").into_bytes();
+    let (day, other): (Timestamp, Timestamp) =
+        ("2026-11-01T00:00:00Z".parse().unwrap(), "2026-11-05T00:00:00Z".parse().unwrap());
+    // Of one size; of one second; of both; and of both with one that no server takes.
+    for (case, [first, second], [date, later], refused) in [
+        (1, ["original", "ATTACKER"], [day, other], 0),
+        (2, ["original", "the ATTACKER"], [day, day], 0),
+        (3, ["original", "ATTACKER"], [day, day], 0),
+        (4, ["origina\0", "ATTACKER"], [day, day], 1),
+        (5, ["origina\0", "ATTACKER"], [day, other], 1),
+    ] {
+        let folder = format!("Gleich{case}");
+        let mut archive = Archive::default();
+        archive.add(&folder, Some("<same@x>"), "", date, mail(first));
+        archive.add(&folder, Some("<same@x>"), "", later, mail(second));
+        let mut one = Archive { messages: archive.messages[1..].to_vec(), bytes: archive.bytes.clone() };
+        let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), None);
+        assert_eq!(one.put(to()).1.put, 1);
+        for (put, present) in [(1 - refused, 1), (0, 2 - refused)] {
+            let (result, done) = archive.put(to());
+            result.unwrap();
+            assert_eq!((done.put, done.present, done.failures.errors), (put, present, refused), "{case}");
+        }
+        let there = held(&mut open(lab, "user29"), &folder);
+        if refused == 0 {
+            std::mem::swap(&mut one.messages, &mut archive.messages);
+            one.bytes = archive.bytes;
+        }
+        assert!(there == one.expected(&folder), "{case}: {there:?}");
+    }
+}
+
+#[test]
 fn a_connection_that_breaks_anywhere_costs_and_doubles_nothing() {
     let Some(lab) = lab::get() else { return };
     let archive = Archive::of_all_sorts(&["Box"], 120);

@@ -3,25 +3,30 @@
 //! A second export into the same folder writes only what is new (mbox files, which are one piece each, excepted). Each
 //! file is whole or not there. A message that cannot be read, or is not what was archived, is a failure by name.
 
+mod boxes;
 mod copy;
 mod eml;
 mod folder;
 mod maildir;
 mod mbox;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use self::boxes::Boxes;
 use self::copy::{Fault, With, copy, unread};
 use self::folder::Folder;
-use super::files::{Dir, Draft, Files};
+use super::files::{Dir, Files};
 use super::names;
 use super::stored::Stored;
 use crate::entry::Name;
 use crate::error::{Context, Error, Result};
 use crate::failures::{self, Failures};
 use crate::run::{RunId, Severity};
+
+/// The most folders inside each other that are looked through for files.
+const DEEPEST: usize = 100;
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +83,8 @@ pub struct Export {
     at: Option<(String, Folder)>,
     /// The folder that was looked into last, and what was in it before it was written to.
     seen: Option<(String, HashSet<Vec<u8>>)>,
-    /// The mbox files that are not whole yet, and the names that they get.
-    boxes: BTreeMap<String, (Draft, Name)>,
+    /// The mbox files that are not whole yet.
+    boxes: Boxes,
     done: Exported,
 }
 
@@ -95,7 +100,6 @@ impl Export {
         let root = files.root().with(cannot)?;
         let names = files.names(&root).with(cannot)?;
         let marked = names.iter().any(|name| name.as_bytes() == format.marker().as_bytes());
-        let others = names.iter().any(|name| !name.is_ours());
         let other = Format::ALL.into_iter().find(|other| {
             *other != format && names.iter().any(|name| name.as_bytes() == other.marker().as_bytes())
         });
@@ -107,7 +111,7 @@ impl Export {
             return Err(Error::other(format!("{} is not empty", path.display()))
                 .hint("give a new or empty folder, or one that an export in the same format made"));
         }
-        if format == Format::Mbox && others {
+        if format == Format::Mbox && files.has_any(&root, DEEPEST).with(cannot)? {
             return Err(Error::other(format!("there are mbox files in {} already", path.display()))
                 .hint("an mbox file cannot be continued: give a new or empty folder"));
         }
@@ -115,8 +119,13 @@ impl Export {
             let draft = files.begin(&root).with(cannot)?;
             files.finish(draft, &name, None).with(cannot)?;
         }
-        let (at, seen, boxes, done) = (None, None, BTreeMap::new(), Exported::default());
-        Ok(Self { files, root, format, accounts, at, seen, boxes, done })
+        let (at, seen, boxes, done) = (None, None, Boxes::default(), Exported::default());
+        let export = Self { files, root, format, accounts, at, seen, boxes, done };
+        if format == Format::Maildir {
+            // The folder itself is a Maildir as well, even if no message comes into it.
+            export.folder("INBOX").with(cannot)?;
+        }
+        Ok(export)
     }
 
     /// Exports a message. Of its bytes nothing is read if an earlier export has written it. It goes fastest if messages of
@@ -160,16 +169,7 @@ impl Export {
     /// # Errors
     /// The disk does not keep what was written.
     pub fn finish(mut self) -> Result<Exported> {
-        for (folder, (draft, name)) in std::mem::take(&mut self.boxes) {
-            match self.files.finish(draft, &name, None) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let why = "cannot export: something has the name of its mbox file";
-                    self.done.failures.add(failures::said(Severity::Error, &folder, why, None));
-                }
-                Err(error) => self.done.failures.add(failures::error(&folder, "cannot export", &error)),
-            }
-        }
+        self.end_boxes();
         self.files.flush().with(|| "cannot write the export to the disk".into())?;
         self.done.failures.finish();
         Ok(self.done)
@@ -199,47 +199,6 @@ impl Export {
         }
         folder.names.insert(key.into_bytes(), name);
         Ok(true)
-    }
-
-    /// A message at the end of its folder's mbox file.
-    fn mbox(&mut self, message: &Stored, body: &mut dyn Read) -> std::result::Result<bool, Fault> {
-        let path = self.path(message);
-        if !self.boxes.contains_key(&path) {
-            let begun = self.begin_box(&path)?;
-            self.boxes.insert(path.clone(), begun);
-        }
-        let Some((draft, _)) = self.boxes.get_mut(&path) else { return Ok(false) };
-        let before = draft.length();
-        let written = (|| {
-            let mut first = true;
-            let mut quoting = mbox::Quoting::new(&mut *draft);
-            copy(message, body, &mut |bytes| {
-                if std::mem::take(&mut first) {
-                    quoting.plain(mbox::from_line(bytes, message.place.date).as_bytes())?;
-                }
-                quoting.write_all(bytes)
-            })?;
-            quoting.end()?;
-            Ok(())
-        })();
-        if written.is_err() {
-            draft.cut(before)?;
-        }
-        written.map(|()| true)
-    }
-
-    fn begin_box(&self, path: &str) -> io::Result<(Draft, Name)> {
-        let name =
-            |text: &str| Name::new(text.as_bytes()).ok_or(io::Error::from(io::ErrorKind::InvalidFilename));
-        let mut dir = Dir::clone(&self.root);
-        let mut parts = path.split('/').map(names::folder).peekable();
-        loop {
-            let part = parts.next().unwrap_or_default();
-            if parts.peek().is_none() {
-                return Ok((self.files.begin(&dir)?, name(&format!("{part}.mbox"))?));
-            }
-            dir = self.files.enter(&dir, &name(&part)?)?;
-        }
     }
 }
 

@@ -159,6 +159,13 @@ fn python_reads_the_mbox_files() {
     expected.sort_unstable();
     assert_eq!(names, expected);
     assert!(Export::open(dir.path(), Format::Mbox, false, run()).is_err());
+    // Half of a file, of an export that was killed, is none.
+    let killed = dir.path().join("killed");
+    let mut half = Export::open(&killed, Format::Mbox, true, run()).unwrap();
+    half.add(&stored("a/b", "1", "half", b"x"), Ok(&mut &b"x"[..])).unwrap();
+    std::mem::forget(half);
+    assert!(Export::open(&killed, Format::Mbox, true, run()).is_ok());
+    assert_eq!(files(&killed), Vec::<PathBuf>::new());
     let script = "import mailbox, sys\n\
                   box = mailbox.mbox(sys.argv[1], create=False)\n\
                   for m in box: print(m.get_from(), m['Subject'], m['Status'], len(m.get_payload()))\n";
@@ -180,6 +187,25 @@ fn python_reads_the_mbox_files() {
 }
 
 #[test]
+fn each_folder_has_an_mbox_file_of_its_own_and_what_has_none_is_not_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut export = Export::open(dir.path(), Format::Mbox, false, run()).unwrap();
+    let hashed = format!("_.x~{}", names::hash(".x"));
+    for folder in ["a", "a.mbox/b", ".x", &hashed, "taken"] {
+        export.add(&stored(folder, "1", "x", b"x"), Ok(&mut &b"x"[..])).unwrap();
+    }
+    fs::write(dir.path().join("taken.mbox"), "mine").unwrap();
+    let done = export.finish().unwrap();
+    assert_eq!((done.written, done.bytes, done.failures.errors), (4, 4, 1), "{:?}", done.failures.list);
+    let names: Vec<_> = files(dir.path()).iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let (inner, numbered) =
+        (format!("a.mbox~{}/b.mbox", names::hash("a.mbox")), format!("{}.mbox", names::numbered(&hashed, 2)));
+    let mut expected = ["a.mbox", &inner, &format!("{hashed}.mbox"), &numbered, "taken.mbox"];
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn python_reads_the_maildir_and_a_second_export_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let done = export(dir.path(), Format::Maildir);
@@ -197,6 +223,12 @@ fn python_reads_the_maildir_and_a_second_export_writes_nothing() {
                   print(sorted(root.list_folders()))\n\
                   for box in [root] + [root.get_folder(f) for f in sorted(root.list_folders())]:\n\
                   \x20 print(sorted((str(m['Subject']), m.get_flags(), m.get_subdir(), m.get_date()) for m in box))\n";
+    let accounts = tempfile::tempdir().unwrap();
+    let mut export = Export::open(accounts.path(), Format::Maildir, true, run()).unwrap();
+    export.add(&stored("INBOX", "1", "x", b"x"), Ok(&mut &b"x"[..])).unwrap();
+    export.finish().unwrap();
+    let Some(told) = python(script, accounts.path()) else { return };
+    assert_eq!(told.lines().nth(1), Some("[]"), "{told}");
     let Some(told) = python(script, dir.path()) else { return };
     let lines: Vec<&str> = told.lines().collect();
     let (ab, up) = (maildir::folder("a.b").unwrap(), maildir::folder("../up").unwrap());

@@ -7,53 +7,41 @@
 //! Nothing is remembered between two runs: the folder itself says what is there. A message that the server refuses is a
 //! failure by name, and the others go on.
 
+mod batch;
 mod body;
 mod flags;
 mod open;
 mod plan;
+mod rivals;
 mod route;
 mod send;
+mod tally;
+mod target;
 mod there;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::sync::Arc;
 
+use self::batch::Waiting;
 pub use self::body::Bodies;
 pub use self::plan::Planned;
-use self::send::Waiting;
+use self::rivals::Rivals;
+use self::tally::Tally;
+pub use self::target::Target;
 use self::there::{Identity, There};
 use super::stored::Stored;
 use crate::error::{Error, Kind, Result};
 use crate::failures::{self, Failures};
-use crate::mail::imap::{Dialer, Folder, Session};
+use crate::mail::imap::{Folder, Session};
 use crate::progress::Meter;
 use crate::run::Severity;
+use crate::vault::store::mailbox::Spent;
+
+/// What to do where the target takes no more for now.
+pub const LATER: &str = "what was put stays there; put the rest then with the same command";
 
 /// How many keywords that were not kept are told by name.
 const MOST_DROPPED: usize = 20;
-
-/// Where messages are put.
-pub struct Target {
-    /// Opens connections with the account.
-    pub dialer: Dialer,
-    /// A folder that all folders are made in.
-    pub under: Option<String>,
-    /// How long is waited before each further try, when a connection broke or the server said "later".
-    pub retries: Vec<Duration>,
-    /// How long after a lost answer a server may still be at work on what it got, before it is asked what came of it.
-    pub settling: Duration,
-    /// Waits.
-    pub sleep: Box<dyn Fn(Duration) + Send>,
-}
-
-impl Target {
-    /// With the usual waits.
-    pub fn new(dialer: Dialer, under: Option<String>) -> Self {
-        let retries = [1, 5, 15, 60].map(Duration::from_secs).to_vec();
-        let settling = Duration::from_secs(3);
-        Self { dialer, under, retries, settling, sleep: Box::new(std::thread::sleep) }
-    }
-}
 
 /// What became of it all.
 #[derive(Debug, Default)]
@@ -74,11 +62,17 @@ pub struct Done {
     pub failures: Failures,
 }
 
+/// How many bytes of messages are held from when they are compared until they are sent; others are read again.
+const HELD: u64 = 32 << 20;
+
 /// Puts messages, in as many calls as there are batches of them.
 pub struct Putting<'a> {
     target: Target,
     meter: &'a Meter,
     session: Option<Session>,
+    tally: Tally,
+    /// Whether the server took our login.
+    worked: bool,
     /// Folders of the target, when they were first asked for.
     folders: Option<Vec<Folder>>,
     /// By path at the target, before it was made to fit.
@@ -111,7 +105,8 @@ impl<'a> Putting<'a> {
     /// calls end early, and that is no error.
     pub fn new(target: Target, meter: &'a Meter) -> Self {
         let (known, settled, done) = (HashMap::new(), Vec::new(), Done::default());
-        Self { target, meter, session: None, folders: None, known, settled, done }
+        let tally = Tally::new(Arc::clone(&target.budget));
+        Self { target, meter, session: None, tally, worked: false, folders: None, known, settled, done }
     }
 
     /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick.
@@ -175,33 +170,42 @@ impl<'a> Putting<'a> {
         let mut waiting = Vec::new();
         let mut present = Vec::new();
         let mut unclear = Vec::new();
+        let rivals = Rivals::among(messages.iter().map(|(_, message)| *message));
         for (at, message) in messages {
             let ours = Identity::of(message);
-            if ours.id.is_some() && known.there.take(&ours) {
+            if rivals.none(&ours) && known.there.take_exact(&ours) {
                 present.push(*at);
-            } else if ours.id.is_none() || !known.there.unread(&ours).is_empty() {
-                unclear.push((*at, *message));
             } else {
-                waiting.push(Waiting::new(*at, message, ours));
+                unclear.push((*at, *message, ours));
             }
         }
+        // What is exactly there is taken out by now: what is left may be one of the others.
+        unclear.retain(|(at, message, ours)| {
+            let clear = ours.id.is_some() && known.there.unread(ours).is_empty();
+            if clear {
+                waiting.push(Waiting::new(*at, message, ours.clone()));
+            }
+            !clear
+        });
         present.into_iter().for_each(|at| self.present(at));
-        bodies.ahead(&mut unclear.iter().map(|(at, _)| *at));
-        for (at, message) in unclear {
+        bodies.ahead(&mut unclear.iter().map(|(at, ..)| *at));
+        let mut room = HELD;
+        for (at, message, _) in unclear {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
-            waiting.extend(self.compare(folder, (at, message), bodies)?);
+            waiting.extend(self.compare(folder, (at, message), (&rivals, &mut room), bodies)?);
         }
         self.send(folder, waiting, bodies)
     }
 
-    /// Looks for a message by its content, whose Message-ID is not known or known as another one. None: it is there, or
+    /// Looks for a message by its content, where its Message-ID, size and date do not tell. None: it is there, or
     /// cannot be read.
     fn compare<'m>(
         &mut self,
         folder: &str,
         (at, message): (usize, &'m Stored),
+        (rivals, room): (&Rivals, &mut u64),
         bodies: &mut dyn Bodies,
     ) -> Result<Option<Waiting<'m>>> {
         let bytes = match body::body((at, message), bodies) {
@@ -213,13 +217,20 @@ impl<'a> Putting<'a> {
             }
         };
         let ours = body::identity(message, &bytes);
-        drop(bytes);
-        let there = self.is_there(folder, &ours)?;
-        if there {
+        // With the size that it has when it is sent, nothing need be fetched.
+        let exact = ours.size != message.size
+            && rivals.none_of_any_size(&ours)
+            && self.known.get_mut(folder).is_some_and(|known| known.there.take_exact(&ours));
+        if exact || self.is_there(folder, &ours)? {
             self.present(at);
             return Ok(None);
         }
-        Ok(Some(Waiting::new(at, message, ours)))
+        let mut waiting = Waiting::new(at, message, ours);
+        if bytes.len() as u64 <= *room {
+            *room -= bytes.len() as u64;
+            waiting.bytes = Some(bytes);
+        }
+        Ok(Some(waiting))
     }
 
     /// It is put.
@@ -265,10 +276,13 @@ impl<'a> Putting<'a> {
         format!("imap:{}", self.target.dialer.account().server())
     }
 
-    fn paused(&self, why: String) -> Error {
-        Error::new(Kind::Paused, format!("{} is paused by the provider's budget", self.place()))
-            .caused_by(why)
-            .hint("what was put stays there; put the rest later with the same command")
+    /// The server says that it is too much for now.
+    fn throttled(&self, why: String) -> Error {
+        self.paused(self.tally.throttled()).caused_by(why)
+    }
+
+    fn paused(&self, spent: Spent) -> Error {
+        spent.error(&self.place()).hint(LATER)
     }
 }
 

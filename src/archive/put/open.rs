@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::there::{Entry, Identity, There, content, id_of_header};
+use super::there::{Entry, Identity, SLACK, There, content, id_of_header};
 use super::{Known, Putting, route};
 use crate::error::{Error, Kind, Result};
 use crate::mail::FaultKind;
@@ -30,8 +30,10 @@ impl Putting<'_> {
     ) -> Result<T> {
         let mut tries = 0;
         loop {
-            let error = match self.connect() {
-                Ok(session) => match work(session) {
+            let done = self.connect().map(&mut work);
+            self.tally.count();
+            let error = match done {
+                Ok(done) => match done {
                     Ok(done) => return Ok(done),
                     Err(failed) => {
                         let meaning = failed.meaning();
@@ -39,7 +41,7 @@ impl Putting<'_> {
                         let said = failed.to_string();
                         let error = failed.error(what);
                         match meaning {
-                            Meaning::Throttled => return Err(self.paused(said)),
+                            Meaning::Throttled => return Err(self.throttled(said)),
                             Meaning::Later => error,
                             Meaning::OverQuota | Meaning::Login => return Err(error),
                             _ if plain => return Err(Error::new(Kind::Usage, error.one_line())),
@@ -77,16 +79,26 @@ impl Putting<'_> {
     /// The next connection is a new one.
     pub(super) fn hang_up(&mut self) {
         self.session = None;
+        self.tally.count();
     }
 
     fn connect(&mut self) -> Result<&mut Session> {
         if self.session.as_ref().is_none_or(Session::is_broken) {
-            let opened = self.target.dialer.open().map_err(|fault| match fault.kind {
-                FaultKind::Login if fault.error.kind() != Kind::Login => {
-                    Error::new(Kind::Login, fault.error.one_line())
+            let dialer = &self.target.dialer;
+            let opened = dialer.open().map_err(|fault| match fault.kind {
+                FaultKind::Login => {
+                    (self.target.heard)(&dialer.secret(), Some(&fault.error));
+                    match fault.error.kind() {
+                        Kind::Login => fault.error,
+                        _ => Error::new(Kind::Login, fault.error.one_line()),
+                    }
                 }
                 _ => fault.error,
             })?;
+            if !std::mem::replace(&mut self.worked, true) {
+                (self.target.heard)(&dialer.secret(), None);
+            }
+            self.tally.begin(&opened);
             self.session = Some(opened);
         }
         self.session.as_mut().ok_or_else(|| Error::other("there is no connection"))
@@ -238,19 +250,16 @@ impl Putting<'_> {
         found.into_iter().filter(|entry| !put.contains(&entry.uid)).for_each(|entry| known.there.add(entry));
         // What we put and were told no UID of is there, and is none of those that we look for.
         for ours in std::mem::take(&mut known.put_unseen) {
-            known.there.take(&ours);
+            known.there.take_alike(&ours);
         }
         Ok(())
     }
 
-    /// Takes a message out of what is there; whether it is. Messages that may be it are fetched if nothing else tells.
+    /// Takes a message out of what is there; whether it is. Messages that may be it are fetched: what names a message is
+    /// written by strangers, and its content alone tells.
     pub(super) fn is_there(&mut self, folder: &str, ours: &Identity) -> Result<bool> {
-        let take = |all: &mut Self| all.known.get_mut(folder).is_some_and(|known| known.there.take(ours));
-        if take(self) {
-            return Ok(true);
-        }
         self.read_alike(folder, ours)?;
-        Ok(take(self))
+        Ok(self.known.get_mut(folder).is_some_and(|known| known.there.take(ours)))
     }
 
     /// Fetches those messages that can be this one by all that is known of them.
@@ -262,6 +271,8 @@ impl Putting<'_> {
         if uids.is_empty() {
             return Ok(());
         }
+        let bytes = ours.size.saturating_mul(uids.len() as u64);
+        self.tally.may_fetch(bytes).map_err(|spent| self.paused(spent))?;
         let what = format!("cannot read messages in the folder {path} at {}", self.place());
         let mut hashes = Vec::new();
         self.patiently(&what, |session| {
@@ -271,7 +282,7 @@ impl Putting<'_> {
                 return Ok(());
             }
             for uid in &uids {
-                let body = match session.fetch_one(*uid, Item::Message, 2 * ours.size + 4096) {
+                let body = match session.fetch_one(*uid, Item::Message, 2 * ours.size + SLACK) {
                     // One that is larger than it says is another one, and costs the connection.
                     Err(Failed::Here(_)) => return Ok(()),
                     body => body?,

@@ -23,8 +23,8 @@ pub struct Planned {
 }
 
 impl Putting<'_> {
-    /// What [`Putting::put`] would do with these, by folder of the target. Nothing is changed, and no message is read: where
-    /// Message-IDs do not tell, the same size and date count as the same message. Plan with one `Putting`, and put with another.
+    /// What [`Putting::put`] would do with these, by folder of the target. Nothing is changed, and no message is read:
+    /// where a Message-ID, a size and a date do not tell, what comes near counts as the same message. Plan with one `Putting`, and put with another.
     ///
     /// # Errors
     /// The target cannot be reached, or refuses to be looked at.
@@ -41,13 +41,21 @@ impl Putting<'_> {
             };
             let planned = plan.entry(known.path.clone()).or_default();
             planned.exists = known.exists;
+            let mut unclear = Vec::new();
             for (_, message) in messages {
                 let ours = Identity::of(message);
-                if known.there.take_alike(&ours) {
-                    planned.present += 1;
-                } else {
-                    planned.put += 1;
-                    planned.bytes += message.size;
+                match known.there.take_exact(&ours) {
+                    true => planned.present += 1,
+                    false => unclear.push((message.size, ours)),
+                }
+            }
+            for (size, ours) in unclear {
+                match known.there.take_alike(&ours) {
+                    true => planned.present += 1,
+                    false => {
+                        planned.put += 1;
+                        planned.bytes += size;
+                    }
                 }
             }
         }

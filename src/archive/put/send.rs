@@ -2,98 +2,13 @@
 
 use std::collections::VecDeque;
 
-use jiff::tz::TimeZone;
-
-use super::body::{Content, body, identity};
-use super::flags::usable;
-use super::there::Identity;
+use super::batch::{Batch, Waiting};
 use super::{Bodies, Putting};
-use crate::archive::stored::Stored;
-use crate::error::{Error, Kind, Result};
-use crate::mail::imap::{Appended, Meaning, No, Outbox, Outgoing};
-use crate::progress::Meter;
+use crate::error::{Error, Result};
+use crate::mail::imap::{Appended, Meaning, No};
 
 /// How often one message is tried that breaks the connection, or is refused for the moment.
 const TRIES: usize = 3;
-
-/// A message that is to be sent.
-pub(super) struct Waiting<'m> {
-    /// Its place among all.
-    at: usize,
-    message: &'m Stored,
-    ours: Identity,
-    tries: usize,
-    /// It was in a batch of which the server refused one, or broke off over one: it goes alone, to find out which.
-    alone: bool,
-}
-
-impl<'m> Waiting<'m> {
-    pub(super) fn new(at: usize, message: &'m Stored, ours: Identity) -> Self {
-        Self { at, message, ours, tries: 0, alone: false }
-    }
-}
-
-/// Messages on their way.
-struct Batch<'m, 'r> {
-    waiting: VecDeque<Waiting<'m>>,
-    bodies: &'r mut dyn Bodies,
-    meter: &'r Meter,
-    permanent: Option<Vec<String>>,
-    sent: Vec<(Waiting<'m>, Appended)>,
-    /// Those that are not sent, and why.
-    unfit: Vec<(usize, &'m Stored, String)>,
-    /// Flags that were left out: had, kept, how many.
-    dropped: Vec<(&'m Stored, Vec<String>, usize)>,
-    full: bool,
-    /// Why the archive gives no more for now.
-    paused: Option<Error>,
-}
-
-impl Outbox for Batch<'_, '_> {
-    fn next(&mut self) -> Option<Outgoing> {
-        loop {
-            if self.full || self.meter.is_cancelled() {
-                return None;
-            }
-            if self.waiting.front()?.alone {
-                if !self.sent.is_empty() {
-                    return None;
-                }
-                self.full = true;
-            }
-            let mut next = self.waiting.pop_front()?;
-            let bytes = match body((next.at, next.message), self.bodies) {
-                Ok(bytes) => bytes,
-                Err(why) if why.kind() == Kind::Paused => {
-                    self.paused = Some(why);
-                    self.full = true;
-                    return None;
-                }
-                Err(why) => {
-                    self.unfit.push((next.at, next.message, why.one_line()));
-                    self.full = false;
-                    continue;
-                }
-            };
-            next.ours = identity(next.message, &bytes);
-            let (flags, dropped) = usable(&next.message.marks.flags, self.permanent.as_deref());
-            if dropped > 0 && next.tries == 0 && !next.alone {
-                self.dropped.push((next.message, flags.clone(), dropped));
-            }
-            // A year that IMAP cannot write is none.
-            let date = next.message.place.date;
-            let internal_date = (1..=9999).contains(&date.to_zoned(TimeZone::UTC).year()).then_some(date);
-            self.sent.push((next, Appended::Unsent));
-            return Some(Outgoing { body: Box::new(Content { bytes, flags }), flags: &[], internal_date });
-        }
-    }
-
-    fn answered(&mut self, number: usize, result: Appended) {
-        if let Some((_, place)) = self.sent.get_mut(number) {
-            *place = result;
-        }
-    }
-}
 
 impl Putting<'_> {
     /// Sends messages to a folder until each of them is there or has failed.
@@ -106,29 +21,33 @@ impl Putting<'_> {
         let meter = self.meter;
         let mut waiting: VecDeque<Waiting<'m>> = waiting.into();
         // What is sent again later is read alone: there is little of it.
-        bodies.ahead(&mut waiting.iter().map(|one| one.at));
+        bodies.ahead(&mut waiting.iter().filter(|one| one.bytes.is_none()).map(|one| one.at));
         // Breaks since something came of it.
         let mut breaks = 0;
         while !waiting.is_empty() && !meter.is_cancelled() {
             let Some(known) = self.known.get(folder) else { return Ok(()) };
             let (path, permanent) = (known.path.clone(), known.permanent.clone());
+            // Only opening is patient: what was sent must be looked for before it is sent again.
+            let what = format!("cannot put messages at {}", self.place());
+            self.patiently(&what, |_| Ok(()))?;
             let mut batch = Batch {
                 waiting: std::mem::take(&mut waiting),
                 bodies: &mut *bodies,
                 meter,
+                tally: &self.tally,
+                most: self.target.dialer.account().limits.upload_per_day,
                 permanent,
                 sent: Vec::new(),
                 unfit: Vec::new(),
                 dropped: Vec::new(),
                 full: false,
                 paused: None,
+                spent: None,
             };
-            // Only opening is patient: what was sent must be looked for before it is sent again.
-            let what = format!("cannot put messages at {}", self.place());
-            self.patiently(&what, |_| Ok(()))?;
             let Some(session) = self.session.as_mut() else { return Ok(()) };
             let failed = session.append(&path, &mut batch).err();
-            let Batch { waiting: rest, sent, unfit, dropped, paused, .. } = batch;
+            let Batch { waiting: rest, sent, unfit, dropped, paused, spent, .. } = batch;
+            self.tally.count();
             waiting = rest;
             unfit.into_iter().for_each(|(at, message, why)| self.fail(at, message, &why));
             for (message, kept, count) in dropped {
@@ -136,12 +55,12 @@ impl Putting<'_> {
             }
             let before = self.done.put + self.done.failures.errors;
             let stop = self.settle(folder, sent, &mut waiting)?;
-            if let Some(error) = stop.or(paused) {
+            if let Some(error) = stop.or(paused).or(spent.map(|spent| self.paused(spent))) {
                 return Err(error);
             }
             let Some(failed) = failed else { continue };
             match failed.meaning() {
-                Meaning::Throttled => return Err(self.paused(failed.to_string())),
+                Meaning::Throttled => return Err(self.throttled(failed.to_string())),
                 Meaning::OverQuota | Meaning::Login => return Err(failed.error(what)),
                 _ => {}
             }
@@ -194,7 +113,7 @@ impl Putting<'_> {
                     again.push(one);
                 }
                 Appended::Refused { no, .. } => match no.meaning() {
-                    Meaning::Throttled => stop = Some(self.paused(no.text)),
+                    Meaning::Throttled => stop = Some(self.throttled(no.text)),
                     Meaning::OverQuota | Meaning::Login => {
                         let what = format!("cannot put messages at {}", self.place());
                         stop = Some(crate::mail::imap::Failed::No(no).error(what));

@@ -76,6 +76,9 @@ pub(super) fn id_of_header(header: &[u8]) -> Option<Id> {
     id(&value?)
 }
 
+/// How much larger than what it is to be compared with a message may be, beside its line ends.
+pub(super) const SLACK: u64 = 4096;
+
 /// As much of a Message-ID counts: what is kept of it beside a message is bounded as well.
 const MOST: usize = 1000;
 
@@ -127,51 +130,60 @@ impl There {
         self.read.insert(uid, hash);
     }
 
-    /// Takes out the message that is ours; whether there is one: of the same Message-ID and size or, since some servers
-    /// write line ends anew, date; or of the same content.
+    /// Takes out a message of the same Message-ID, size and date; whether there is one.
+    pub(super) fn take_exact(&mut self, ours: &Identity) -> bool {
+        let found = self.named(ours).find(|(_, entry)| entry.size == ours.size && entry.is_of(ours.date));
+        let found = found.map(|(at, _)| at);
+        self.remove(found)
+    }
+
+    /// Takes out a message that was read, of the same content; whether there is one.
     pub(super) fn take(&mut self, ours: &Identity) -> bool {
-        let named = ours.id.and_then(|id| self.by_id.get(&id));
-        let named: Vec<(usize, &Entry)> =
-            named.into_iter().flatten().filter_map(|at| self.entry(*at)).collect();
-        let find = |is: &dyn Fn(&Entry) -> bool| named.iter().find(|(_, entry)| is(entry)).map(|(at, _)| *at);
-        let found = find(&|entry| entry.size == ours.size && entry.is_of(ours.date))
-            .or_else(|| find(&|entry| entry.size == ours.size))
-            .or_else(|| find(&|entry| entry.is_of(ours.date)))
-            .or_else(|| {
-                let hash = ours.hash?;
-                let same = |entry: &Entry| self.read.get(&entry.uid) == Some(&hash);
-                self.like(ours).find(|(_, entry)| same(entry)).map(|(at, _)| at)
-            });
+        let found = ours.hash.and_then(|hash| {
+            let same = |entry: &Entry| self.read.get(&entry.uid) == Some(&hash);
+            self.like(ours).find(|(_, entry)| same(entry)).map(|(at, _)| at)
+        });
         self.remove(found)
     }
 
-    /// As [`There::take`], for a plan that reads nothing: the same size and date count as the same content.
+    /// Takes out the message that comes nearest, where nothing is read: for a plan, and for what we put ourselves. The
+    /// newest is taken. Some servers write line ends anew: then the date tells.
     pub(super) fn take_alike(&mut self, ours: &Identity) -> bool {
-        if self.take(ours) {
-            return true;
-        }
-        let alike = |entry: &Entry| entry.is_of(ours.date) && (entry.size == ours.size || ours.id.is_none());
-        let found = self.like(ours).find(|(_, entry)| alike(entry)).map(|(at, _)| at);
+        let dated = |entry: &Entry| entry.is_of(ours.date);
+        let named = || self.named(ours).filter(|(_, entry)| dated(entry) || entry.size == ours.size);
+        let alike = |entry: &Entry| dated(entry) && (entry.size == ours.size || ours.id.is_none());
+        let near = named().max_by_key(|(at, entry)| (dated(entry), entry.size == ours.size, *at));
+        let found =
+            near.or_else(|| self.like(ours).filter(|(_, entry)| alike(entry)).max_by_key(|(at, _)| *at));
+        let found = found.map(|(at, _)| at);
         self.remove(found)
     }
 
-    /// Messages that have to be read to know whether they are ours, by UID: without a Message-ID on both sides, and of the
-    /// same size or date; or with another one, and of the same size and date. Servers do not agree on what a broken header
-    /// says, nor on line ends.
+    /// Messages that have to be read to know whether they are ours, by UID: of the same Message-ID; without one on both
+    /// sides, and of the same size or date; or with another one, and of the same size and date. Servers do not agree on what
+    /// a broken header says, nor on line ends.
     pub(super) fn unread(&self, ours: &Identity) -> Vec<u32> {
+        // Line ends make nothing more than twice as large.
+        let far = |one: u64, other: u64| one > other.saturating_mul(2).saturating_add(SLACK);
         let alike = |entry: &Entry| {
-            let nameless = entry.id.is_none() && ours.id.is_none();
-            nameless || (entry.size == ours.size && entry.is_of(ours.date))
+            let same = entry.id == ours.id || (entry.size == ours.size && entry.is_of(ours.date));
+            same && !far(entry.size, ours.size) && !far(ours.size, entry.size)
         };
         let all = self.like(ours).map(|(_, entry)| entry).filter(|entry| alike(entry));
         let unread = all.filter(|entry| !self.read.contains_key(&entry.uid));
         unread.map(|entry| entry.uid).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Those of the same size, and those without a Message-ID of the same date.
+    /// Those of the same Message-ID, those of the same size, and those without a Message-ID of the same date.
     fn like(&self, ours: &Identity) -> impl Iterator<Item = (usize, &Entry)> {
         let dated = ours.date.and_then(|date| self.by_date.get(&date.as_second()));
-        self.of_size(ours.size).chain(dated.into_iter().flatten().filter_map(|at| self.entry(*at)))
+        let dated = dated.into_iter().flatten().filter_map(|at| self.entry(*at));
+        self.named(ours).chain(self.of_size(ours.size)).chain(dated)
+    }
+
+    fn named(&self, ours: &Identity) -> impl Iterator<Item = (usize, &Entry)> {
+        let named = ours.id.and_then(|id| self.by_id.get(&id));
+        named.into_iter().flatten().filter_map(|at| self.entry(*at))
     }
 
     fn entry(&self, at: usize) -> Option<(usize, &Entry)> {
@@ -222,10 +234,14 @@ mod tests {
         there.add(entry("<1>", 2, 101, 6));
         there.add(entry("", 3, 50, 7));
         there.add(entry("<broken>", 4, 60, 8));
-        assert!(!there.take(&ours("<2>", 100, 5)) && !there.take(&ours("<1>", 99, 4)));
-        // By size, then by date.
-        assert!(there.take(&ours("<1>", 100, 9)) && !there.take(&ours("<1>", 100, 5)));
-        assert!(there.take(&ours("<1>", 7, 6)) && !there.take(&ours("<1>", 101, 6)));
+        assert!(!there.take_exact(&ours("<2>", 100, 5)) && !there.take_exact(&ours("<1>", 99, 4)));
+        // Neither the size nor the date alone tells.
+        assert!(!there.take_exact(&ours("<1>", 100, 9)) && !there.take_exact(&ours("<1>", 7, 6)));
+        assert_eq!(
+            (there.unread(&ours("<1>", 100, 9)), there.unread(&ours("<1>", 9_999, 6))),
+            (vec![1, 2], vec![])
+        );
+        assert!(there.take_exact(&ours("<1>", 100, 5)) && !there.take_exact(&ours("<1>", 100, 5)));
         // By content alone.
         let hashed = Identity { hash: Some([7; 32]), ..ours("", 50, 9) };
         assert!(!there.take(&hashed));
@@ -245,5 +261,9 @@ mod tests {
         // A plan believes size and date.
         there.add(entry("", 5, 70, 1));
         assert!(!there.take_alike(&ours("", 70, 2)) && there.take_alike(&ours("<3>", 70, 1)));
+        // The nearest of one Message-ID, and of those the newest.
+        there.add(entry("<1>", 7, 101, 6));
+        assert!(there.take_alike(&ours("<1>", 101, 6)) && there.entries[1].is_some());
+        assert!(there.take_alike(&ours("<1>", 7, 6)) && !there.take_alike(&ours("<1>", 101, 6)));
     }
 }

@@ -11,7 +11,6 @@ use std::io::{self, Read};
 
 use super::read::{Archive, Found, Visitor, Walked};
 use super::wanted::Wanted;
-use crate::entry::show;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Meter;
 use crate::vault::content::kind_of;
@@ -80,8 +79,7 @@ impl Looked {
 
 /// How a message is called.
 fn named(found: &Found) -> String {
-    let path = format!("/{}", found.path);
-    format!("message {} ({})", found.message.marks.id().get(..10).unwrap_or_default(), show(path.as_bytes()))
+    format!("message {} (/{})", found.message.marks.id().get(..10).unwrap_or_default(), found.path)
 }
 
 impl Look<'_> {
@@ -181,8 +179,7 @@ impl Visitor for Reading<'_, '_> {
 /// Folders of the archive that cannot be listed. The vault's own look tells what that means.
 fn tell(walked: &Walked, looked: &mut Looked) {
     for (path, why) in &walked.broken {
-        let what =
-            format!("what is archived in {} cannot be listed: {why}", show(format!("/{path}").as_bytes()));
+        let what = format!("what is archived in /{path} cannot be listed: {why}");
         looked.add(Weight::Damage, what, LOST);
     }
     looked.damaged += walked.more;

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::header::Encoding;
+use super::seven;
 
 /// How many bytes are written at once.
 const CHUNK: usize = 64 << 10;
@@ -24,8 +25,19 @@ pub fn decode(content: &[u8], encoding: Encoding, out: &mut dyn Write) -> io::Re
     }
 }
 
+/// A text, as far as it can be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// The text.
+    pub text: String,
+    /// Whether there is more of it.
+    pub cut: bool,
+    /// Whether nobody here knows its charset, and it is none of the common ones.
+    pub unknown: bool,
+}
+
 /// Decodes text, whatever its charset is said to be. It reads what makes at most `most` bytes.
-pub fn text(content: &[u8], encoding: Encoding, charset: Option<&str>, most: usize) -> (String, bool) {
+pub fn text(content: &[u8], encoding: Encoding, charset: Option<&str>, most: usize) -> Decoded {
     let mut bounded = Bounded { bytes: Vec::new(), most, cut: false };
     // Its only error is that there was enough.
     let _ = decode(content, encoding, &mut bounded);
@@ -35,10 +47,15 @@ pub fn text(content: &[u8], encoding: Encoding, charset: Option<&str>, most: usi
         let end = bytes.utf8_chunks().last().map_or(0, |last| last.invalid().len());
         bytes.truncate(bytes.len() - end.min(3));
     }
-    let said =
-        charset.filter(|charset| !charset.is_empty()).and_then(|charset| charset_decoder(charset.as_bytes()));
+    let charset = charset.unwrap_or_default().to_ascii_lowercase();
+    let (name, bytes) = seven::plain(&charset, bytes);
+    let said = Some(name).filter(|name| !name.is_empty()).and_then(|name| charset_decoder(name.as_bytes()));
     let is_utf8 = std::str::from_utf8(&bytes).is_ok();
-    let ascii = charset.is_none_or(|charset| charset.to_ascii_lowercase().contains("ascii"));
+    let ascii = charset.is_empty() || charset.contains("ascii");
+    // What shifts between alphabets is no UTF-8, though it is ASCII.
+    let plain = is_utf8 && memchr::memchr2(0x1b, 0x0e, &bytes).is_none();
+    let common = ascii || charset.contains("utf-8") || charset.contains("utf8");
+    let unknown = said.is_none() && !plain && !common;
     let text = match said {
         // Texts that say nothing, or that they are plain, are mostly UTF-8 by now.
         _ if is_utf8 && ascii => String::from_utf8_lossy(&bytes).into_owned(),
@@ -47,7 +64,7 @@ pub fn text(content: &[u8], encoding: Encoding, charset: Option<&str>, most: usi
         None => charset_decoder(b"windows-1252")
             .map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |decoder| decoder(&bytes)),
     };
-    (text, cut)
+    Decoded { text, cut, unknown }
 }
 
 /// How many bytes decoded content has.
@@ -200,10 +217,25 @@ mod tests {
             (b"\xd6\xd0", Some("gb2312"), "中"),
             ("ä".as_bytes(), Some("x-nobody-knows"), "ä"),
             (b"\xe4", Some(""), "ä"),
+            (b"\xc7\xd1\xb1\xdb", Some("CP949"), "한글"),
+            (b"\xc7\xd1\xb1\xdb", Some("ks_c_5601-1987"), "한글"),
+            (b"\x1b$)Ca \x0eGQ1[\x0f b\n\x0eGQ\nGQ", Some("ISO-2022-KR"), "a 한글 b\n한\nGQ"),
+            (b"a~~ ~{VPND~} ~\nb\n~{VP\nVP", Some("hz-gb-2312"), "a~ 中文 b\n中\nVP"),
         ] {
-            assert_eq!(text(content, Encoding::Plain, charset, 100), (expected.into(), false), "{charset:?}");
+            let decoded = Decoded { text: expected.into(), ..Decoded::default() };
+            assert_eq!(text(content, Encoding::Plain, charset, 100), decoded, "{charset:?}");
         }
-        assert_eq!(text("aä".as_bytes(), Encoding::Plain, Some("utf-8"), 2), ("a".into(), true));
-        assert_eq!(text(b"YWJj", Encoding::Base64, None, 2), ("ab".into(), true));
+        for (content, charset, unknown) in [
+            (&b"\x1b$)A\x0eVP\x0f"[..], "iso-2022-cn", true),
+            (b"\xe4", "x-nobody-knows", true),
+            (b"a", "x-nobody-knows", false),
+            (b"\xe4", "", false),
+        ] {
+            let decoded = text(content, Encoding::Plain, Some(charset), 100);
+            assert_eq!(decoded.unknown, unknown, "{charset}");
+        }
+        let cut = |text: &str| Decoded { text: text.into(), cut: true, unknown: false };
+        assert_eq!(text("aä".as_bytes(), Encoding::Plain, Some("utf-8"), 2), cut("a"));
+        assert_eq!(text(b"YWJj", Encoding::Base64, None, 2), cut("ab"));
     }
 }

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use mail_parser::{Address, ContentType, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
 
-use super::clean;
+use super::{boundary, clean};
 
 /// The most bytes of a header that are read.
 pub const LONGEST: usize = 256 << 10;
@@ -71,7 +71,20 @@ pub fn head(header: &[u8], digest: bool) -> Head {
             kind: kind.unwrap_or_else(|| common.into()),
         }
     };
-    parsed(header, mime, read).unwrap_or_else(|| Head { kind: common.into(), ..Head::default() })
+    let mut head =
+        parsed(header, mime, read).unwrap_or_else(|| Head { kind: common.into(), ..Head::default() });
+    if head.boundary.is_none() && head.kind.starts_with("multipart/") {
+        // The library does not look on the next line.
+        head.boundary = boundary::of(header.get(..header.len().min(LONGEST)).unwrap_or_default());
+    }
+    head
+}
+
+/// Whether a line begins a field: a name and a colon.
+pub fn is_field(line: &[u8]) -> bool {
+    let end = line.iter().position(|byte| *byte == b':').unwrap_or(0);
+    let name = line.get(..end).unwrap_or_default().trim_ascii_end();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
 fn kind(content: &ContentType<'_>) -> String {

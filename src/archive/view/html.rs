@@ -6,6 +6,8 @@
 use mail_parser::decoders::html::add_html_token;
 use memchr::{memchr, memmem};
 
+use super::tag::{attribute, end_of};
+
 /// The longest address of a link that is shown, in bytes.
 const LINK: usize = 300;
 
@@ -61,10 +63,17 @@ struct Text {
     pre: usize,
     /// The address of the link that is open, and where its text begins.
     link: Option<(String, usize)>,
+    /// Whether something that never ends hides the rest.
+    hides: bool,
+    /// Whether a title that never ends was there: no later one does.
+    endless: bool,
+    /// Whether there is text in a title.
+    titled: bool,
 }
 
-/// The text of a page; `most` is about how many bytes it may have.
-pub fn text(html: &str, most: usize) -> String {
+/// The text of a page, and whether something that never ends hides the rest of it; `most` is about how many bytes it may
+/// have.
+pub fn text(html: &str, most: usize) -> (String, bool) {
     let mut text = Text::default();
     let mut rest = html;
     while !rest.is_empty() && text.out.len() < most {
@@ -79,7 +88,9 @@ pub fn text(html: &str, most: usize) -> String {
     }
     text.close();
     text.out.truncate(text.out.trim_end().len());
-    text.out
+    // Some mails have all of it in their title.
+    let hides = text.hides || (text.titled && text.out.is_empty());
+    (text.out, hides)
 }
 
 impl Text {
@@ -145,6 +156,7 @@ impl Text {
     fn tag<'a>(&mut self, from: &'a str) -> &'a str {
         if let Some(comment) = from.strip_prefix("<!--") {
             let end = memmem::find(comment.as_bytes(), b"-->");
+            self.hides |= end.is_none();
             return end.and_then(|end| comment.get(end + 3..)).unwrap_or_default();
         }
         let closes = from.starts_with("</");
@@ -154,13 +166,43 @@ impl Text {
             return from.get(1..).unwrap_or_default();
         }
         // One that has no end is the end of all.
-        let Some(end) = memchr(b'>', inside.as_bytes()) else { return "" };
+        let Some(end) = memchr(b'>', inside.as_bytes()) else {
+            self.hides = true;
+            return "";
+        };
         let (inside, after) =
             (inside.get(..end).unwrap_or_default(), inside.get(end + 1..).unwrap_or_default());
         let length = inside.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inside.len());
         let name = inside.get(..length.min(12)).unwrap_or_default().to_ascii_lowercase();
         self.element(&name, closes, inside);
-        if !closes && HIDDEN.contains(&name.as_str()) { hidden(after, &name) } else { after }
+        match !closes && HIDDEN.contains(&name.as_str()) {
+            true => self.hidden(after, &name),
+            false => after,
+        }
+    }
+
+    /// What follows the end of something hidden. A title without an end hides nothing: there is text in it, and none but
+    /// that in some mails.
+    fn hidden<'a>(&mut self, after: &'a str, name: &str) -> &'a str {
+        let title = name == "title";
+        if title && self.endless {
+            return after;
+        }
+        match (end_of(after, name), title) {
+            (Some(rest), _) => {
+                let inside = after.get(..after.len() - rest.len()).unwrap_or_default();
+                self.titled |= title && !inside.trim().is_empty();
+                rest
+            }
+            (None, true) => {
+                self.endless = true;
+                after
+            }
+            (None, false) => {
+                self.hides |= !after.trim().is_empty();
+                ""
+            }
+        }
     }
 
     fn element(&mut self, name: &str, closes: bool, inside: &str) {
@@ -211,50 +253,6 @@ impl Text {
     }
 }
 
-/// What follows the end of something hidden. Without an end all is hidden, as in a browser.
-fn hidden<'a>(from: &'a str, name: &str) -> &'a str {
-    let mut at = 0;
-    while let Some(next) = memmem::find(from.as_bytes().get(at..).unwrap_or_default(), b"</") {
-        let start = at + next;
-        let after = from.get(start + 2..).unwrap_or_default();
-        let ends = after.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name));
-        let more = after.get(name.len()..).unwrap_or_default();
-        if ends && !more.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return from.get(start..).unwrap_or_default();
-        }
-        at = start + 2;
-    }
-    ""
-}
-
-/// An attribute of a tag, with the characters that its value names.
-fn attribute(inside: &str, name: &str) -> Option<String> {
-    let mut rest = inside;
-    loop {
-        let (before, after) = rest.split_once('=')?;
-        let key = before.trim_end().rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).next();
-        let after = after.trim_start();
-        let (value, next) = match after.chars().next() {
-            Some(quote @ ('"' | '\'')) => {
-                let after = after.get(1..).unwrap_or_default();
-                after.split_once(quote).unwrap_or((after, ""))
-            }
-            _ => after.split_once(char::is_whitespace).unwrap_or((after, "")),
-        };
-        if key.is_some_and(|key| key.eq_ignore_ascii_case(name)) {
-            let value = value.get(..value.len().min(4096)).unwrap_or_default();
-            return Some(
-                value
-                    .replace("&amp;", "&")
-                    .chars()
-                    .filter(|c| !c.is_whitespace() || name != "href")
-                    .collect(),
-            );
-        }
-        rest = next;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,6 +264,7 @@ mod tests {
             ("<html><head><title>t</title><style>p{}</style></head><body>x</body></html>", "x"),
             ("a<script>if (1 < 2) x</scripty>b</SCRIPT>c<!-- no > -->d", "acd"),
             ("<script>never ends", ""),
+            ("<title>never ends<p>text<title>more", "never ends\n\ntextmore"),
             ("<ul><li>one<li><b>two</b></ul>end", "- one\n- two\nend"),
             ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
             (
@@ -286,16 +285,37 @@ mod tests {
             ("open <a href=x", "open"),
             ("<div><div><div>x</div></div></div><hr>y", "x\ny"),
         ] {
-            assert_eq!(text(html, 1000), expected, "{html}");
+            assert_eq!(text(html, 1000).0, expected, "{html}");
+        }
+        for (html, hides) in [
+            ("<script>x", true),
+            ("a<!-- b", true),
+            ("<a x", true),
+            ("<style> ", false),
+            ("<title>x</title>", true),
+            ("<title>x</title>y", false),
+            ("<p>x", false),
+        ] {
+            assert_eq!(text(html, 1000).1, hides, "{html}");
         }
     }
 
     #[test]
     fn a_page_that_wants_to_hang_us_does_not() {
-        for bad in
-            ["<", "<a ", "<!--", "&", "<script></", "<a href=\"", "<pre>", "</p>", "<li>", "<a href=x>"]
-        {
-            let text = text(&bad.repeat(300_000), 100_000);
+        for bad in [
+            "<",
+            "<a ",
+            "<!--",
+            "&",
+            "<script></",
+            "<a href=\"",
+            "<pre>",
+            "</p>",
+            "<li>",
+            "<a href=x>",
+            "<title></",
+        ] {
+            let (text, _) = text(&bad.repeat(300_000), 100_000);
             assert!(text.len() <= 400_000, "{bad}: {}", text.len());
         }
     }

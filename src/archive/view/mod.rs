@@ -4,12 +4,15 @@
 //! reading direction. It may be as large, as deep and as broken as it likes: each byte is looked at a few times, what is
 //! held is bounded, and what is not shown is told.
 
+mod boundary;
 pub(crate) mod clean;
 mod decode;
 mod header;
 mod html;
 mod parts;
 mod save;
+mod seven;
+mod tag;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -17,6 +20,7 @@ use std::ops::Range;
 
 pub use self::save::{Saved, save_attachments};
 
+use self::decode::Decoded;
 use self::header::Encoding;
 use self::parts::{DEEPEST, Leaf};
 use super::names;
@@ -90,7 +94,7 @@ fn look(raw: &[u8]) -> View {
         let named = leaf.head.name.is_some() && !alone;
         matches!(kind, "text/plain" | "text/html") && !leaf.head.attached && !named
     };
-    let (mut held, mut cut) = (0, false);
+    let (mut held, mut cut, mut hidden) = (0, false, false);
     let mut texts: Vec<(&Leaf, Text)> = Vec::new();
     for leaf in leaves.iter().filter(|leaf| is_text(leaf)) {
         if held > MOST_HELD {
@@ -107,8 +111,9 @@ fn look(raw: &[u8]) -> View {
             continue;
         }
         let left = MOST_TEXT.saturating_sub(view.text.len());
-        let (text, more) = text.shown(left);
+        let Shown { text, cut: more, hides } = text.shown(left);
         cut |= more;
+        hidden |= hides;
         if !view.text.is_empty() && !text.is_empty() {
             view.text.push('\n');
         }
@@ -121,6 +126,9 @@ fn look(raw: &[u8]) -> View {
         leaves.iter().filter(|leaf| !is_text(leaf)).map(|leaf| attachment(leaf, raw)).collect();
     if cut {
         view.notes.push(format!("Only the first {} of the text are shown", figures::size(MOST_TEXT as u64)));
+    }
+    if hidden {
+        view.notes.push("There is text that cannot be shown: --raw has it".into());
     }
     if parts.more > 0 {
         view.notes.push(format!("{} more parts are not shown", figures::count(parts.more as u64)));
@@ -135,7 +143,16 @@ fn look(raw: &[u8]) -> View {
 struct Text {
     text: String,
     cut: bool,
+    /// Whether nobody here knows its charset.
+    unknown: bool,
     html: bool,
+}
+
+/// What is shown of it, whether there is more, and whether something of it cannot be shown.
+struct Shown {
+    text: String,
+    cut: bool,
+    hides: bool,
 }
 
 impl Text {
@@ -144,24 +161,27 @@ impl Text {
         let html = leaf.head.kind == "text/html";
         // Pages are mostly what nobody sees of them.
         let most = if html { 4 * MOST_TEXT } else { MOST_TEXT };
-        let (text, cut) = decode::text(content, leaf.head.encoding, leaf.head.charset.as_deref(), most);
-        Self { text, cut, html }
+        let Decoded { text, cut, unknown } =
+            decode::text(content, leaf.head.encoding, leaf.head.charset.as_deref(), most);
+        Self { text, cut, unknown, html }
     }
 
     fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
 
-    fn shown(&self, most: usize) -> (String, bool) {
-        let made;
+    fn shown(&self, most: usize) -> Shown {
+        let (made, hides);
         let text = if self.html {
-            made = html::text(&self.text, 2 * MOST_TEXT);
+            (made, hides) = html::text(&self.text, 2 * MOST_TEXT);
             &made
         } else {
+            hides = false;
             self.text.trim_end()
         };
         let (text, cut) = clean::lines(text, most);
-        (text, cut || self.cut)
+        // What is cut has its end elsewhere.
+        Shown { text, cut: cut || self.cut, hides: (hides && !self.cut) || self.unknown }
     }
 }
 

@@ -138,17 +138,27 @@ impl Walk<'_> {
         body
     }
 
-    /// Where a header ends, and what follows it begins.
-    fn header(&self, mut at: usize) -> (usize, usize) {
+    /// Where a header ends, and what follows it begins. One that nothing ends is ended by the first line that can be no part
+    /// of it, and that line is text.
+    fn header(&self, start: usize) -> (usize, usize) {
+        let mut at = start;
+        let mut fields = false;
         loop {
             let rest = self.raw.get(at..).unwrap_or_default();
             let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             match rest.get(..length).unwrap_or_default() {
+                // Without any field all is text.
+                b"" if !fields && self.open.is_empty() => return (start, start),
                 b"" => return (at, at),
                 b"\n" | b"\r\n" => return (at, at + length),
                 line if self.boundary(line).is_some() => return (at, at),
-                _ => at += length,
+                line if header::is_field(line) => fields = true,
+                // What a mailbox file had before a message.
+                line if !fields || line.starts_with(b" ") || line.starts_with(b"\t") => {}
+                line if line.starts_with(b"From ") || line.starts_with(b">From ") => {}
+                _ => return (at, at),
             }
+            at += length;
         }
     }
 
@@ -224,7 +234,11 @@ mod tests {
     #[test]
     fn parts_are_found_whatever_they_are_made_of() {
         expect("Subject: x\r\n\r\nbody\r\n", &[("1", "text/plain", "body\r\n")]);
-        expect("no header at all", &[("1", "text/plain", "")]);
+        expect("no header at all", &[("1", "text/plain", "no header at all")]);
+        // What ends the header is no empty line.
+        expect("Subject: x\r\nX: y\r\n \r\nbody: is\r\ntext\r\n", &[("1", "text/plain", "text\r\n")]);
+        expect("Subject: x\n \nbody\n\nmore\n", &[("1", "text/plain", "body\n\nmore\n")]);
+        expect("Subject: x\n>From y\nbody\nX: y\n\nz", &[("1", "text/plain", "body\nX: y\n\nz")]);
         expect("", &[("1", "text/plain", "")]);
         let mixed = "Content-Type: multipart/mixed; boundary=\"b\"\n\npreamble\n";
         expect(
@@ -245,6 +259,9 @@ mod tests {
             ),
             &[("1.1", "text/plain", "x"), ("1.2", "text/html", "y"), ("2", "text/plain", "z")],
         );
+        // A boundary on a line of its own.
+        let folded = "Content-Type: Multipart/signed; x=\"boundary=no\"; Boundary =\n \"b; c\"; y=z\n\n--b; c\n\none\n--b; c--\n";
+        expect(folded, &[("1", "text/plain", "one")]);
         // A header without an end, and one without a body.
         expect(&format!("{mixed}--b\nX: y\n--b--\n"), &[("1", "text/plain", "")]);
         // What is in a message is its own business; in a digest that is what parts are.

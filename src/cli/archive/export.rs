@@ -13,7 +13,7 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, signals, usage};
 use super::pick::Pick;
-use super::{State, failed, opened, told, unless_none};
+use super::{State, failed, json_line, opened, told, unless_none};
 use crate::archive::export::{self, Export, Exported};
 use crate::archive::read::{Found, Visitor};
 use crate::clock::{Clock, System};
@@ -89,7 +89,7 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let meter = Arc::new(Meter::default());
     meter.of_messages(true);
     signals::cancel(&meter)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, true), ctx, |archive| {
         let run = RunId::new(System.now(), u128::from(std::process::id()));
         // Of one account its folders are the topmost ones.
         let export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
@@ -152,7 +152,7 @@ fn report(done: &Exported, ctx: &Context, to: &std::path::Path) -> Result<()> {
             "errors": done.failures.errors,
             "failures": done.failures.list,
         });
-        return out::print(&format!("{value}\n"));
+        return out::print(&format!("{}\n", json_line(&value)));
     }
     if !ctx.quiet {
         let to = crate::entry::show(to.as_os_str().as_encoded_bytes());

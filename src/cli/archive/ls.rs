@@ -10,7 +10,7 @@ use super::super::progress::cut;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table};
 use super::pick::Pick;
-use super::{SHORT, State, as_json, opened, told};
+use super::{SHORT, State, as_json, json_line, opened, told};
 use crate::archive::stored::Stored;
 use crate::entry::show;
 use crate::error::Result;
@@ -51,13 +51,13 @@ pub(super) fn run(args: &LsArgs, ctx: &Context) -> Result<ExitCode> {
 fn listed(args: &LsArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
     too_many(words, 0)?;
     let wanted = args.pick.wanted(&[], &TimeZone::system())?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, false), ctx, |archive| {
         let (mut code, mut bytes) = (0, 0);
         out::write(|to| {
             let mut closed = None;
             let walked = archive.walk(&wanted, &mut |found| {
                 bytes += found.message.size;
-                let line = if ctx.json { as_json(&found).to_string() } else { line(&found.message) };
+                let line = if ctx.json { json_line(&as_json(&found)) } else { line(&found.message) };
                 closed = writeln!(to, "{line}").err();
                 Ok(closed.is_none())
             });

@@ -92,10 +92,10 @@ impl State {
     }
 }
 
-/// Does `work` with the archive as a snapshot has it.
+/// Does `work` with the archive as a snapshot has it. `lock`: for so long that others should remove nothing meanwhile.
 fn opened<T>(
     chosen: &Chosen,
-    state: &State,
+    (state, lock): (&State, bool),
     ctx: &Context,
     work: impl FnOnce(&Archive<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -104,6 +104,7 @@ fn opened<T>(
         return Err(error.hint("postkeep ls, find and restore are for backups"));
     }
     let vault = chosen.open()?;
+    let _lock = lock.then(|| super::restore::lock(&vault)).flatten();
     let snapshot = state.choose(&vault.readable_snapshots()?, chosen, ctx)?;
     let vault = vault.read()?;
     work(&Archive::of(&vault, &snapshot))
@@ -143,6 +144,25 @@ fn failed(failures: &Failures) {
     }
 }
 
+/// A value as JSON in one line. Programs get every character, and a terminal none that it obeys.
+fn json_line(value: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            // Outside of texts there are none.
+            '\u{7f}'..='\u{9f}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                line.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => line.push(c),
+        }
+    }
+    line
+}
+
 /// A message for a program.
 fn as_json(found: &Found) -> serde_json::Value {
     let Stored { place, marks, size } = &found.message;
@@ -159,4 +179,17 @@ fn as_json(found: &Found) -> serde_json::Value {
         "message-id": marks.message_id,
         "path": format!("/{}", found.path),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_no_json() {
+        let value = json!({ "subject": "a\u{9b}31m \u{1b}[1m\u{7f}\u{202e}ü\\u009b" });
+        let line = json_line(&value);
+        assert_eq!(line, "{\"subject\":\"a\\u009b31m \\u001b[1m\\u007f\\u202eü\\\\u009b\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
 }

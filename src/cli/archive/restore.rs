@@ -12,8 +12,8 @@ use super::super::watched::watched;
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
-use super::{State, failed, opened, told, unless_none};
-use crate::archive::put::{Done, Planned, Putting, Target};
+use super::{State, failed, json_line, opened, told, unless_none};
+use crate::archive::put::{Done, LATER, Planned, Putting, Target};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
 use crate::entry::show;
@@ -23,6 +23,7 @@ use crate::mail::imap::Dialer;
 use crate::profile::quote;
 use crate::progress::Meter;
 use crate::vault::login::Guard;
+use crate::vault::open::{Local, Opener};
 
 /// How many messages are put at once.
 const BATCH: usize = 1000;
@@ -70,7 +71,11 @@ pub(crate) struct RestoreArgs {
 
 pub(super) fn run(args: &RestoreArgs, ctx: &Context) -> Result<ExitCode> {
     let done = args.which.with(&args.words, ctx, |chosen, words| restored(args, ctx, chosen, words));
-    done.map_err(budget::hinted)
+    done.map_err(|error| match error.hints().iter().any(|hint| hint == LATER) {
+        // It is the target's budget, and not that of a vault in a mailbox.
+        true => error,
+        false => budget::hinted(error),
+    })
 }
 
 fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> Result<ExitCode> {
@@ -83,7 +88,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     meter.of_messages(true);
     signals::cancel(&meter)?;
     let target = target(to, ctx)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, !args.dry_run), ctx, |archive| {
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?
@@ -126,8 +131,16 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
     };
     let (config, _) = config::load_some(ctx, &[])?;
     let mailbox = config.mailboxes.get(account).ok_or_else(no)?.clone();
+    let opener = Opener { mailboxes: &config.mailboxes, local: Local::new(&ctx.state_dir) };
+    let ledger = opener.ledger(account)?;
     let guard = Guard { state: ctx.state_dir.clone(), account: account.to_owned(), mailbox: mailbox.clone() };
-    Ok(Target::new(Dialer::new(mailbox, guard.secret()?), folder.map(str::to_owned)))
+    let (fetch, heard) = guard.ways();
+    let mut target = Target::new(Dialer::new(mailbox, fetch()?), folder.map(str::to_owned));
+    target.heard = heard;
+    if let Some(ledger) = ledger {
+        target.budget = ledger;
+    }
+    Ok(target)
 }
 
 fn put(
@@ -170,7 +183,7 @@ fn plan(
                     "exists": one.exists, "problem": one.problem })
         };
         let value: Vec<_> = sum.iter().map(folder).collect();
-        out::print(&format!("{}\n", json!(value)))?;
+        out::print(&format!("{}\n", json_line(&json!(value))))?;
     } else {
         out::write(|out| {
             for (folder, one) in &sum {
@@ -212,7 +225,7 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
             "errors": done.failures.errors,
             "failures": done.failures.list,
         });
-        return out::print(&format!("{value}\n"));
+        return out::print(&format!("{}\n", json_line(&value)));
     }
     if ctx.quiet {
         return Ok(());

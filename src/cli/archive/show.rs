@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, out, table, usage};
-use super::{State, opened};
+use super::{State, json_line, opened};
 use crate::archive::read::{Archive, Found};
 use crate::archive::stored::Stored;
 use crate::archive::view::{self, View, clean, save_attachments};
@@ -67,7 +67,7 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
         usage("no message is named").hint("`postkeep archive ls PROFILE` lists the messages with their ids")
     })?;
     let id = Prefix::parse(id)?;
-    opened(chosen, &args.state, ctx, |archive| {
+    opened(chosen, (&args.state, false), ctx, |archive| {
         let found = archive.named(id)?;
         if args.raw {
             return raw(archive, &found);
@@ -78,7 +78,7 @@ fn shown(args: &ShowArgs, ctx: &Context, chosen: &Chosen, words: &[String]) -> R
             return saved(&bytes, &view, dir);
         }
         match ctx.json {
-            true => out::print(&format!("{}\n", as_json(&found, &view)))?,
+            true => out::print(&format!("{}\n", json_line(&as_json(&found, &view))))?,
             false => out::write(|to| print(to, &found.message, &view))?,
         }
         Ok(ExitCode::SUCCESS)

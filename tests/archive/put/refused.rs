@@ -149,6 +149,13 @@ fn what_a_server_stores_late_is_not_there_twice() {
         {}
         S: G OK done
         {filled}
+        C: J UID FETCH 1 (UID BODY.PEEK[])
+        S: * 1 FETCH (UID 1 BODY[] {{21}}
+        S: Message-ID: <0@x>
+        S:
+        S: )
+        S: J OK done
+        {filled}
         C: H UID STORE 2 +FLAGS.SILENT (\\Deleted)
         S: H OK done
         C: I UID EXPUNGE 2

@@ -63,3 +63,37 @@ fn messages_are_shown_exported_and_put_back() {
     let again = archive.json(&restore);
     assert_eq!((&again["put"], &again["present"]), (&0.into(), &25.into()));
 }
+
+#[test]
+fn what_is_put_back_keeps_to_the_budget_and_a_refused_login_is_tried_once() {
+    let Some(lab) = lab::get() else { return };
+    let archive = Archive::new(lab, "user65", "");
+    archive.append("INBOX", 0, &letters(0..100));
+    archive.pulled("ok", 100);
+    let main = archive.sandbox.read("config/postkeep.toml");
+    let limited = main.replace("\"none\" }", "\"none\", upload-per-day = \"64 KiB\" }");
+    archive.sandbox.write("config/postkeep.toml", &limited);
+    let restore = ["archive", "restore", "mail", "--to", "imap:box/Back", "--json"];
+    let put = |ran: &str| {
+        let done: Value = serde_json::from_str(ran).unwrap();
+        (done["put"].as_u64().unwrap(), done["present"].as_u64().unwrap())
+    };
+    let paused = archive.run(&restore).expect(3);
+    let (first, _) = put(&paused.stdout);
+    assert!((10..90).contains(&first), "{}", paused.stdout);
+    for part in
+        ["paused by the provider's budget: it goes on at 20", "put the rest then with the same command"]
+    {
+        assert!(paused.stderr.contains(part) && !paused.stderr.contains("download"), "{}", paused.stderr);
+    }
+    // Another call is no way around the budget.
+    assert_eq!(put(&archive.run(&restore).expect(3).stdout), (0, first));
+    archive.sandbox.write("config/postkeep.toml", &main);
+    assert_eq!(put(&archive.run(&restore).expect(0).stdout), (100 - first, first));
+    assert_eq!(archive.messages("Back/INBOX").len(), 100);
+
+    archive.secret("secret", "wrong");
+    archive.run(&restore).expect(1);
+    let again = archive.run(&restore).expect(1);
+    assert!(again.stderr.contains("not tried again with the secret that was refused"), "{}", again.stderr);
+}
