@@ -132,7 +132,7 @@ impl Export {
     /// one folder come behind each other.
     ///
     /// # Errors
-    /// The folder can take no more, or the archive gives no more for now ([`Kind::Paused`]). Whatever concerns this message
+    /// The folder can take no more, or the archive gives no more for now ([`Paused`](crate::error::Kind::Paused)). Whatever concerns this message
     /// alone, also that it cannot be read, is a failure by name.
     pub fn add(&mut self, message: &Stored, bytes: Result<&mut dyn Read>) -> Result<()> {
         let result = match (bytes, self.format) {

@@ -179,8 +179,13 @@ impl<'a> Putting<'a> {
                 unclear.push((*at, *message, ours));
             }
         }
-        // What is exactly there is taken out by now: what is left may be one of the others.
+        // What is exactly there is taken out by now: what is left may be one of the others. Some servers write messages anew
+        // (Exchange, say): there Message-ID and second tell, unless two of ours have the same.
         unclear.retain(|(at, message, ours)| {
+            if rivals.none_of_any_size(ours) && known.there.take_dated(ours) {
+                present.push(*at);
+                return false;
+            }
             let clear = ours.id.is_some() && known.there.unread(ours).is_empty();
             if clear {
                 waiting.push(Waiting::new(*at, message, ours.clone()));

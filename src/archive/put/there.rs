@@ -137,6 +137,12 @@ impl There {
         self.remove(found)
     }
 
+    /// Takes out a message of the same Message-ID that came in the same second, whatever its size; whether there is one.
+    pub(super) fn take_dated(&mut self, ours: &Identity) -> bool {
+        let found = self.named(ours).find(|(_, entry)| entry.is_of(ours.date)).map(|(at, _)| at);
+        self.remove(found)
+    }
+
     /// Takes out a message that was read, of the same content; whether there is one.
     pub(super) fn take(&mut self, ours: &Identity) -> bool {
         let found = ours.hash.and_then(|hash| {
@@ -258,6 +264,10 @@ mod tests {
         assert_eq!(there.unread(&rewritten), [6]);
         there.learn(6, content(b"a\r\nb"));
         assert!(there.take(&rewritten));
+        // A server that writes messages anew keeps Message-ID and second.
+        there.add(entry("<8>", 8, 999, 6));
+        assert!(!there.take_dated(&ours("<8>", 70, 7)) && !there.take_dated(&ours("<9>", 999, 6)));
+        assert!(there.take_dated(&ours("<8>", 70, 6)) && !there.take_dated(&ours("<8>", 70, 6)));
         // A plan believes size and date.
         there.add(entry("", 5, 70, 1));
         assert!(!there.take_alike(&ours("", 70, 2)) && there.take_alike(&ours("<3>", 70, 1)));
