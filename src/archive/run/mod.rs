@@ -32,7 +32,7 @@ use super::folders::Patterns;
 use super::path::directory;
 use super::rules::Rules;
 use super::source::{Folder, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::figures::of;
 use crate::journal::Journal;
 use crate::profile::{ArchiveJob, MailPlace, VaultPlace};
@@ -59,6 +59,13 @@ const SLOW: Duration = Duration::from_secs(5);
 /// How many bytes a slice has at most of messages of which nobody knows when they came: those are held until all are
 /// there.
 const UNDATED: u64 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
+
+/// Whether a source is left after an error of one of its folders, when so many took their time over theirs.
+fn is_lost(source: &dyn Source, error: &Error, slow: usize) -> bool {
+    matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled)
+        || !source.is_up()
+        || slow >= MOST_BROKEN
+}
 
 /// The places of a configuration, as an archive needs them.
 pub trait Places {
@@ -209,7 +216,7 @@ impl Request<'_> {
             if ours > 0 {
                 let what = of(ours, "message says", "messages say");
                 sum.notes(vec![format!(
-                    "{mail}: {what} by X-Postkeep-Object or X-Postkeep-File to be postkeep's own, and is not archived"
+                    "{mail}: {what} by X-Postkeep-Object or X-Postkeep-File to be postkeep's own: left out"
                 )]);
             }
             match pulled {

@@ -11,10 +11,10 @@ use super::job::{Came, Job, Sliced};
 use super::outcome::Sum;
 use super::same::Same;
 use super::slice::Slicing;
-use super::{MOST_BROKEN, Request, SLICE, SLOW, UNDATED};
+use super::{Request, SLICE, SLOW, UNDATED, is_lost};
 use crate::archive::marks::Marks;
 use crate::archive::source::{Listed, Source};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::profile::MailPlace;
 use crate::progress::{Event, Phase};
 use crate::run::{Kept, Severity};
@@ -102,8 +102,7 @@ impl Pull<'_, '_, '_> {
                 Ok(work) => work,
                 Err(error) => {
                     broken += usize::from(begun.elapsed() >= SLOW);
-                    let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
-                    if fatal || !source.is_up() || broken >= MOST_BROKEN {
+                    if is_lost(source, &error, broken) {
                         self.slice(source, &mut waiting, &mut same)?;
                         return Err(Broken::Source(error.hint(REST)));
                     }

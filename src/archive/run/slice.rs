@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::job::{Came, Job, Sliced, Touched};
 use super::same::Same;
 use super::taken::taken;
-use super::{MOST_BROKEN, SLOW, UNDATED};
+use super::{SLOW, UNDATED, is_lost};
 use crate::archive::header::facts;
 use crate::archive::marks::{self, Marks};
 use crate::archive::path::{Place, path};
@@ -288,8 +288,7 @@ fn pardoned(
 ) -> Result<()> {
     let Err(error) = done else { return Ok(()) };
     sliced.slow += usize::from(begun.elapsed() >= SLOW);
-    let fatal = matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled);
-    if fatal || !source.is_up() || sliced.slow >= MOST_BROKEN {
+    if is_lost(source, &error, sliced.slow) {
         return Err(error);
     }
     sliced.broken.push((folder, error));
