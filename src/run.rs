@@ -318,6 +318,25 @@ impl Outcome {
 }
 
 impl Outcome {
+    /// The status that all this makes.
+    pub fn judged(&self, is_cancelled: bool) -> Status {
+        if is_cancelled {
+            Status::Cancelled
+        } else if self.error.is_some() || self.errors > 0 {
+            Status::Failed
+        } else if self.stop.is_some() {
+            Status::Stopped
+        } else if self.paused.is_some() {
+            Status::Paused
+        } else if self.warnings > 0 {
+            Status::Warning
+        } else if self.counts.changed() {
+            Status::Ok
+        } else {
+            Status::Unchanged
+        }
+    }
+
     /// What did not happen to the entries that failed, as it is said of the profile's kind.
     pub fn undone(&self) -> &'static str {
         if self.vaults.is_empty() { "not synced" } else { "not saved" }

@@ -131,7 +131,7 @@ impl Request<'_> {
             marks = Some(marks_of(self.job, &plan, &sides.source, target, &outcome));
         }
         take_failures(&mut outcome, plan.failures);
-        outcome.status = status(&outcome, self.meter.is_cancelled());
+        outcome.status = outcome.judged(self.meter.is_cancelled());
         Ok(Finished { marks: marks.filter(|_| outcome.status.is_success()), outcome })
     }
 
@@ -335,18 +335,4 @@ fn take_failures(outcome: &mut Outcome, mut failures: failures::Failures) {
     outcome.errors = failures.errors;
     outcome.warnings = failures.warnings;
     outcome.failures = failures.list;
-}
-
-fn status(outcome: &Outcome, cancelled: bool) -> Status {
-    if cancelled {
-        Status::Cancelled
-    } else if outcome.errors > 0 || outcome.error.is_some() {
-        Status::Failed
-    } else if outcome.warnings > 0 {
-        Status::Warning
-    } else if outcome.counts.changed() {
-        Status::Ok
-    } else {
-        Status::Unchanged
-    }
 }

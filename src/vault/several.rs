@@ -53,21 +53,7 @@ pub fn concluded(
         all.hints.extend(more);
         all
     });
-    outcome.status = if is_cancelled {
-        Status::Cancelled
-    } else if outcome.error.is_some() || outcome.errors > 0 {
-        Status::Failed
-    } else if outcome.stop.is_some() {
-        Status::Stopped
-    } else if outcome.paused.is_some() {
-        Status::Paused
-    } else if outcome.warnings > 0 {
-        Status::Warning
-    } else if outcome.counts.changed() {
-        Status::Ok
-    } else {
-        Status::Unchanged
-    };
+    outcome.status = outcome.judged(is_cancelled);
     // One that failed is tried again as a whole.
     if outcome.status != Status::Paused {
         outcome.paused = outcome.paused.filter(|_| outcome.status == Status::Failed);
