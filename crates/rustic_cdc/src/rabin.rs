@@ -11,17 +11,26 @@ pub trait RollingHash64 {
     fn slide(&mut self, byte: u8);
 }
 
-/// Rabin's fingerprint of a window of up to 256 bytes, by a modulus of degree 8 to 56.
+/// Rabin's fingerprint of a window of up to 256 bytes, by a modulus of degree 16 to 56.
+///
+/// Each hash is made of the last but one, not of the last. What one byte waits for is then worked on while the other is:
+/// a step is a chain of loads, and those of two bytes go on side by side.
 #[derive(Debug, Clone)]
 pub struct Rabin64 {
     /// The fingerprint.
     pub hash: Polynom64,
+    /// The fingerprint before it.
+    before: Polynom64,
+    /// What the last byte, and the one that left for it, are worth in the next hash.
+    carried: Polynom64,
     /// How far the eight highest bits of a hash are from its lowest.
     shift: u32,
-    /// By the byte that leaves the window: what it is worth in the hash.
-    out: [Polynom64; 256],
-    /// By the eight bits that leave the hash to the left: themselves, and their remainder.
-    rest: [Polynom64; 256],
+    /// The bits of a hash without the sixteen highest.
+    low: Polynom64,
+    /// By the byte that leaves the window: what it is worth in the hash, and in the one after that.
+    out: [[Polynom64; 256]; 2],
+    /// By the eight highest bits of the last but one, and the eight after these: their remainder.
+    rest: [[Polynom64; 256]; 2],
     window: [u8; 256],
     /// Where the oldest byte is.
     oldest: u8,
@@ -35,20 +44,20 @@ impl Rabin64 {
     pub fn new_with_polynom(bits: u32, modulus: &Polynom64) -> Self {
         let length = 1_usize << bits.min(8);
         // Nothing has a remainder by zero, and a config may hold anything.
-        let modulus = &(*modulus).max(1);
-        let degree = modulus.degree().clamp(8, 56);
-        // A byte leaves when as many others came after it as the window has, less one.
-        let leaving = (0..8 * (length - 1)).fold(1, |power, _| times_x(power, *modulus));
-        let beyond = (1_u64 << degree).modulo(modulus);
-        let mut rest = table(beyond, *modulus);
-        for (byte, rest) in (0..).zip(&mut rest) {
-            *rest |= byte << degree;
-        }
+        let modulus = (*modulus).max(1);
+        let degree = modulus.degree().clamp(16, 56).cast_unsigned();
+        let times = |power, bytes: usize| (0..8 * bytes).fold(power, |power, _| times_x(power, modulus));
+        // A byte leaves when as many others came after it as the window has.
+        let leaving = times(1_u64.modulo(&modulus), length);
+        let beyond = (1_u64 << degree).modulo(&modulus);
         Self {
             hash: 0,
-            shift: degree.cast_unsigned() - 8,
-            out: table(leaving, *modulus),
-            rest,
+            before: 0,
+            carried: 0,
+            shift: degree - 8,
+            low: (1 << (degree - 16)) - 1,
+            out: [leaving, times(leaving, 1)].map(|factor| table(factor, modulus)),
+            rest: [times(beyond, 1), beyond].map(|factor| table(factor, modulus)),
             window: [0; 256],
             oldest: 0,
             mask: u8::try_from(length - 1).unwrap_or(u8::MAX),
@@ -72,7 +81,8 @@ fn table(factor: Polynom64, modulus: Polynom64) -> [Polynom64; 256] {
 
 impl RollingHash64 for Rabin64 {
     fn reset_and_prefill_window<I: Iterator<Item = u8>>(&mut self, iter: &mut I) -> usize {
-        (self.hash, self.oldest, self.window) = (0, 0, [0; 256]);
+        (self.hash, self.before, self.carried) = (0, 0, 0);
+        (self.oldest, self.window) = (0, [0; 256]);
         let bytes = iter.take(usize::from(self.mask));
         bytes.fold(0, |count, byte| {
             self.slide(byte);
@@ -83,12 +93,16 @@ impl RollingHash64 for Rabin64 {
     #[inline]
     fn slide(&mut self, byte: u8) {
         let place = &mut self.window[usize::from(self.oldest)];
-        let hash = self.hash ^ self.out[usize::from(*place)];
-        *place = byte;
+        let leaving = usize::from(std::mem::replace(place, byte));
         self.oldest = self.oldest.wrapping_add(1) & self.mask;
-        // The mask makes it a byte.
-        let beyond = (hash >> self.shift) as usize & 0xff;
-        self.hash = (hash << 8 | u64::from(byte)) ^ self.rest[beyond];
+        let came = self.carried ^ self.out[0][leaving] ^ u64::from(byte);
+        self.carried = self.out[1][leaving] ^ u64::from(byte) << 8;
+
+        // The masks make bytes of them.
+        let highest = (self.before >> self.shift) as usize & 0xff;
+        let next = (self.before >> (self.shift - 8)) as usize & 0xff;
+        let hash = (self.before & self.low) << 16 ^ self.rest[0][highest] ^ self.rest[1][next] ^ came;
+        (self.before, self.hash) = (self.hash, hash);
     }
 }
 
@@ -129,7 +143,7 @@ mod tests {
 
     #[test]
     fn no_modulus_makes_it_panic() {
-        for modulus in [0, 1, 0x11b, 1 << 63, u64::MAX] {
+        for modulus in [0, 1, 0x11b, 0x1_002d, 1 << 63, u64::MAX] {
             let mut rabin = Rabin64::new_with_polynom(6, &modulus);
             bytes().iter().for_each(|byte| rabin.slide(*byte));
         }
