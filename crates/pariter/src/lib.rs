@@ -77,17 +77,23 @@ mod tests {
 
     #[test]
     fn only_so_many_items_are_on_their_way() {
-        let begun = AtomicUsize::new(0);
-        scope(|scope| {
-            let items = (0..1_000_usize).inspect(|_| {
-                begun.fetch_add(1, SeqCst);
+        for (work, each) in [(Duration::ZERO, 6), (Duration::from_millis(2), 2)] {
+            let begun = AtomicUsize::new(0);
+            scope(|scope| {
+                let items = (0..200_usize).inspect(|_| {
+                    begun.fetch_add(1, SeqCst);
+                });
+                let most = each * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                let map = |n| {
+                    std::thread::sleep(work);
+                    n
+                };
+                for (done, n) in items.parallel_map_scoped(scope, map).enumerate() {
+                    assert_eq!(done, n);
+                    assert!(begun.load(SeqCst) <= done + most + 1);
+                }
             });
-            let most = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            for (done, n) in items.parallel_map_scoped(scope, |n| n).enumerate() {
-                assert_eq!(done, n);
-                assert!(begun.load(SeqCst) <= done + most + 1);
-            }
-        });
+        }
     }
 
     #[test]

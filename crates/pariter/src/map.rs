@@ -6,16 +6,12 @@ use std::thread::{Builder, Scope, available_parallelism};
 
 use crate::queue::Queue;
 
-/// How many items are on their way for each processor. The longer the queue, the more is read beyond the end of a slice,
-/// and the more blobs are stored twice, because the first of two was not stored yet.
-const EACH: usize = 2;
-
 /// The results of a map, in the order of the items.
 pub struct ParallelMap<I: Iterator, F, O> {
     items: Option<I>,
     map: F,
     queue: Arc<Queue<I::Item, O>>,
-    most: usize,
+    processors: usize,
 }
 
 impl<I: Iterator, F, O> ParallelMap<I, F, O> {
@@ -33,7 +29,7 @@ impl<I: Iterator, F, O> ParallelMap<I, F, O> {
             // Without a thread, who asks for the results does it all.
             let _ = Builder::new().spawn_scoped(scope, move || queue.work(map));
         }
-        Self { items: Some(items), map, queue, most: processors * EACH }
+        Self { items: Some(items), map, queue, processors }
     }
 }
 
@@ -42,7 +38,7 @@ impl<I: Iterator, F: FnMut(I::Item) -> O, O> Iterator for ParallelMap<I, F, O> {
 
     fn next(&mut self) -> Option<O> {
         while let Some(items) = &mut self.items
-            && self.queue.len() < self.most
+            && self.queue.has_room(self.processors)
         {
             match items.next() {
                 Some(item) => self.queue.push(item),

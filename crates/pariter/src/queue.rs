@@ -4,6 +4,15 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many items are on their way for each processor. The longer the queue, the more is read beyond the end of a slice,
+/// the more blobs are stored twice, because the first of two was not stored yet, and the more memory they take.
+const EACH: usize = 2;
+
+/// How many, where an item is done at once: while a thread wakes up, another one does several of them.
+const EACH_SHORT: usize = 6;
+const SHORT: Duration = Duration::from_millis(1);
 
 /// A result, or what a panic said.
 pub(crate) type Outcome<O> = Result<O, Box<dyn Any + Send>>;
@@ -26,13 +35,15 @@ struct State<I, O> {
     taken: usize,
     /// Threads that sleep and were not called.
     idle: usize,
+    /// How long the last result took.
+    took: Duration,
     is_closed: bool,
 }
 
 impl<I, O> Queue<I, O> {
     pub fn new() -> Self {
         let (waiting, results) = (VecDeque::new(), VecDeque::new());
-        let state = State { waiting, results, taken: 0, idle: 0, is_closed: false };
+        let state = State { waiting, results, taken: 0, idle: 0, took: SHORT, is_closed: false };
         Self { state: Mutex::new(state), work: Condvar::new(), first: Condvar::new() }
     }
 
@@ -40,9 +51,11 @@ impl<I, O> Queue<I, O> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many items are on their way.
-    pub fn len(&self) -> usize {
-        self.state().results.len()
+    /// Whether one more item may be on its way.
+    pub fn has_room(&self, processors: usize) -> bool {
+        let state = self.state();
+        let each = if state.took < SHORT { EACH_SHORT } else { EACH };
+        state.results.len() < processors * each
     }
 
     /// Adds an item.
@@ -73,9 +86,11 @@ impl<I, O> Queue<I, O> {
                     state = match state.waiting.pop_front() {
                         Some((number, item)) => {
                             drop(state);
+                            let begun = Instant::now();
                             let result = map(item);
+                            let took = begun.elapsed();
                             let mut state = self.state();
-                            state.settle(number, Ok(result));
+                            state.settle(number, Ok(result), took);
                             state
                         }
                         None => self.first.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -98,10 +113,11 @@ impl<I, O> Queue<I, O> {
                 continue;
             };
             drop(state);
+            let begun = Instant::now();
             let outcome = catch_unwind(AssertUnwindSafe(|| map(item)));
-            let panicked = outcome.is_err();
+            let (took, panicked) = (begun.elapsed(), outcome.is_err());
             state = self.state();
-            state.settle(number, outcome);
+            state.settle(number, outcome, took);
             if number == state.taken {
                 self.first.notify_one();
             }
@@ -123,7 +139,8 @@ impl<I, O> Queue<I, O> {
 }
 
 impl<I, O> State<I, O> {
-    fn settle(&mut self, number: usize, outcome: Outcome<O>) {
+    fn settle(&mut self, number: usize, outcome: Outcome<O>, took: Duration) {
+        self.took = took;
         if let Some(place) = self.results.get_mut(number - self.taken) {
             *place = Some(outcome);
         }
