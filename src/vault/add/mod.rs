@@ -69,12 +69,11 @@ impl Vault {
     pub fn add<'a>(&'a self, addition: Addition<'a>) -> Result<Adding<'a>> {
         let warnings = Listening::begin();
         let mut notes = self.rescue(addition.profile)?;
-        let mut lock = self.begin_lock(Access::Shared)?;
+        let lock = self.begin_lock(Access::Shared)?;
         let Readable { all, lost } = self.readable_snapshots()?;
         notes.extend(lost.iter().map(|lost| format!("in the vault {lost}")));
         let last = last(&all, addition.profile, Some(addition.host)).cloned();
         let repository = Some(self.indexed()?);
-        lock.confirm()?;
         let parent = last.as_ref().map(|last| ours(&last.id));
         let known = all.iter().map(|one| ours(&one.id)).chain(lost.iter().map(|lost| lost.id)).collect();
         Ok(Adding {
@@ -108,14 +107,17 @@ impl Adding<'_> {
     /// nothing is written.
     ///
     /// # Errors
-    /// The archive is as it was. Messages are not in order, or something else is in their place; content could not be
-    /// read; or the vault cannot be read or written.
+    /// The archive is as it was. [`Locked`](crate::error::Kind::Locked): somebody began to prune the vault when this run
+    /// began. Messages are not in order, or something else is in their place; content could not be read; or the vault
+    /// cannot be read or written.
     pub fn part(&mut self, items: impl Iterator<Item = Item> + Send + 'static) -> Result<Part> {
         let items: Box<dyn Iterator<Item = Item> + Send> = Box::new(items);
         let mut items: Items = items.peekable();
         if items.peek().is_none() {
             return Ok(self.unchanged());
         }
+        // Nothing was written yet. That others must have seen the lock is waited for while messages come.
+        self.lock.confirm()?;
         self.addition.listener.event(&Event::Phase(Phase::Working));
         let before = self.last.as_ref().map(|last| last.tree);
         self.vault.mark(self.addition.profile);

@@ -117,3 +117,35 @@ fn who_was_taken_for_dead_writes_nothing_more() {
     drop(lock);
     assert_eq!(count(&heap, Kind::Lock), 0);
 }
+
+#[test]
+fn who_came_at_the_same_time_is_seen_before_the_first_message_is_added() {
+    use crate::vault::add::{Addition, Content, Item};
+    let (heap, temp) = (Arc::new(Memory::default()), tempfile::tempdir().unwrap());
+    let vault = vault(&heap, &temp);
+    let meter = crate::progress::Meter::default();
+    let addition = Addition {
+        profile: "mail",
+        host: "nas",
+        now: jiff::Timestamp::UNIX_EPOCH,
+        roots: vec!["/gmail".into()],
+        meter: &meter,
+        listener: &crate::progress::Silent,
+        journal: &crate::journal::Forgetful,
+    };
+    let mut adding = vault.add(addition).unwrap();
+    // Its owner looked before our lock was there.
+    put(&vault, |object| (object.hostname, object.exclusive) = ("other".into(), true));
+    let item = Item {
+        path: "/gmail/1".into(),
+        mtime: jiff::Timestamp::UNIX_EPOCH,
+        seen: jiff::Timestamp::UNIX_EPOCH,
+        attributes: Vec::new(),
+        content: Content::Held(b"letter".to_vec()),
+    };
+    let error = adding.part(std::iter::once(item)).unwrap_err();
+    assert_eq!(error.kind(), error::Kind::Locked, "{error:?}");
+    drop(adding);
+    let left = (count(&heap, Kind::Pack), count(&heap, Kind::Snapshot), count(&heap, Kind::Lock));
+    assert_eq!(left, (0, 0, 1), "something was written, or a lock is left");
+}
