@@ -117,6 +117,20 @@ fn a_message_at_which_all_connections_break_is_left_out() {
 }
 
 #[test]
+fn an_answer_without_a_byte_is_no_message() {
+    let nothing = "C: RETR 1\nS: +OK\nS: .\n";
+    let two = [(1, "a", 10), (2, "b", 20)];
+    let script = Script::play(&format!("{}{nothing}{}", begin(&PLAIN, &two), retr(2, "two")));
+    let (mut source, _) = source(&script);
+    let listing = list(&mut source, "INBOX").unwrap();
+    let all = fetch(&mut source, "INBOX", &listing.messages);
+    let refused = Err(Refusal::Refused("the server gives nothing for it".into()));
+    assert_eq!(all, [refused, Ok(b"two\r\n".to_vec())]);
+    drop(source);
+    script.end();
+}
+
+#[test]
 fn what_a_server_cannot_do_now_or_ever_is_said() {
     let ids = "C: UIDL\nS: -ERR unknown command\n";
     let script = Script::play(&format!("{}{}{ids}", login("+OK"), capabilities(&["TOP"])));

@@ -86,6 +86,11 @@ impl Sink for Taking<'_, '_> {
     }
 
     fn end(&mut self, _: u32, _: u64) -> Result<()> {
+        // A message without a byte is none: that is how some servers say that they have not got it.
+        if self.spool.size() == 0 {
+            let told = self.answer(Err(Refusal::Refused("the server gives nothing for it".into())));
+            return self.or_stop(told);
+        }
         let taken = self.spool.end().and_then(|body| self.answer(Ok(body)));
         self.or_stop(taken)
     }
