@@ -3,6 +3,7 @@
 //! Nothing is deleted, and nothing may be deleted because of us: a session in which messages were fetched is dropped
 //! without QUIT, unless the server says that it never deletes by itself (RFC 1939, 6; RFC 2449, 6.7).
 
+mod far;
 mod ids;
 mod options;
 mod take;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::far::Far;
 pub use self::options::{Heard, Options};
 use self::take::{Stop, Taking};
 use super::source::{Folder, Listed, Listing, Mark, Refusal, Since, Source, Take, Unnamed};
@@ -21,9 +23,6 @@ use crate::mail::{Fault, FaultKind};
 
 /// The one folder of a mailbox.
 const FOLDER: &str = "INBOX";
-
-/// How often a connection may break at one message before that is taken for its fault.
-const STRIKES: usize = 3;
 
 /// The longest wait for a server that never answered: mostly it is not there, or called by a wrong name.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -207,33 +206,30 @@ impl Source for Pop3 {
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
         let mut spool = Spool::new(&self.options.spool);
-        // What of `messages` was answered, and how often the next one was not.
-        let (mut done, mut strikes, mut tries) = (0, 0, 0);
-        while done < messages.len() {
+        let mut far = Far::default();
+        while far.done < messages.len() {
             self.check()?;
             let what = format!("cannot fetch messages of {}", self.place());
             let open = self.open()?;
             let numbers: HashMap<&str, u32> =
                 open.ids.iter().map(|(number, key)| (key.as_str(), *number)).collect();
-            let numbers = messages.iter().skip(done).map(|message| numbers.get(&*message.key).copied());
+            let numbers = messages.iter().skip(far.done).map(|message| numbers.get(&*message.key).copied());
             let numbers: Vec<Option<u32>> = numbers.collect();
             spool.clear();
-            let mut taking = Taking::new(&numbers, done, take, &mut spool);
+            let mut taking = Taking::new(&numbers, far.done, take, &mut spool);
             let asked: Vec<u32> = numbers.iter().copied().flatten().collect();
             open.read |= !asked.is_empty();
             let fetched = open.session.fetch(asked, &mut taking);
             // Those that are not there are no reason to try again.
             taking.rest()?;
-            let (now, stopped) = taking.end();
-            if now > done {
-                (done, strikes, tries) = (now, 0, 0);
-            }
+            let (done, came, stopped) = taking.end();
+            far.answered(done, came);
             let why = match (fetched, stopped) {
                 (Ok(_), _) => continue,
                 // It is the message that cannot be taken: the others can.
                 (Err(_), Some(Stop::TooMuch(why))) => {
                     take(done, Err(Refusal::Refused(why)))?;
-                    done += 1;
+                    far.answered(done + 1, false);
                     continue;
                 }
                 (Err(failed), None) => match trouble(failed, &what) {
@@ -245,13 +241,12 @@ impl Source for Pop3 {
             };
             // A connection that we ended ourselves is not the message's fault.
             self.check()?;
-            strikes += 1;
-            if strikes == STRIKES {
+            if far.broke() {
                 take(done, Err(Refusal::Refused(why.one_line())))?;
-                (done, strikes) = (done + 1, 0);
+                continue;
             }
-            self.rest(tries, why)?;
-            tries += 1;
+            self.rest(far.tries, why)?;
+            far.tries += 1;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) struct Taking<'a, 'b> {
     /// Where the first of them is among all that were asked for, and how many are answered.
     first: usize,
     done: usize,
+    /// Whether any of them came.
+    came: bool,
     take: &'a mut Take<'b>,
     spool: &'a mut Spool,
     stop: Option<Stop>,
@@ -34,12 +36,12 @@ impl<'a, 'b> Taking<'a, 'b> {
         take: &'a mut Take<'b>,
         spool: &'a mut Spool,
     ) -> Self {
-        Self { numbers, first, done: 0, take, spool, stop: None }
+        Self { numbers, first, done: 0, came: false, take, spool, stop: None }
     }
 
-    /// How many of all are answered, and why no more.
-    pub(super) fn end(self) -> (usize, Option<Stop>) {
-        (self.first + self.done, self.stop)
+    /// How many of all are answered, whether any of them came now, and why no more.
+    pub(super) fn end(self) -> (usize, bool, Option<Stop>) {
+        (self.first + self.done, self.came, self.stop)
     }
 
     /// Tells of those that are not there, up to the next that is.
@@ -92,6 +94,7 @@ impl Sink for Taking<'_, '_> {
             return self.or_stop(told);
         }
         let taken = self.spool.end().and_then(|body| self.answer(Ok(body)));
+        self.came |= taken.is_ok();
         self.or_stop(taken)
     }
 
