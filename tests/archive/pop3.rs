@@ -103,6 +103,7 @@ fn a_message_at_which_all_connections_break_is_left_out() {
     assert!(matches!(&all[0], Err(Refusal::Refused(why)) if why.contains("cannot fetch")), "{all:?}");
     assert_eq!(all[1], Ok(b"two\r\n".to_vec()));
     assert_eq!(waits.lock().unwrap().iter().sum::<Duration>(), Duration::from_secs(1));
+    assert!(source.is_up());
     drop(source);
     script.end();
 }
@@ -126,7 +127,7 @@ fn neighbours_at_which_connections_break_are_left_out_and_not_all_messages() {
     let (came, done) = try_fetch(&mut source, "INBOX", &ids.iter().map(listed).collect::<Vec<_>>());
     assert!(came.len() == 13 && came[2] == Ok(b"three\r\n".to_vec()), "{came:?} {done:?}");
     assert_eq!(came.iter().filter(|one| matches!(one, Err(Refusal::Refused(_)))).count(), 12, "{came:?}");
-    assert!(done.is_err(), "{done:?}");
+    assert!(done.is_err() && !source.is_up(), "{done:?}");
     // A second for each that is left out.
     assert_eq!(waits.lock().unwrap().iter().sum::<Duration>(), Duration::from_secs(12 + 2));
     drop(source);
@@ -145,6 +146,21 @@ fn an_answer_without_a_byte_is_no_message() {
     assert_eq!(all, [refused, Ok(b"two\r\n".to_vec())]);
     drop(source);
     script.end();
+}
+
+#[test]
+fn a_server_that_is_gone_is_not_up() {
+    let script = Script::play(&format!("{}C: RETR 1\ncut\n", begin(&PLAIN, &[(1, "a", 10)])));
+    let (mut source, _) = source(&script);
+    assert!(!source.is_up());
+    let listing = list(&mut source, "INBOX").unwrap();
+    assert!(source.is_up());
+    let (all, done) = std::thread::scope(|scope| {
+        // It is gone when its only connection is over.
+        scope.spawn(|| script.end());
+        try_fetch(&mut source, "INBOX", &listing.messages)
+    });
+    assert!(all.is_empty() && done.is_err() && !source.is_up(), "{all:?} {done:?}");
 }
 
 #[test]

@@ -187,6 +187,10 @@ impl Source for Pop3 {
         std::mem::take(&mut self.unnamed)
     }
 
+    fn is_up(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| !open.session.is_broken())
+    }
+
     /// Everything that is in the mailbox, whatever was seen. Nobody has looked who sent a message, and when, and whether
     /// it is one of ours.
     fn list(&mut self, _: &Folder, _: Since) -> Result<Listing> {
