@@ -233,6 +233,15 @@ fn runs_that_overlap_hide_nothing_from_each_other() {
     let again =
         next.part(all.map(|path| held(&path, path.as_bytes())).collect::<Vec<_>>().into_iter()).unwrap();
     assert_eq!((again.new, again.changed), (0, 0));
+    next.finish().unwrap();
+    // What was written for both is as restic writes it, also for who has nothing but the packs.
+    if Lab::with_restic().is_some() {
+        lab.restic_ok(&["check", "--read-data"]);
+        let parts: Vec<_> = vault.store().list(Kind::Index).unwrap().iter().map(|found| found.id).collect();
+        vault.store().remove(Kind::Index, &parts).unwrap();
+        vault.repair().unwrap();
+        lab.restic_ok(&["check", "--read-data"]);
+    }
 }
 
 #[test]
@@ -373,6 +382,75 @@ fn a_folder_whose_list_is_lost_is_made_of_what_comes() {
     let last = vault.last_snapshot("mail", None).unwrap().unwrap();
     assert_eq!(last.summary.unwrap().total_files_processed, 3);
     assert_eq!(adding.part(all()).unwrap().new, 1);
+}
+
+/// An archive that lost the list of what is in /gmail/A, and the content of /gmail/B/1.eml and 2.eml.
+fn with_losses(lab: &Lab) -> Vault {
+    lab.create();
+    let vault = lab.open();
+    let packs = || vault.store().list(Kind::Pack).unwrap();
+    let mut adding = begin(lab, &vault, "mail", 1_000);
+    adding.part((1..=3).map(|n| held(format!("/gmail/A/{n}.eml"), b"x"))).unwrap();
+    let list = packs().into_iter().max_by_key(|found| found.size).unwrap();
+    adding.part((1..=2).map(|n| held(format!("/gmail/B/{n}.eml"), &noise(n, 300_000)))).unwrap();
+    let content = packs().into_iter().max_by_key(|found| found.size).unwrap();
+    adding.part(vec![held("/gmail/B/4.eml", b"four"), held("/gmail/C/1.eml", b"x")].into_iter()).unwrap();
+    adding.finish().unwrap();
+    vault.store().remove(Kind::Pack, &[list.id, content.id]).unwrap();
+    vault.repair().unwrap();
+    lab.open()
+}
+
+/// The list of a folder, as the newest snapshot names it, and the names in it where the vault has it.
+fn listed(vault: &Vault, path: &str) -> (rustic_core::TreeId, Option<Vec<String>>) {
+    let tree = vault.last_snapshot("mail", None).unwrap().unwrap().tree;
+    let read = vault.read().unwrap();
+    let id = postkeep::vault::tree::at(&read, tree, path.as_bytes()).unwrap().1.subtree.unwrap();
+    (id, read.tree(id).ok().map(|tree| tree.nodes.into_iter().map(|node| node.name).collect()))
+}
+
+#[test]
+fn a_list_that_is_lost_elsewhere_holds_up_no_damaged_message() {
+    let lab = Lab::new();
+    let vault = with_losses(&lab);
+    let lost = listed(&vault, "/gmail/A");
+    assert_eq!(lost.1, None);
+    let mut adding = begin(&lab, &vault, "mail", 1_001);
+    let new = || vec![held("/gmail/B/2.eml", &noise(2, 300_000)), held("/gmail/B/3.eml", b"three")];
+    let part = adding.part(new().into_iter()).unwrap();
+    assert_eq!((part.new, part.unknown.len(), part.lost.len()), (1, 0, 0), "{part:?}");
+    let all = ["1.eml", "2.eml", "3.eml", "4.eml"].map(str::to_owned);
+    assert_eq!(listed(&vault, "/gmail/B").1.as_deref(), Some(&all[..]));
+    // Its pack may come back from somewhere.
+    assert_eq!(listed(&vault, "/gmail/A"), lost);
+    assert_eq!(adding.part(new().into_iter()).unwrap().snapshot, part.snapshot);
+    let again = |n: u32| item(format!("/gmail/A/{n}.eml"), SEEN + 1, "", Content::Held(b"x".to_vec()));
+    let part = adding.part((1..=3).map(again)).unwrap();
+    assert_eq!((part.new, part.lost), (3, vec![PathBuf::from("/gmail/A")]));
+    assert_eq!(listed(&vault, "/gmail/A").1.as_deref(), Some(&all[..3]));
+    adding.finish().unwrap();
+}
+
+#[test]
+fn runs_that_overlap_hide_nothing_where_lists_are_lost() {
+    let lab = Lab::new();
+    let (vault, other) = (with_losses(&lab), lab.open());
+    let lost = listed(&vault, "/gmail/A");
+    let file = |path: &str| vec![held(path, path.as_bytes())].into_iter();
+    let mut one = begin(&lab, &vault, "mail", 1_001);
+    let mut two = begin(&lab, &other, "mail", 1_002);
+    one.part(file("/gmail/C/2.eml")).unwrap();
+    let part = two.part(file("/gmail/C/3.eml")).unwrap();
+    assert!(part.notes.iter().any(|note| note.contains("another run of this profile")), "{:?}", part.notes);
+    let names = |path: &str| listed(&vault, path).1.unwrap().concat();
+    assert_eq!((names("/gmail/B"), names("/gmail/C")), ("1.eml2.eml4.eml".into(), "1.eml2.eml3.eml".into()));
+    assert_eq!(listed(&vault, "/gmail/A"), lost);
+    // One of them makes a list anew of what is lost.
+    one.part(file("/gmail/A/9.eml")).unwrap();
+    two.part(file("/gmail/C/4.eml")).unwrap();
+    assert_eq!((names("/gmail/A"), names("/gmail/C")), ("9.eml".into(), "1.eml2.eml3.eml4.eml".into()));
+    one.finish().unwrap();
+    two.finish().unwrap();
 }
 
 #[test]

@@ -31,7 +31,9 @@ pub(super) fn compare(repository: &Indexed, before: Option<TreeId>, after: TreeI
     let mut compared = Compared::default();
     let mut rest = vec![(PathBuf::from("/"), before, Some(after))];
     while let Some((path, before, after)) = rest.pop() {
-        if before == after {
+        // One that is lost before and after is as it was.
+        let is_lost = |tree: Option<TreeId>| tree.is_some_and(|tree| !is_there(&tree));
+        if before == after || is_lost(before) && is_lost(after) {
             continue;
         }
         let (before, after) = (nodes(before.filter(is_there))?, nodes(after)?);

@@ -8,6 +8,8 @@ mod check;
 mod count;
 mod item;
 mod join;
+mod lists;
+mod merge;
 mod part;
 mod source;
 mod unite;
@@ -18,12 +20,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::{SignedDuration, Timestamp};
-use rustic_core::repofile::{SnapshotFile, SnapshotSummary};
+use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, ParentOptions, TreeId};
 
 use self::check::compare;
 pub use self::item::{Content, Item};
 use self::join::{Indexed, Walk, shown};
+use self::merge::merge;
 pub use self::part::{Addition, Part};
 use self::source::{Items, Joined, Messages};
 use super::adapter::ours;
@@ -249,11 +252,7 @@ impl Adding<'_> {
     /// that there is.
     fn with_damaged(&self, before: Option<TreeId>, made: TreeId) -> Result<TreeId> {
         let Some(before) = before else { return Ok(made) };
-        let repository = self.vault.indexed()?;
-        let mut summary = SnapshotSummary::default();
-        self.vault.call("cannot keep damaged messages", || {
-            repository.merge_trees(&[before, made], &unite::later, &mut summary)
-        })
+        merge(self.vault, "cannot keep damaged messages", &[before, made])
     }
 
     /// Looks at what is stored, whether nothing is missing and everything new is there.

@@ -3,11 +3,12 @@
 
 use jiff::Timestamp;
 use rustic_core::TreeId;
-use rustic_core::repofile::{Node, SnapshotFile, SnapshotSummary};
+use rustic_core::repofile::SnapshotFile;
 
 use super::check::compare;
 use super::count::total;
 use super::join::shown;
+use super::merge::merge;
 use super::part::Part;
 use super::{Adding, incomplete};
 use crate::error::Result;
@@ -16,12 +17,6 @@ use crate::vault::store::Kind;
 
 /// How often it is looked for others: each of them writes once for each of its parts.
 const LOOKS: u32 = 10;
-
-/// Which of two entries of one name counts. A folder before anything else, so that what is in it is not lost; who compares
-/// the trees tells what lay in its place.
-pub(super) fn later(a: &Node, b: &Node) -> std::cmp::Ordering {
-    (a.is_dir(), a.meta.ctime).cmp(&(b.is_dir(), b.meta.ctime))
-}
 
 impl Adding<'_> {
     /// Takes in what others wrote since this run began. It comes after the own snapshot is there: of two runs that write at
@@ -70,10 +65,8 @@ impl Adding<'_> {
 
     /// A tree that has everything that these have.
     fn merged(&mut self, trees: &[TreeId]) -> Result<TreeId> {
-        let repository = self.vault.indexed()?;
-        let mut summary = SnapshotSummary::default();
         let what = "cannot join what two runs added to the archive";
-        let tree = self.vault.call(what, || repository.merge_trees(trees, &later, &mut summary))?;
+        let tree = merge(self.vault, what, trees)?;
         let repository = self.vault.indexed()?;
         for before in trees {
             let compared = self.vault.call(what, || compare(&repository, Some(*before), tree))?;
