@@ -99,6 +99,26 @@ fn a_step_is_recorded_with_its_snapshot_and_known_again() {
 }
 
 #[test]
+fn a_key_that_is_given_once_more_takes_no_message_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let catalogue = open(&temp);
+    let inbox = catalogue.folder("a", "INBOX", "/a/INBOX").unwrap().id;
+    catalogue.commit(&commit(ONE, &[stored(inbox, 1), stored(inbox, 2)])).unwrap();
+    let old = one(&catalogue, inbox, "7.2").unwrap();
+    let stored = |n| Change::Stored { folder: inbox, key: "7.2".into(), message_id: None, facts: facts(n) };
+    let again = Change::Named { folder: inbox, key: "7.9".into(), message: old.id };
+    let marked = Change::Marked { message: old.id, flags: vec!["x".into()], labels: Vec::new() };
+    catalogue.commit(&commit(TWO, &[stored(30), again, marked])).unwrap();
+    assert_eq!(one(&catalogue, inbox, "7.2").unwrap().facts, facts(30));
+    assert_eq!(one(&catalogue, inbox, "7.9").unwrap().facts, Facts { flags: vec!["x".into()], ..facts(2) });
+    // One file is one message, whatever its key named last.
+    catalogue.commit(&commit(ONE, &[stored(2)])).unwrap();
+    assert_eq!(one(&catalogue, inbox, "7.2").unwrap().id, old.id);
+    let folder = &catalogue.folders().unwrap()[0];
+    assert_eq!((folder.stored, folder.bytes), (3, facts(1).size + facts(2).size + facts(30).size));
+}
+
+#[test]
 fn a_message_with_a_new_key_is_found_by_what_it_is() {
     let temp = tempfile::tempdir().unwrap();
     let catalogue = open(&temp);

@@ -75,7 +75,8 @@ pub struct Message {
 /// What changed in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A message was stored. If its key names one already, the facts of that one are new.
+    /// A message was stored. If its key names one already, its file tells: with the same one the facts are new, and with
+    /// another one the key names another message from now on.
     Stored {
         /// Its folder.
         folder: FolderId,

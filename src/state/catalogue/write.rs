@@ -162,15 +162,18 @@ impl<'t> Pen<'t> {
         match change {
             Change::Stored { folder, key, message_id, facts } => {
                 let message_id = message_id.as_deref();
-                let there = "SELECT message FROM name WHERE folder = ?1 AND key = ?2";
-                let there = self.tx.prepare_cached(there)?.query_row((folder.0, key), |row| row.get(0));
-                match there.optional()? {
-                    Some(id) => self.replace(MessageId(id), facts, message_id)?,
-                    None => {
-                        let id = self.insert(*folder, facts, message_id)?;
-                        self.name(*folder, key, id, true)?;
+                let is_known = "SELECT 1 FROM name WHERE folder = ?1 AND key = ?2";
+                let is_known = self.tx.prepare_cached(is_known)?.exists((folder.0, key))?;
+                // A key that was given once more names another message now: the one before it is in the vault, too.
+                let there = if is_known { self.of_file(*folder, facts)? } else { None };
+                let id = match there {
+                    Some(id) => {
+                        self.replace(id, facts, message_id)?;
+                        id
                     }
-                }
+                    None => self.insert(*folder, facts, message_id)?,
+                };
+                self.name(*folder, key, id, true)?;
                 release(self.tx, *folder, key)?;
             }
             Change::Named { folder, key, message } => {
@@ -188,6 +191,13 @@ impl<'t> Pen<'t> {
             }
         }
         Ok(())
+    }
+
+    /// The message whose file this is. A file's name begins with the message's date.
+    fn of_file(&self, folder: FolderId, facts: &Facts) -> Result<Option<MessageId>, Fault> {
+        let sql = "SELECT id FROM message WHERE date = ?1 AND folder = ?2 AND file = ?3";
+        let row = (seconds(facts.date), folder.0, &facts.file);
+        Ok(self.tx.prepare_cached(sql)?.query_row(row, |row| row.get(0).map(MessageId)).optional()?)
     }
 
     fn insert(
