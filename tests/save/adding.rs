@@ -77,6 +77,28 @@ fn restored(lab: &Lab, snapshot: Id) -> BTreeMap<PathBuf, (Vec<u8>, String)> {
 }
 
 #[test]
+fn an_archive_that_has_parts_of_seconds_is_added_to_by_who_knows_whole_ones() {
+    let lab = Lab::new();
+    lab.create();
+    let vault = lab.open();
+    let path = "/gmail/INBOX/2024/01/1.eml";
+    let precise = jiff::SignedDuration::from_millis(999);
+    let mut old = held(path, b"one");
+    old.mtime += precise;
+    let mut adding = begin(&lab, &vault, "mail", 1_000);
+    let old = adding.part(vec![old].into_iter()).unwrap();
+    let flagged = item(path, SEEN + 1, "\\Flagged", Content::Known(3));
+    let part = adding.part(vec![flagged].into_iter()).unwrap();
+    assert_eq!((part.new, part.changed, part.unknown), (0, 1, Vec::new()));
+    assert_ne!(part.tree, old.tree);
+    // Of another second it is not the one that is meant.
+    let mut other = item(path, SEEN + 2, "", Content::Known(3));
+    other.mtime += precise + precise;
+    assert_eq!(adding.part(vec![other].into_iter()).unwrap().unknown, [PathBuf::from(path)]);
+    adding.finish().unwrap();
+}
+
+#[test]
 fn parts_come_to_what_is_there_and_restic_restores_all_of_it() {
     let Some(lab) = Lab::with_restic() else { return };
     lab.create();

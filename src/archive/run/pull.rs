@@ -4,8 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::folder::{View, Work, place};
 use super::job::{Came, Job, Sliced};
 use super::outcome::Sum;
@@ -280,8 +278,6 @@ impl Pull<'_, '_, '_> {
 fn stored((folder, directory): &(FolderId, String), came: &Came) -> Option<Change> {
     let file = came.path.strip_prefix(directory).ok()?.to_string_lossy().into_owned();
     let Marks { sha256, flags, labels, message_id, .. } = came.marks.clone();
-    // To the second, as its path has it.
-    let date = Timestamp::from_second(came.date.as_second()).unwrap_or(came.date);
-    let facts = Facts { file, date, size: came.size, sha256, flags, labels };
+    let facts = Facts { file, date: came.date, size: came.size, sha256, flags, labels };
     Some(Change::Stored { folder: *folder, key: came.key.clone(), message_id, facts })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::job::{Came, Job, Sliced, Touched};
 use super::same::Same;
@@ -229,7 +229,7 @@ impl Slicing<'_> {
             };
             let (content, start, sha256) = taken(body).context(|| "cannot read a message again".into())?;
             let facts = facts(&start);
-            let date = listed.date.or(facts.date).unwrap_or(self.now);
+            let date = whole(listed.date.or(facts.date).unwrap_or(self.now));
             // What the source could not tell before.
             let told = Listed {
                 size: content.size(),
@@ -310,6 +310,12 @@ fn together(
         }
     }
     messages
+}
+
+/// A date to the second, as its path has it, and the catalogue.
+fn whole(date: Timestamp) -> Timestamp {
+    let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
+    date.round(second).unwrap_or(date)
 }
 
 /// The vault takes no more; it says itself why.

@@ -1,5 +1,6 @@
 //! Runs against a scripted mailbox and a vault in memory.
 
+mod flags;
 mod lab;
 
 use std::sync::Arc;

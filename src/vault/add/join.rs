@@ -201,7 +201,7 @@ impl Walk {
         if there.node_type != NodeType::File {
             return Err(in_the_way(&item.path));
         }
-        let same = (there.meta.size, there.meta.mtime) == (node.meta.size, node.meta.mtime);
+        let same = there.meta.size == node.meta.size && second(&there) == second(&node);
         let has = same && self.has_content(&there);
         if !has && matches!(item.content, Content::Known(_)) {
             lock(&self.joined).unknown.push(item.path);
@@ -210,6 +210,7 @@ impl Walk {
         }
         if has {
             node.content.clone_from(&there.content);
+            (node.meta.mtime, node.meta.atime) = (there.meta.mtime, there.meta.atime);
         }
         // Of a file that the vault has an item says only what is new.
         if matches!(item.content, Content::Known(_)) {
@@ -262,6 +263,11 @@ impl Walk {
     fn has_content(&self, node: &Node) -> bool {
         node.content.iter().flatten().all(|id| self.repository.get_index_entry(id).is_ok())
     }
+}
+
+/// The second of a file's time: who says that nothing but the attributes changed knows no more of it.
+fn second(node: &Node) -> Option<i128> {
+    node.meta.mtime.map(|time| time.as_nanosecond().div_euclid(1_000_000_000))
 }
 
 /// Lays the attributes of a node over those of the file before it; one without a value takes the old one away.

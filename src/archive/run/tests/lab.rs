@@ -209,6 +209,15 @@ impl Lab {
         Catalogue::open(&self.temp.path().join("state"), "mail", &"ab".repeat(32)).unwrap()
     }
 
+    /// How many of the first messages have this flag and no other.
+    pub fn flagged(&self, validity: u32, flag: &str) -> usize {
+        let known = self.known();
+        let keys: Vec<_> = (1..10).map(|uid| format!("{validity}.{uid}")).collect();
+        let inbox = known.folders().unwrap()[0].id;
+        let all = known.known(inbox, keys.iter().map(String::as_str)).unwrap().into_iter().flatten();
+        all.filter(|message| message.facts.flags == [flag]).count()
+    }
+
     /// Runs. Status, messages that are new, messages in the archive.
     pub fn run(&self) -> (Status, u64, u64) {
         let job = ArchiveJob {
