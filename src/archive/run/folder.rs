@@ -211,24 +211,7 @@ impl View<'_> {
 
     /// A known message whose flags or labels are other ones now.
     pub(super) fn touched(&self, listed: &Listed, message: Message) -> Option<Touched> {
-        let facts = message.facts;
-        let labels = if self.labels { &listed.labels } else { &facts.labels };
-        let sorted = |words: &[String]| {
-            let mut words = words.to_vec();
-            words.sort();
-            words
-        };
-        if sorted(&listed.flags) == sorted(&facts.flags) && sorted(labels) == sorted(&facts.labels) {
-            return None;
-        }
-        Some(Touched {
-            message: message.id,
-            path: std::path::Path::new(&self.known.directory).join(&facts.file),
-            date: facts.date,
-            size: facts.size,
-            flags: listed.flags.clone(),
-            labels: labels.clone(),
-        })
+        Touched::by(listed, message, &self.known.directory, self.labels)
     }
 
     /// Finds messages again whose keys became void: by Message-ID, size and date. Those of which that says too little are
@@ -251,7 +234,7 @@ impl View<'_> {
                 None => fresh.push(listed),
             }
         }
-        if fresh.is_empty() { Ok(()) } else { same.look_in(self.at, self.known.id, taken, catalogue) }
+        if fresh.is_empty() { Ok(()) } else { same.look_in(self.at, self.known, taken, catalogue) }
     }
 
     /// The message that this one is for sure, whatever its key.

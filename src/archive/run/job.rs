@@ -1,13 +1,13 @@
 //! What is to be done for messages, and what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::archive::marks::Marks;
 use crate::archive::source::Listed;
 use crate::error::Error;
-use crate::state::catalogue::MessageId;
+use crate::state::catalogue::{Message, MessageId};
 
 /// What is to be done for one message.
 #[derive(Debug)]
@@ -27,6 +27,31 @@ pub(super) struct Touched {
     pub size: u64,
     pub flags: Vec<String>,
     pub labels: Vec<String>,
+}
+
+impl Touched {
+    /// A message of the folder that lies in `directory`, if the listing has other flags of it, or other labels where they
+    /// are kept.
+    pub fn by(listed: &Listed, message: Message, directory: &str, labels: bool) -> Option<Self> {
+        let facts = message.facts;
+        let labels = if labels { &listed.labels } else { &facts.labels };
+        let sorted = |words: &[String]| {
+            let mut words = words.to_vec();
+            words.sort();
+            words
+        };
+        if sorted(&listed.flags) == sorted(&facts.flags) && sorted(labels) == sorted(&facts.labels) {
+            return None;
+        }
+        Some(Self {
+            message: message.id,
+            path: Path::new(directory).join(&facts.file),
+            date: facts.date,
+            size: facts.size,
+            flags: listed.flags.clone(),
+            labels: labels.clone(),
+        })
+    }
 }
 
 /// A message that came, and is to be known from now on.
@@ -61,7 +86,7 @@ pub(super) struct Sliced {
     pub broken: Vec<(usize, Error)>,
     /// How many of them took their time.
     pub slow: usize,
-    /// What is left for another slice, since this one holds as much as it may.
+    /// What is left for another slice: this one holds as much as it may, or is past its place.
     pub rest: Vec<(usize, Job)>,
     /// Why not all were asked for. What came counts all the same.
     pub error: Option<Error>,

@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::job::Touched;
+use crate::archive::source::Listed;
 use crate::error::Result;
-use crate::state::catalogue::{Catalogue, Content, FolderId, MessageId};
+use crate::state::catalogue::{Catalogue, Content, Folder, FolderId, MessageId};
 
 /// The folders whose keys became void, by their places. Each message is found once: two equal messages stay two.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(super) struct Same {
 #[derive(Debug)]
 struct Known {
     folder: FolderId,
+    /// Where its messages lie.
+    directory: String,
     /// The last message that was there when it was listed: those that come after it are no others' doubles.
     last: MessageId,
     /// Messages that are listed under a key that is known, or were found.
@@ -32,14 +36,15 @@ impl Same {
     pub fn look_in(
         &mut self,
         at: usize,
-        folder: FolderId,
+        folder: &Folder,
         taken: HashSet<MessageId>,
         catalogue: &Catalogue,
     ) -> Result<()> {
         if self.catalogue.is_none() {
             self.catalogue = Some(catalogue.reader()?);
         }
-        self.folders.insert(at, Known { folder, last: catalogue.last()?, taken });
+        let (folder, directory) = (folder.id, folder.directory.clone());
+        self.folders.insert(at, Known { folder, directory, last: catalogue.last()?, taken });
         Ok(())
     }
 
@@ -60,5 +65,23 @@ impl Same {
         let content = Content { folder: known.folder, last: known.last, sha256, size, message_id };
         let equal = catalogue.equal(&content)?;
         Ok(equal.into_iter().find(|message| known.taken.insert(*message)))
+    }
+
+    /// What is to be done for one that was found, since its flags or labels are other ones now.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn touched(
+        &self,
+        at: usize,
+        message: MessageId,
+        listed: &Listed,
+        labels: bool,
+    ) -> Result<Option<Touched>> {
+        let (Some(known), Some(catalogue)) = (self.folders.get(&at), &self.catalogue) else {
+            return Ok(None);
+        };
+        let message = catalogue.message(message)?;
+        Ok(message.and_then(|message| Touched::by(listed, message, &known.directory, labels)))
     }
 }

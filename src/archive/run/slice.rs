@@ -249,6 +249,9 @@ impl Slicing<'_> {
             let message_id = facts.message_id.or_else(|| listed.message_id.clone());
             if let Some(there) = same.take(folder, sha256, content.size(), message_id.as_deref())? {
                 sliced.same.push((folder, listed.key.clone(), there));
+                // Its place may be before what is on its way already.
+                let touched = same.touched(folder, there, listed, self.labels)?;
+                sliced.rest.extend(touched.map(|touched| (folder, Job::Touch(touched))));
                 return Ok(());
             }
             let marks = Marks {

@@ -74,6 +74,17 @@ impl Catalogue {
         })
     }
 
+    /// A message by its number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>> {
+        self.db.read("look for messages in the catalogue", |db| {
+            let sql = format!("SELECT {MESSAGE} WHERE m.id = ?1");
+            Ok(db.prepare_cached(&sql)?.query_row([id.0], message).optional()?)
+        })
+    }
+
     /// Whether keys name messages that were looked at and are not to be stored, in their order.
     ///
     /// # Errors

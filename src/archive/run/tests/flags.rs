@@ -3,6 +3,25 @@
 use super::*;
 
 #[test]
+fn flags_of_what_is_known_again_by_its_content_are_followed() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.mod_seq = Some(5);
+        (0..9).for_each(|n| server.append(&format!("bare {n}"), n));
+    });
+    assert_eq!(lab.run(), (Status::Ok, 9, 9));
+    lab.server(|server| {
+        // In another order than they lie.
+        server.messages.values_mut().for_each(|(_, second)| *second = 100 - *second);
+        server.flags = vec!["\\Seen".into()];
+        server.make_anew();
+    });
+    assert_eq!(lab.run(), (Status::Ok, 0, 9));
+    assert_eq!(lab.flagged(8, "\\Seen"), 9);
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 9));
+}
+
+#[test]
 fn flags_of_a_message_of_which_nobody_knows_when_it_came_are_followed() {
     let lab = Lab::new();
     lab.now.set(lab.now.get() + SignedDuration::from_millis(1234));
