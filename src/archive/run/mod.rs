@@ -205,6 +205,7 @@ impl Request<'_> {
                 sum,
                 known: HashMap::new(),
                 broken: HashSet::new(),
+                thinned: HashSet::new(),
                 ours: 0,
                 young: HashMap::new(),
                 stale,

@@ -40,8 +40,10 @@ pub(super) struct Pull<'a, 'v, 's> {
     pub sum: &'a mut Sum<'s>,
     /// The folders in the catalogue, and where their messages lie, by their places.
     pub known: HashMap<usize, (FolderId, String)>,
-    /// Folders that gave not all that was asked for.
+    /// Folders that something went wrong with: in this run nothing more is fetched from them.
     pub broken: HashSet<usize>,
+    /// Folders of which messages went away while they were fetched.
+    pub thinned: HashSet<usize>,
     /// How many messages were left out because they say that they are ours.
     pub ours: u64,
     /// The least UID of folders' messages that turned out to be too young.
@@ -113,6 +115,9 @@ impl Pull<'_, '_, '_> {
             self.sum.counts.excluded += excluded;
             self.ours += ours;
             for job in touched.into_iter().map(Job::Touch).chain(fresh.into_iter().map(Job::Fetch)) {
+                if self.is_in_vain(at, &job) {
+                    continue;
+                }
                 waiting.add(at, job);
                 let full = waiting.bytes >= checkpoint || waiting.undated >= UNDATED;
                 if full || waiting.jobs.len() >= SLICE {
@@ -142,14 +147,15 @@ impl Pull<'_, '_, '_> {
                     (sliced, Some(part))
                 }
             };
-            jobs = std::mem::take(&mut sliced.rest);
-            // A folder is known so far when all of it is there.
-            let done = sliced.error.is_none() && jobs.is_empty();
-            // One that gave not all is looked at again, also if it does for the rest of its messages.
+            // A folder that gave not all is looked at again by the next run. In this one each try may cost as long.
             self.broken.extend(sliced.broken.iter().map(|(at, _)| *at));
+            jobs = std::mem::take(&mut sliced.rest);
+            jobs.retain(|(at, job)| !self.is_in_vain(*at, job));
+            // It is known so far when all of it is there.
+            let done = sliced.error.is_none() && jobs.is_empty();
             // Nobody knows whether it is gone for ever: the next connection may be to a server that is ahead of this one.
-            self.broken.extend(sliced.gone.iter().map(|(at, _)| *at));
-            marks.retain(|(at, _)| !self.broken.contains(at));
+            self.thinned.extend(sliced.gone.iter().map(|(at, _)| *at));
+            marks.retain(|(at, _)| !self.broken.contains(at) && !self.thinned.contains(at));
             for (at, uid) in &sliced.young {
                 let least = self.young.entry(*at).or_insert(*uid);
                 *least = (*least).min(*uid);
@@ -220,6 +226,11 @@ impl Pull<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether something is to be fetched from a folder that something went wrong with.
+    fn is_in_vain(&self, at: usize, job: &Job) -> bool {
+        matches!(job, Job::Fetch(_)) && self.broken.contains(&at)
     }
 
     /// A folder could not be looked at, or not be fetched as a whole.

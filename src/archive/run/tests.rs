@@ -2,6 +2,7 @@
 
 mod flags;
 mod lab;
+mod refused;
 
 use std::sync::Arc;
 

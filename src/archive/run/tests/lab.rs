@@ -11,12 +11,12 @@ use crate::archive::run::{Places, Request};
 use crate::archive::source::{
     Body, Folder, Listed, Listing, Mark, Part, Refusal, Since, Source, Take, Unnamed,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Forgetful;
 use crate::mutex::lock;
 use crate::profile::{ArchiveJob, Keeping, MailPlace, MessageRules, SecretSource, VaultPlace};
 use crate::progress::{Meter, Silent};
-use crate::run::Status;
+use crate::run::{Outcome, Status};
 use crate::state::catalogue::Catalogue;
 use crate::vault::ledger::Pause;
 use crate::vault::store::Store;
@@ -32,6 +32,13 @@ pub struct Server {
     /// Subjects by UID; a message came so many seconds after 2001.
     pub messages: BTreeMap<u32, (String, i64)>,
     pub refused: BTreeSet<u32>,
+    /// What is listed and not given.
+    pub withheld: BTreeSet<u32>,
+    /// Nothing of the folder can be fetched, and how often that was tried.
+    pub broken: bool,
+    pub tried: u32,
+    /// How many messages were given.
+    pub given: u32,
     /// Nobody knows when a message came.
     pub undated: bool,
     /// The folder is made anew before it is listed.
@@ -125,14 +132,21 @@ impl Source for Mailbox {
     }
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
+        lock(&self.0).tried += 1;
+        if lock(&self.0).broken {
+            return Err(Error::other("it is broken"));
+        }
         for (at, message) in messages.iter().enumerate() {
             let body = {
-                let server = lock(&self.0);
-                match server.messages.get(&message.uid) {
+                let mut server = lock(&self.0);
+                let body = match server.messages.get(&message.uid) {
                     None => Err(Refusal::Gone),
+                    Some(_) if server.withheld.contains(&message.uid) => Err(Refusal::Gone),
                     Some(_) if server.refused.contains(&message.uid) => Err(Refusal::Refused("no".into())),
                     Some((subject, _)) => Ok(Body::Held(bytes(subject))),
-                }
+                };
+                server.given += u32::from(body.is_ok());
+                body
             };
             take(at, body)?;
         }
@@ -220,6 +234,13 @@ impl Lab {
 
     /// Runs. Status, messages that are new, messages in the archive.
     pub fn run(&self) -> (Status, u64, u64) {
+        let outcome = self.outcome();
+        assert_eq!(outcome.error, None);
+        (outcome.status, outcome.counts.created, outcome.counts.files)
+    }
+
+    /// Runs.
+    pub fn outcome(&self) -> Outcome {
         let job = ArchiveJob {
             sources: vec![MailPlace::Imap("box".into())],
             folders: vec!["*".into()],
@@ -244,9 +265,7 @@ impl Lab {
             journal: &Forgetful,
             places: self,
         };
-        let outcome = request.run();
-        assert_eq!(outcome.error, None);
-        (outcome.status, outcome.counts.created, outcome.counts.files)
+        request.run()
     }
 }
 
