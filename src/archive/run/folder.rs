@@ -130,7 +130,11 @@ impl View<'_> {
         let Mark { validity, next, messages, mod_seq } = listing.mark;
         let mut mark = catalogue::Mark { validity, next, messages, mod_seq, looked };
         let unasked = listing.unasked;
+        let mut unlisted: HashSet<&str> = waiting.iter().map(|message| message.key.as_str()).collect();
         let all = listing.messages.into_iter().chain(listing.changed);
+        let all = all.inspect(|listed| {
+            unlisted.remove(listed.key.as_str());
+        });
         // Nobody says that the UIDs are those of before; a Maildir's dates change, but its names say enough.
         let unsure = valid.is_none() && self.folder.mark.is_some();
         let Sifted { mut fresh, there, young } = self.sift(all, catalogue, (unsure, &unasked), &mut work)?;
@@ -140,13 +144,8 @@ impl View<'_> {
         if valid.is_none() && self.known.stored > 0 {
             self.recognise(catalogue, there, &mut fresh, &mut work, same)?;
         }
-        // What was refused and is not asked for now is gone, or known, or not wanted any more: it is waited for no longer.
-        let mut waiting: HashSet<&str> = waiting.iter().map(|message| message.key.as_str()).collect();
-        for listed in &fresh {
-            waiting.remove(listed.key.as_str());
-        }
-        for key in waiting {
-            catalogue.release(self.known.id, key)?;
+        if !waiting.is_empty() {
+            self.let_go(catalogue, &waiting, &unlisted, &fresh, listing.mark)?;
         }
         // By date: so each slice has days of its own, and no list of a day's messages is written again and again.
         fresh.sort_by_key(|listed| listed.date);

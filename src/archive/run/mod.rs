@@ -16,6 +16,7 @@ mod slice;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod waited;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -200,7 +200,7 @@ impl Pull<'_, '_, '_> {
         let now = self.request.now;
         let refused = |(at, listed, why): &(usize, Listed, String)| {
             let (folder, key, size, why) = (folder(*at)?.0, listed.key.clone(), listed.size, why.clone());
-            Some(Quarantined { folder, key, size, why, first: now, last: now, tries: 1 })
+            Some(Quarantined { folder, key, size, why, first: now, last: now, tries: 1, missing: None })
         };
         let mark = |(at, mark): (usize, catalogue::Mark)| {
             // They are asked for again until they are old enough.
@@ -219,13 +219,7 @@ impl Pull<'_, '_, '_> {
         let (snapshot, marks) = if self.stale { (String::new(), Vec::new()) } else { (snapshot, marks) };
         let commit =
             Commit { snapshot: &snapshot, changes: &changes, marks: &marks, quarantined: &quarantined };
-        self.catalogue.commit(&commit)?;
-        for (at, key) in &sliced.gone {
-            if let Some((folder, _)) = self.known.get(at) {
-                self.catalogue.release(*folder, key)?;
-            }
-        }
-        Ok(())
+        self.catalogue.commit(&commit)
     }
 
     /// Whether something is to be fetched from a folder that something went wrong with.

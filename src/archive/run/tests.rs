@@ -43,6 +43,9 @@ fn what_was_refused_is_waited_for_as_long_as_it_is_there() {
         server.messages.remove(&3);
     });
     assert_eq!(lab.run(), (Status::Ok, 1, 3));
+    assert_eq!(lab.known().quarantine(None).unwrap().len(), 1, "it may come back");
+    lab.wait_for_days(1);
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
     assert_eq!(lab.known().quarantine(None).unwrap(), []);
     assert_eq!(lab.run(), (Status::Unchanged, 0, 3));
 }

@@ -165,7 +165,7 @@ impl Catalogue {
     /// The database cannot be read.
     pub fn quarantine(&self, folder: Option<FolderId>) -> Result<Vec<Quarantined>> {
         self.db.read("read the quarantine", |db| {
-            let sql = "SELECT folder, key, size, why, first, last, tries FROM quarantine
+            let sql = "SELECT folder, key, size, why, first, last, tries, missing FROM quarantine
                        WHERE ?1 IS NULL OR folder = ?1 ORDER BY folder, key";
             let mut select = db.prepare_cached(sql)?;
             let rows = select.query_map([folder.map(|folder| folder.0)], |row| {
@@ -177,6 +177,7 @@ impl Catalogue {
                     first: time(row.get(4)?),
                     last: time(row.get(5)?),
                     tries: row.get(6)?,
+                    missing: row.get::<_, Option<i64>>(7)?.map(time),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

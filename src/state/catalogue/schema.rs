@@ -46,4 +46,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     -- The parts of the vault's index when all of the snapshot was there: their ids, one after the other.
     ALTER TABLE archive ADD COLUMN parts BLOB;
+", "
+    -- Since when it is not listed any more.
+    ALTER TABLE quarantine ADD COLUMN missing INTEGER;
 "];

@@ -194,11 +194,14 @@ fn what_cannot_be_fetched_is_kept_until_it_is() {
         first: at(now),
         last: at(now),
         tries: 1,
+        missing: None,
     };
     let step = |quarantined: &[Quarantined]| {
         catalogue.commit(&Commit { quarantined, ..commit(ONE, &[]) }).unwrap();
     };
     step(&[sick("7.1", 1), sick("7.2", 1), sick("7.3", 1)]);
+    catalogue.miss(inbox, "7.2", Some(at(8))).unwrap();
+    assert_eq!(catalogue.quarantine(None).unwrap()[1].missing, Some(at(8)));
     step(&[sick("7.2", 9)]);
     let twice = Quarantined { first: at(1), tries: 2, ..sick("7.2", 9) };
     assert_eq!(catalogue.quarantine(Some(inbox)).unwrap(), [sick("7.1", 1), twice.clone(), sick("7.3", 1)]);

@@ -144,6 +144,8 @@ pub struct Quarantined {
     pub last: Timestamp,
     /// How often it was tried. To one that is in quarantine already this is added.
     pub tries: u32,
+    /// Since when it is not listed any more; None: it was, when it was tried last.
+    pub missing: Option<Timestamp>,
 }
 
 /// What a message is looked for by that has a new key.

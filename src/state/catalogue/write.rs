@@ -92,6 +92,17 @@ impl Catalogue {
         })
     }
 
+    /// Says since when a message in quarantine is not listed any more; None: it is.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn miss(&self, folder: FolderId, key: &str, since: Option<Timestamp>) -> Result<()> {
+        self.db.write("change the quarantine", |tx| {
+            let sql = "UPDATE quarantine SET missing = ?3 WHERE folder = ?1 AND key = ?2";
+            Ok(tx.prepare_cached(sql)?.execute((folder.0, key, since.map(micros))).map(drop)?)
+        })
+    }
+
     /// Takes a message out of the quarantine; whether it was there.
     ///
     /// # Errors
@@ -315,12 +326,14 @@ fn set_mark(tx: &Transaction<'_>, folder: FolderId, mark: Option<&Mark>) -> rusq
 }
 
 fn quarantine(tx: &Transaction<'_>, quarantined: &Quarantined) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO quarantine (folder, key, size, why, first, last, tries)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-               ON CONFLICT (folder, key) DO UPDATE SET size = ?3, why = ?4, last = ?6, tries = tries + ?7";
-    let Quarantined { folder, key, size, why, first, last, tries } = quarantined;
+    let sql = "INSERT INTO quarantine (folder, key, size, why, first, last, tries, missing)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+               ON CONFLICT (folder, key)
+               DO UPDATE SET size = ?3, why = ?4, last = ?6, tries = tries + ?7, missing = ?8";
+    let Quarantined { folder, key, size, why, first, last, tries, missing } = quarantined;
+    let (first, last, missing) = (micros(*first), micros(*last), missing.map(micros));
     tx.prepare_cached(sql)?
-        .execute((folder.0, key, size.cast_signed(), why, micros(*first), micros(*last), tries))
+        .execute((folder.0, key, size.cast_signed(), why, first, last, tries, missing))
         .map(drop)
 }
 
