@@ -205,7 +205,7 @@ mod tests {
         let snapshot = adding.part(items.into_iter()).unwrap().snapshot.to_string();
         adding.finish().unwrap();
         catalogue()
-            .commit(&Commit { snapshot: &snapshot, changes: &changes, marks: &marks, quarantined: &[] })
+            .commit(&Commit { snapshot: Some(&snapshot), changes: &changes, marks: &marks, quarantined: &[] })
             .unwrap();
         let all = || {
             let catalogue = catalogue();

@@ -209,17 +209,20 @@ impl Pull<'_, '_, '_> {
         };
         let marks: Vec<_> = marks.into_iter().filter_map(mark).collect();
         let quarantined: Vec<_> = sliced.refused.iter().filter_map(refused).collect();
-        // Without a snapshot nothing was ever archived, and there is nothing to be remembered: the next run looks again.
-        let Some(snapshot) = self.adding.last().map(|id| id.to_string()) else {
-            return Ok(());
-        };
         // Whoever comes next, even after a kill, is to see that something is missing: the catalogue is of no snapshot, and no
         // folder is known so far.
         self.stale |= part.is_some_and(|part| self.lost(part) > 0);
-        let (snapshot, marks) = if self.stale { (String::new(), Vec::new()) } else { (snapshot, marks) };
-        let commit =
-            Commit { snapshot: &snapshot, changes: &changes, marks: &marks, quarantined: &quarantined };
-        self.catalogue.commit(&commit)
+        let snapshot = self.adding.last().map(|id| if self.stale { String::new() } else { id.to_string() });
+        // Nor is one while the archive is empty: with nothing new nobody would see whether its vault is there. But what was
+        // looked at in vain need not be fetched again.
+        let marks = if self.stale || snapshot.is_none() { Vec::new() } else { marks };
+        let snapshot = snapshot.as_deref();
+        self.catalogue.commit(&Commit {
+            snapshot,
+            changes: &changes,
+            marks: &marks,
+            quarantined: &quarantined,
+        })
     }
 
     /// Whether something is to be fetched from a folder that something went wrong with.

@@ -34,7 +34,7 @@ fn open(temp: &tempfile::TempDir) -> Catalogue {
 }
 
 fn commit<'a>(snapshot: &'a str, changes: &'a [Change]) -> Commit<'a> {
-    Commit { snapshot, changes, ..Commit::default() }
+    Commit { snapshot: Some(snapshot), changes, ..Commit::default() }
 }
 
 fn one(catalogue: &Catalogue, folder: FolderId, key: &str) -> Option<Message> {

@@ -117,8 +117,8 @@ pub enum Change {
 /// A step of the archive: all of it is recorded, or nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Commit<'a> {
-    /// The snapshot that the archive is now, 64 hexadecimal digits.
-    pub snapshot: &'a str,
+    /// The snapshot that the archive is now, 64 hexadecimal digits; None: it is empty.
+    pub snapshot: Option<&'a str>,
     /// What changed.
     pub changes: &'a [Change],
     /// How far folders were seen.

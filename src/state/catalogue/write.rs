@@ -49,7 +49,7 @@ impl Catalogue {
             for quarantined in commit.quarantined {
                 quarantine(tx, quarantined)?;
             }
-            Ok(set_snapshot(tx, Some(commit.snapshot))?)
+            Ok(set_snapshot(tx, commit.snapshot)?)
         })
     }
 

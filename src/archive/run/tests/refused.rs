@@ -1,6 +1,7 @@
 //! What is refused, or left out, or of a folder that breaks.
 
 use super::*;
+use crate::vault::store::memory::Memory;
 
 #[test]
 fn what_was_refused_is_not_forgotten_because_of_a_server_that_lags_behind() {
@@ -45,6 +46,26 @@ fn what_was_refused_under_another_uidvalidity_is_waited_for_no_longer() {
     });
     assert_eq!(lab.run(), (Status::Ok, 1, 3));
     assert_eq!(lab.known().quarantine(None).unwrap(), []);
+}
+
+#[test]
+fn an_archive_that_is_empty_remembers_what_it_looked_at_in_vain() {
+    let mut lab = Lab::new();
+    lab.only.larger_than = Some(100);
+    lab.server(|server| {
+        // Before they are fetched nobody knows how large they are.
+        server.undated = true;
+        (0..3).for_each(|n| server.append(&n.to_string(), n));
+        server.refused.insert(2);
+    });
+    for _ in 0..3 {
+        assert_eq!(lab.run(), (Status::Warning, 0, 0));
+    }
+    assert_eq!(lab.known().quarantine(None).unwrap()[0].tries, 3);
+    assert_eq!(lock(&lab.server).given, 2);
+    // And sees whether its vault is there.
+    *lab.store.borrow_mut() = Arc::new(Memory::default());
+    assert!(lab.outcome().error.is_some());
 }
 
 #[test]
