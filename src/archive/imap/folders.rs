@@ -6,7 +6,7 @@ use super::line::{Line, Trouble};
 use crate::archive::source::{Folder, Mark, Unnamed};
 use crate::entry::show;
 use crate::error::Error;
-use crate::mail::imap::{Folder as Told, Folders, OddName, Special, Status};
+use crate::mail::imap::{Folder as Told, Folders, OddName, Special, Status, readable};
 
 /// The folder that mail comes into.
 const INBOX: &str = "INBOX";
@@ -58,11 +58,15 @@ pub(super) fn read(all: All) -> (Vec<Folder>, HashMap<String, String>) {
     let own = |special| matches!(special, Some(Special::All | Special::Junk | Special::Trash));
     let (mut folders, mut names, mut seen) = (Vec::new(), HashMap::new(), HashSet::new());
     for mut told in all.folders {
-        // The one name that may be written in any case (RFC 9051, 5.1).
-        if told.path.eq_ignore_ascii_case(INBOX) {
+        // The one name that may be written in any case (RFC 9051, 5.1). A folder in it may have the same path, where all
+        // folders are in the inbox and our paths do not say so.
+        let is_inbox = told.name.eq_ignore_ascii_case(INBOX);
+        if is_inbox {
             told.path = INBOX.into();
+        } else if told.path.eq_ignore_ascii_case(INBOX) {
+            told.path = whole(&told.name, &told.path);
         }
-        let name = if told.path == INBOX { INBOX.into() } else { told.name.clone() };
+        let name = if is_inbox { INBOX.into() } else { told.name.clone() };
         if !seen.insert(name) {
             continue;
         }
@@ -78,6 +82,16 @@ pub(super) fn read(all: All) -> (Vec<Folder>, HashMap<String, String>) {
         folders.push(Folder { path, special: told.special, mark: told.status.and_then(mark) });
     }
     (folders, names)
+}
+
+/// The path of a folder with what stands before all folders, such as `INBOX/Inbox` for `INBOX.Inbox`: by that the server
+/// knows it, too. `last` is its path without.
+fn whole(name: &str, last: &str) -> String {
+    let before = name.get(..name.len().saturating_sub(last.len())).unwrap_or_default();
+    match before.chars().next_back().filter(|delimiter| !delimiter.is_alphanumeric()) {
+        Some(delimiter) => readable(name).replace(delimiter, "/"),
+        None => name.to_owned(),
+    }
 }
 
 fn mark(status: Status) -> Option<Mark> {
@@ -125,6 +139,30 @@ mod tests {
         assert_eq!((names["a/b"].as_str(), names["a/b~"].as_str()), ("a.b", "a/b"));
         let mark = Mark { validity: 7, next: 9, messages: 3, mod_seq: None };
         assert!(folders.iter().all(|folder| folder.mark == Some(mark)));
+    }
+
+    #[test]
+    fn the_inbox_is_called_so_by_the_server() {
+        // All folders are in INBOX, as Courier and others have it: what is called like it in there is another folder.
+        let inbox = [told("INBOX", "inbox", None), told("Work", "INBOX.Work", None)];
+        let others = [told("Inbox", "INBOX.Inbox", None), told("INBOX", "INBOX.INBOX", None)];
+        let expected = [
+            ("INBOX", "inbox"),
+            ("INBOX/INBOX", "INBOX.INBOX"),
+            ("INBOX/Inbox", "INBOX.Inbox"),
+            ("Work", "INBOX.Work"),
+        ];
+        for folders in [[&inbox[..], &others].concat(), [&others[..], &inbox].concat()] {
+            let (folders, names) = read(All { folders, ..All::default() });
+            let mut names: Vec<_> = names.iter().map(|(path, name)| (path.as_str(), name.as_str())).collect();
+            names.sort_unstable();
+            assert_eq!((names, folders.len()), (expected.to_vec(), 4));
+        }
+        for (name, path) in
+            [("B&APw-ro.inbox", "Büro/inbox"), ("a/b/INBOX", "a/b/INBOX"), ("xINBOX", "xINBOX")]
+        {
+            assert_eq!(whole(name, "INBOX"), path);
+        }
     }
 
     #[test]
