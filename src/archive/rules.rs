@@ -35,17 +35,22 @@ impl Rules {
         format!("{:?}", self.rules)
     }
 
-    /// Whether a message is left out. What is not known of it leaves nothing out.
-    pub fn leave_out(&self, message: &Listed) -> bool {
-        self.leave_out_for_good(message) || self.is_too_young(message)
+    /// Whether a message is left out and will not be old enough one day. What is not known of it leaves nothing out: a size
+    /// of 0 in a list is none.
+    pub fn leave_out_for_good(&self, listed: &Listed) -> bool {
+        self.leave_out_by(listed, Some(listed.size).filter(|size| *size > 0))
     }
 
-    /// Whether a message is left out and will not be old enough one day.
-    pub fn leave_out_for_good(&self, message: &Listed) -> bool {
+    /// The same of a message that was fetched: its size is known.
+    pub fn leave_out_fetched(&self, message: &Listed) -> bool {
+        self.leave_out_by(message, Some(message.size))
+    }
+
+    fn leave_out_by(&self, message: &Listed, size: Option<u64>) -> bool {
         let rules = &self.rules;
         let sender = || message.from.as_deref().map(address).is_some_and(|from| self.from.is_match(from));
-        rules.larger_than.is_some_and(|most| message.size > most)
-            || rules.smaller_than.is_some_and(|least| message.size < least)
+        rules.larger_than.zip(size).is_some_and(|(most, size)| size > most)
+            || rules.smaller_than.zip(size).is_some_and(|(least, size)| size < least)
             || rules.older_than.zip(self.age(message)).is_some_and(|(most, age)| age > most)
             || sender()
     }
@@ -97,14 +102,20 @@ mod tests {
             (MessageRules { larger_than: Some(10), ..none.clone() }, at(None, 11, None), true),
             (MessageRules { larger_than: Some(10), ..none.clone() }, at(None, 10, None), false),
             (MessageRules { smaller_than: Some(10), ..none.clone() }, at(None, 9, None), true),
+            (MessageRules { smaller_than: Some(10), ..none.clone() }, at(None, 0, None), false),
             (MessageRules { older_than: Some(day), ..none.clone() }, at(None, 1, Some(25)), true),
             (MessageRules { older_than: Some(day), ..none.clone() }, at(None, 1, None), false),
             (MessageRules { newer_than: Some(day), ..none.clone() }, at(None, 1, Some(23)), true),
             (MessageRules { newer_than: Some(day), ..none }, at(None, 1, Some(24)), false),
         ];
         for (rules, message, out) in rules {
-            assert_eq!(Rules::new(&rules, now).unwrap().leave_out(&message), out, "{rules:?} {message:?}");
+            let ready = Rules::new(&rules, now).unwrap();
+            let left_out = ready.leave_out_for_good(&message) || ready.is_too_young(&message);
+            assert_eq!(left_out, out, "{rules:?} {message:?}");
         }
+        // Of what was fetched the size is known, whatever it is.
+        let small = MessageRules { smaller_than: Some(10), ..MessageRules::default() };
+        assert!(Rules::new(&small, now).unwrap().leave_out_fetched(&at(None, 0, None)));
         assert!(
             Rules::new(&MessageRules { from: vec!["[".into()], ..MessageRules::default() }, now).is_err()
         );

@@ -49,7 +49,7 @@ pub struct Listed {
     pub key: String,
     /// Its UID, or its number where there are no UIDs.
     pub uid: u32,
-    /// Its size as the source tells it, which may be wrong.
+    /// Its size as the source tells it, which may be wrong. 0: it does not tell.
     pub size: u64,
     /// When it came (IMAP's internal date). None: nobody knows.
     pub date: Option<Timestamp>,

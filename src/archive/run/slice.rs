@@ -238,7 +238,7 @@ impl Slicing<'_> {
                 ..Listed::default()
             };
             sliced.ours += u64::from(facts.ours);
-            if facts.ours || self.rules.leave_out_for_good(&told) {
+            if facts.ours || self.rules.leave_out_fetched(&told) {
                 sliced.passed.push((folder, listed.key.clone()));
                 return Ok(());
             }

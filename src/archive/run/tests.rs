@@ -183,6 +183,21 @@ fn what_is_too_young_is_taken_when_it_is_old_enough() {
 }
 
 #[test]
+fn a_size_that_nobody_tells_leaves_no_message_out() {
+    let mut lab = Lab::new();
+    lab.only.smaller_than = Some(1000);
+    lab.server(|server| {
+        // Neither does it tell a size.
+        server.undated = true;
+        server.append("long enough", 1);
+    });
+    assert_eq!(lab.run(), (Status::Ok, 1, 1));
+    lab.only.smaller_than = Some(2000);
+    lab.server(|server| server.append("too short", 1));
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 1));
+}
+
+#[test]
 fn flags_are_followed_where_nothing_tells_that_they_changed() {
     let lab = Lab::new();
     lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
