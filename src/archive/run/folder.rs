@@ -104,21 +104,32 @@ impl View<'_> {
             };
             same_uids(now) && before.is_some_and(is_back)
         };
-        let recounted = self.folder.mark.is_some_and(back);
+        let mut recounted = self.folder.mark.is_some_and(back);
         let mut valid = before.filter(|_| !recounted && self.folder.mark.is_some_and(same_uids));
         let since = match valid {
             // Those that were refused are asked for again.
             Some(before) => {
                 let least = waiting.iter().map(|message| uid(&message.key).unwrap_or(0)).min();
-                Since { uid: least.unwrap_or(before.next).min(before.next), mod_seq: before.mod_seq }
+                let again = self.again(catalogue, before)?;
+                Since { uid: least.unwrap_or(again).min(again), mod_seq: before.mod_seq }
             }
             None => Since::default(),
         };
+        if recounted {
+            catalogue.recount(self.known.id)?;
+        }
         let mut listing = source.list(self.folder, since)?;
-        // It was made anew between the two questions: what was listed is only the end of it.
-        if valid.is_some() && !same_uids(listing.mark) {
-            valid = None;
-            listing = source.list(self.folder, Since::default())?;
+        if let Some(before) = valid {
+            // One that was restored may have come as far as it was before.
+            recounted = same_uids(listing.mark) && self.has_others(catalogue, &listing, before.next)?;
+            // Or it was made anew between the two questions: what was listed is only the end of it.
+            if recounted || !same_uids(listing.mark) {
+                valid = None;
+                if recounted {
+                    catalogue.recount(self.known.id)?;
+                }
+                listing = source.list(self.folder, Since::default())?;
+            }
         }
         let mut work = Work::default();
         let looked = match before.filter(|_| valid.is_some()) {
@@ -137,7 +148,9 @@ impl View<'_> {
         });
         // Nobody says that the UIDs are those of before; a Maildir's dates change, but its names say enough.
         let unsure = valid.is_none() && self.folder.mark.is_some();
-        let Sifted { mut fresh, there, young } = self.sift(all, catalogue, (unsure, &unasked), &mut work)?;
+        let counted = valid.map_or(0, |before| before.next);
+        let Sifted { mut fresh, there, young } =
+            self.sift(all, catalogue, (unsure, &unasked, counted), &mut work)?;
         // What is too young today is not too young for ever: it is listed again, with what follows.
         mark.next = young.map_or(mark.next, |young| mark.next.min(young));
         work.mark = mark;
@@ -153,13 +166,14 @@ impl View<'_> {
         Ok(work)
     }
 
-    /// Tells apart what is listed. A folder may have millions of messages: they are looked through some at a time, and what
+    /// Tells apart what is listed. What is left out is counted from a UID on: what is before it was counted when it was
+    /// seen first. A folder may have millions of messages: they are looked through some at a time, and what
     /// is not needed any more is not held.
     fn sift(
         &self,
         mut all: impl Iterator<Item = Listed>,
         catalogue: &Catalogue,
-        (unsure, unasked): (bool, &BTreeSet<u32>),
+        (unsure, unasked, counted): (bool, &BTreeSet<u32>, u32),
         work: &mut Work,
     ) -> Result<Sifted> {
         let mut sifted = Sifted::default();
@@ -177,7 +191,9 @@ impl View<'_> {
                 match message.filter(|message| !other(message)) {
                     Some(message) => {
                         sifted.there.insert(message.id);
-                        work.touched.extend(self.touched(&listed, message));
+                        if !is_mute(&listed) {
+                            work.touched.extend(self.touched(&listed, message));
+                        }
                     }
                     None if unasked.contains(&listed.uid) => {}
                     None => fresh.push(listed),
@@ -188,7 +204,7 @@ impl View<'_> {
                 match () {
                     () if passed => continue,
                     () if listed.ours => {
-                        work.ours += 1;
+                        work.ours += u64::from(listed.uid >= counted);
                         continue;
                     }
                     () if self.rules.leave_out_for_good(&listed) => {}
@@ -203,7 +219,7 @@ impl View<'_> {
                         continue;
                     }
                 }
-                work.excluded += 1;
+                work.excluded += u64::from(listed.uid >= counted);
             }
         }
     }
@@ -249,6 +265,12 @@ impl View<'_> {
         let is_it = |message: &Message| message.facts.size == listed.size && !taken.contains(&message.id);
         Ok(catalogue.find(&look)?.into_iter().find(is_it))
     }
+}
+
+/// Whether a source says nothing of a message but that it is there: it has the flags then that it had.
+fn is_mute(listed: &Listed) -> bool {
+    let named = Listed { key: listed.key.clone(), uid: listed.uid, ..Listed::default() };
+    *listed == named
 }
 
 /// The UID in a key of IMAP.

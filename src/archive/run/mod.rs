@@ -11,6 +11,7 @@ mod look;
 mod outcome;
 mod preview;
 mod pull;
+mod restored;
 mod same;
 mod slice;
 mod taken;

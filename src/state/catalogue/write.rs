@@ -61,6 +61,17 @@ impl Catalogue {
         self.db.write("record how far a folder was seen", |tx| Ok(set_mark(tx, folder, mark)?))
     }
 
+    /// Forgets how far a folder was seen, and what was looked at there and left out: its keys name other messages now.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn recount(&self, folder: FolderId) -> Result<()> {
+        self.db.write("record that a folder is counted anew", |tx| {
+            tx.execute("DELETE FROM passed WHERE folder = ?1", [folder.0])?;
+            Ok(set_mark(tx, folder, None)?)
+        })
+    }
+
     /// Says by which rules messages are left out, as a text that is another one for other rules. Where they changed, what
     /// was left out is looked at again, and so is every folder. Whether they changed.
     ///

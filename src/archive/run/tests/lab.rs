@@ -41,6 +41,8 @@ pub struct Server {
     pub given: u32,
     /// Nobody knows when a message came.
     pub undated: bool,
+    /// UIDs of which only that is told.
+    pub mute: BTreeSet<u32>,
     /// The folder is made anew before it is listed.
     pub anew: bool,
     /// Flags of all messages, and how often they were told.
@@ -73,9 +75,10 @@ impl Server {
 fn bytes(subject: &str) -> Vec<u8> {
     // Some mails say nothing of themselves.
     let date = subject.strip_prefix("day ").map(|day| format!("Date: {day} Nov 2023 00:00:00 +0000\r\n"));
+    let ours = if subject.starts_with("ours") { "X-Postkeep-File: x\r\n" } else { "" };
     let id = if subject.starts_with("bare") { String::new() } else { format!("Message-ID: <{subject}>\r\n") };
     let date = date.unwrap_or_default();
-    format!("{id}{date}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
+    format!("{ours}{id}{date}Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(1000)).into_bytes()
 }
 
 struct Mailbox(Arc<Mutex<Server>>);
@@ -110,7 +113,9 @@ impl Source for Mailbox {
             message_id: (!subject.starts_with("bare")).then(|| format!("<{subject}>")),
             ..Listed::default()
         };
-        let messages = server.messages.range(since.uid..).map(listed).collect();
+        let mute = |uid: u32| Listed { key: format!("{}.{uid}", server.validity), uid, ..Listed::default() };
+        let told = |one: (&u32, &_)| if server.mute.contains(one.0) { mute(*one.0) } else { listed(one) };
+        let messages = server.messages.range(since.uid..).map(told).collect();
         Ok(Listing { mark: server.mark(), messages, ..Listing::default() })
     }
 

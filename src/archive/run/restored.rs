@@ -1,0 +1,44 @@
+//! A server that was restored from a backup and gives the same UIDs once more, to other messages: it should say so with
+//! another UIDVALIDITY, and some do not. Where it has come as far as it was before, only the messages show it.
+
+use super::folder::View;
+use crate::archive::source::{Listed, Listing, Mark};
+use crate::error::Result;
+use crate::state::catalogue::{Catalogue, Look, Message};
+
+/// How many of the last messages that are known are listed once more with what is new, and how many UIDs back they are
+/// looked for.
+const AGAIN: usize = 10;
+const BACK: u32 = 100;
+
+impl View<'_> {
+    /// From which UID on it is listed: some of the messages that are known come along, and show whether UIDs mean what they
+    /// meant. Those are looked for in the archive and not at the server: the last ones there may be in another folder by now.
+    pub(super) fn again(&self, catalogue: &Catalogue, before: Mark) -> Result<u32> {
+        let uids = || (before.next.saturating_sub(BACK).max(1)..before.next).rev();
+        let keys: Vec<String> = uids().map(|uid| format!("{}.{uid}", before.validity)).collect();
+        let known = catalogue.known(self.known.id, keys.iter().map(String::as_str))?;
+        let known = uids().zip(known).filter(|(_, known)| known.is_some());
+        Ok(known.take(AGAIN).last().map_or(before.next, |(uid, _)| uid))
+    }
+
+    /// Whether UIDs that were seen name other messages now: those came at another time, and nothing else says that they are
+    /// the same.
+    pub(super) fn has_others(&self, catalogue: &Catalogue, listing: &Listing, next: u32) -> Result<bool> {
+        let seen: Vec<&Listed> = listing.messages.iter().filter(|listed| listed.uid < next).collect();
+        let known = catalogue.known(self.known.id, seen.iter().map(|listed| listed.key.as_str()))?;
+        for (listed, message) in seen.into_iter().zip(known) {
+            let Some(Message { id, facts, .. }) = message else { continue };
+            if listed.date.is_none_or(|date| date == facts.date) {
+                continue;
+            }
+            // A date that the server did not tell was read elsewhere.
+            let (folder, message_id) = (Some(self.known.id), listed.message_id.as_deref());
+            let look = Look { folder, date: facts.date, size: listed.size, message_id };
+            if !catalogue.find(&look)?.iter().any(|found| found.id == id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
