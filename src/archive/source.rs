@@ -149,9 +149,15 @@ pub trait Source: Send {
         Vec::new()
     }
 
-    /// Whether it can be asked for more after an error: the error was of what was asked for, and not of the connection.
+    /// Whether it can be asked for more after an error without a new connection.
     fn is_up(&self) -> bool {
         true
+    }
+
+    /// Whether it can be asked for more after an error, be it with a new connection, which is tried once: then the error was
+    /// of what was asked for.
+    fn comes_back(&mut self) -> bool {
+        self.is_up()
     }
 
     /// What is in a folder.

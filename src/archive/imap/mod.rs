@@ -70,6 +70,10 @@ impl Source for Imap {
         self.line.is_up()
     }
 
+    fn comes_back(&mut self) -> bool {
+        self.line.is_up() || self.line.session().is_ok()
+    }
+
     fn list(&mut self, folder: &Folder, since: Since) -> Result<Listing> {
         let name = self.name(folder)?;
         list::list(&mut self.line, &folder.path, &name, since)

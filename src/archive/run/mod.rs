@@ -62,11 +62,12 @@ const SLOW: Duration = Duration::from_secs(5);
 /// there.
 const UNDATED: u64 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 
-/// Whether a source is left after an error of one of its folders, when so many took their time over theirs.
-fn is_lost(source: &dyn Source, error: &Error, slow: usize) -> bool {
+/// Whether a source is left after an error of one of its folders, when so many took their time over theirs. A server that
+/// hangs up at one folder each time is there for the others.
+fn is_lost(source: &mut dyn Source, error: &Error, slow: usize) -> bool {
     matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled)
-        || !source.is_up()
         || slow >= MOST_BROKEN
+        || !source.comes_back()
 }
 
 /// The places of a configuration, as an archive needs them.

@@ -49,7 +49,7 @@ impl Request<'_> {
                     Some(mark) => u64::from(mark.messages),
                     None => match source.list(&folder, Since::default()) {
                         Ok(listing) => listing.messages.len() as u64,
-                        Err(error) if source.is_up() => {
+                        Err(error) if source.comes_back() => {
                             preview.broken.push((mail.clone(), folder.path, error));
                             continue;
                         }

@@ -286,7 +286,7 @@ fn is_broken(sliced: &Sliced, folder: usize) -> bool {
 fn pardoned(
     done: Result<()>,
     (folder, begun): (usize, Instant),
-    source: &dyn Source,
+    source: &mut dyn Source,
     sliced: &mut Sliced,
 ) -> Result<()> {
     let Err(error) = done else { return Ok(()) };

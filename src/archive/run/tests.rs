@@ -10,6 +10,8 @@ use jiff::SignedDuration;
 
 use self::lab::{Lab, Server};
 use super::*;
+use crate::archive::source::{Listed, Listing, Since, Take};
+use crate::error::Kind as ErrorKind;
 use crate::mutex::lock;
 use crate::run::Status;
 use crate::vault::snapshot::full;
@@ -364,4 +366,40 @@ fn a_snapshot_that_is_gone_is_told_if_it_took_messages_along() {
     let gone: Vec<_> = gone.into_iter().filter(|id| id.to_string() != full(&newest.id)).collect();
     store.remove(Kind::Snapshot, &gone).unwrap();
     assert_eq!(other.run().0, Status::Unchanged);
+}
+
+#[test]
+fn a_source_is_left_if_it_does_not_come_back_or_many_folders_fail() {
+    struct Shaky(bool);
+    impl Source for Shaky {
+        fn place(&self) -> String {
+            "imap:box".into()
+        }
+        fn folders(&mut self) -> Result<Vec<Folder>> {
+            Ok(Vec::new())
+        }
+        fn is_up(&self) -> bool {
+            false
+        }
+        fn comes_back(&mut self) -> bool {
+            self.0
+        }
+        fn list(&mut self, _: &Folder, _: Since) -> Result<Listing> {
+            Ok(Listing::default())
+        }
+        fn fetch(&mut self, _: &Folder, _: &[Listed], _: &mut Take<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+    for (kind, comes_back, slow, lost) in [
+        (ErrorKind::Other, true, 0, false),
+        (ErrorKind::Other, true, MOST_BROKEN - 1, false),
+        (ErrorKind::Other, true, MOST_BROKEN, true),
+        (ErrorKind::Other, false, 0, true),
+        (ErrorKind::Paused, true, 0, true),
+        (ErrorKind::Login, true, 0, true),
+    ] {
+        let error = Error::new(kind, "it broke");
+        assert_eq!(is_lost(&mut Shaky(comes_back), &error, slow), lost, "{error:?} {comes_back} {slow}");
+    }
 }

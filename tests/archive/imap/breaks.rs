@@ -5,6 +5,10 @@ use postkeep::error::Kind;
 
 use super::*;
 
+/// What is asked of each message that is listed.
+const ITEMS: &str = "(UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM \
+                     X-POSTKEEP-OBJECT X-POSTKEEP-FILE)])";
+
 #[test]
 fn after_a_bye_it_goes_on_with_what_has_not_come() {
     // A server that ends each session after some messages, more often than it is tried in vain.
@@ -120,6 +124,26 @@ fn a_server_that_is_not_there_is_an_error_after_some_tries() {
 }
 
 #[test]
+fn a_folder_at_which_the_server_hangs_up_does_not_end_the_others() {
+    let (mut it, script) = scripted_with(
+        &format!(
+            "C: E EXAMINE \"Box\"
+            cut
+            next
+            {EXAMINE}
+            C: F UID FETCH 9:* {ITEMS}
+            cut"
+        ),
+        |options| options.retries.clear(),
+    );
+    assert!(it.imap.list(&folder(), Since::default()).is_err());
+    assert!(!it.imap.is_up() && it.imap.comes_back() && it.imap.is_up(), "it lets us in again");
+    assert!(it.imap.list(&folder(), Since { uid: 9, mod_seq: None }).is_err());
+    script.end();
+    assert!(!it.imap.comes_back(), "it is gone");
+}
+
+#[test]
 fn a_login_that_is_refused_is_told_and_not_tried_again() {
     let script = Script::play(&script::login("S: B NO [AUTHENTICATIONFAILED] Invalid credentials"));
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -134,12 +158,10 @@ fn a_login_that_is_refused_is_told_and_not_tried_again() {
 
 #[test]
 fn a_listing_goes_on_where_it_broke_off_as_often_as_it_takes() {
-    let items = "(UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID FROM \
-                 X-POSTKEEP-OBJECT X-POSTKEEP-FILE)])";
     let part = |uid: u32| {
         format!(
             "{EXAMINE}
-            C: A UID FETCH {uid}:* {items}
+            C: A UID FETCH {uid}:* {ITEMS}
             S: * 2 FETCH (UID {uid} RFC822.SIZE 5)
             S: * BYE Session invalidated - AccessTokenExpired
             cut
@@ -152,7 +174,7 @@ fn a_listing_goes_on_where_it_broke_off_as_often_as_it_takes() {
         &format!(
             "{parts}
         {EXAMINE}
-        C: A UID FETCH 121:* {items}
+        C: A UID FETCH 121:* {ITEMS}
         S: * 2 FETCH (UID 120 RFC822.SIZE 5)
         S: A OK done
         C: B UID FETCH 101:* (UID)
@@ -160,7 +182,7 @@ fn a_listing_goes_on_where_it_broke_off_as_often_as_it_takes() {
         S: * 2 FETCH (UID 101)
         S: * 3 FETCH (UID 130)
         S: B OK done
-        C: C UID FETCH 130 {items}
+        C: C UID FETCH 130 {ITEMS}
         S: * 3 FETCH (UID 130 RFC822.SIZE 6)
         S: C OK done"
         )
