@@ -1,6 +1,6 @@
 //! What is in a folder: one FETCH of all that is new, and one of what changed.
 //!
-//! A message that the server cannot describe is listed all the same, without a description: else nobody would ever
+//! A message that the server cannot describe, or at which it hangs up, is listed all the same, without a description: else nobody would ever
 //! fetch it, and nobody would know.
 
 use std::collections::BTreeSet;
@@ -12,8 +12,10 @@ use crate::entry::show;
 use crate::error::{Error, Result as Outcome};
 use crate::mail::imap::{Failed, Fetched, Item, Meaning, No, Request, Section, Selected, Session, Sink};
 
+mod breaks;
 mod held;
 
+use self::breaks::Breaks;
 use self::held::Held;
 
 /// About how many bytes a server says of a message.
@@ -44,6 +46,7 @@ struct Part {
     /// How far it was when it was begun: what changed since is told the next time.
     mod_seq: Option<u64>,
     new: Held,
+    breaks: Breaks,
 }
 
 /// Lists a folder, by its path and the server's name of it. Where a connection breaks the next one goes on: some servers
@@ -79,14 +82,20 @@ fn go_on(
         validity,
         mod_seq: selected.highest_mod_seq,
         new: Held::new(validity),
+        breaks: Breaks::default(),
     });
     // RFC 9051 leaves open what n:* is in a folder without messages, and some servers call it wrong.
     if selected.messages > 0 && selected.uid_next.is_none_or(|next| next > first) {
         let from = part.new.last().unwrap_or(first);
         let many = selected.uid_next.map_or(u32::MAX, |next| next.saturating_sub(from));
         line.may_fetch(u64::from(many.min(selected.messages)) * EXPECTED)?;
-        let listed = line.lend(|line, session| news(line, session, selected, first, &mut part.new))?;
-        listed.map_err(|failed| line.trouble(failed, what))?;
+        let listed = line.lend(|line, session| news(line, session, selected, first, part))?;
+        if let Err(failed) = listed {
+            if breaks::is_break(&failed) {
+                part.breaks.happened(&mut part.new)?;
+            }
+            return Err(line.trouble(failed, what));
+        }
     }
     let (mut old, mut unasked) = (Held::new(validity), BTreeSet::new());
     let mut mod_seq = part.mod_seq;
@@ -149,11 +158,14 @@ fn news(
     session: &mut Session,
     selected: Selected,
     first: u32,
-    new: &mut Held,
+    part: &mut Part,
 ) -> Result<(), Failed> {
     let items = items(session);
+    let Part { new, breaks, .. } = part;
     let mut uids = match &line.options.gmail_query {
         Some(query) => session.search_gmail(first, selected.uid_next.unwrap_or(u32::MAX), query)?,
+        // All at once it does not tell them.
+        None if breaks.want_care() => uids(line, session, first)?,
         None => {
             let from = new.last().map_or(first, |last| last.saturating_add(1));
             // How many there are is known of the whole folder only.
@@ -170,6 +182,15 @@ fn news(
         }
     };
     uids.retain(|uid| !new.has(*uid));
+    if breaks.want_care() {
+        for uid in uids.iter().take(TOGETHER) {
+            breaks.ask(*uid);
+            again(line, session, &[*uid], 1, &items, new)?;
+            breaks.answered();
+        }
+        breaks.end();
+        uids.retain(|uid| !new.has(*uid));
+    }
     let refused = again(line, session, &uids, TOGETHER, &items, new)?;
     again(line, session, refused.get(..ALONE).unwrap_or(&refused), 1, &items, new)?;
     uids.into_iter().try_for_each(|uid| new.add(uid)).map_err(Failed::Here)

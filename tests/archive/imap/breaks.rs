@@ -144,6 +144,49 @@ fn a_folder_at_which_the_server_hangs_up_does_not_end_the_others() {
 }
 
 #[test]
+fn a_message_at_whose_description_the_server_hangs_up_keeps_none_of_the_others() {
+    let uids = format!(
+        "{EXAMINE}
+        C: A UID FETCH 1:* (UID)
+        S: * 1 FETCH (UID 1)
+        S: * 2 FETCH (UID 4)
+        S: * 3 FETCH (UID 9)
+        S: A OK done"
+    );
+    let (mut it, script) = scripted(&format!(
+        "{EXAMINE}
+        C: A UID FETCH 1:* {ITEMS}
+        cut
+        next
+        {EXAMINE}
+        C: A UID FETCH 1:* {ITEMS}
+        cut
+        next
+        {uids}
+        C: B UID FETCH 1 {ITEMS}
+        S: * 1 FETCH (UID 1 RFC822.SIZE 5)
+        S: B OK done
+        C: C UID FETCH 4 {ITEMS}
+        cut
+        next
+        {uids}
+        C: B UID FETCH 4 {ITEMS}
+        cut
+        next
+        {uids}
+        C: B UID FETCH 9 {ITEMS}
+        S: * 3 FETCH (UID 9 RFC822.SIZE 6)
+        S: B OK done"
+    ));
+    let listing = it.imap.list(&folder(), Since::default()).unwrap();
+    let told: Vec<_> = listing.messages.iter().map(|one| (one.uid, one.size)).collect();
+    assert_eq!(told, [(1, 5), (4, 0), (9, 6)]);
+    assert_eq!(*it.rests.lock().unwrap(), Duration::from_secs(1));
+    drop(it);
+    script.end();
+}
+
+#[test]
 fn a_login_that_is_refused_is_told_and_not_tried_again() {
     let script = Script::play(&script::login("S: B NO [AUTHENTICATIONFAILED] Invalid credentials"));
     let heard = Arc::new(Mutex::new(Vec::new()));
