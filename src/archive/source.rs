@@ -80,6 +80,8 @@ pub struct Listing {
     pub changed: Vec<Listed>,
     /// Those of `changed`, by UID, that a query leaves out: they count only where they are known.
     pub unasked: BTreeSet<u32>,
+    /// Why it is not known what changed, though the source should tell: in one sentence. It is asked again the next time.
+    pub untold: Option<String>,
 }
 
 /// A message's bytes, exactly as the source gave them.

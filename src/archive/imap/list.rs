@@ -27,6 +27,9 @@ const TOGETHER: usize = 100;
 /// How many are asked for alone.
 const ALONE: usize = 1000;
 
+/// How often the connection may break as it is asked what changed, before it is done without.
+const MOST_UNTOLD: u32 = 1;
+
 /// What is asked of each message.
 fn items(session: &Session) -> Vec<Item> {
     let mut items = vec![Item::Size, Item::InternalDate, Item::Flags];
@@ -47,6 +50,16 @@ struct Part {
     mod_seq: Option<u64>,
     new: Held,
     breaks: Breaks,
+    /// How often the connection broke as it was asked what changed.
+    untold: u32,
+}
+
+impl Part {
+    /// It was not told what changed.
+    fn said_nothing(&mut self, line: &Line, failed: Failed, what: &str) -> Trouble {
+        self.untold += u32::from(breaks::is_break(&failed));
+        line.trouble(failed, what)
+    }
 }
 
 /// Lists a folder, by its path and the server's name of it. Where a connection breaks the next one goes on: some servers
@@ -83,6 +96,7 @@ fn go_on(
         mod_seq: selected.highest_mod_seq,
         new: Held::new(validity),
         breaks: Breaks::default(),
+        untold: 0,
     });
     // RFC 9051 leaves open what n:* is in a folder without messages, and some servers call it wrong.
     if selected.messages > 0 && selected.uid_next.is_none_or(|next| next > first) {
@@ -98,7 +112,7 @@ fn go_on(
         }
     }
     let (mut old, mut unasked) = (Held::new(validity), BTreeSet::new());
-    let mut mod_seq = part.mod_seq;
+    let (mut mod_seq, mut untold) = (part.mod_seq, None);
     if let Some(before) =
         since.mod_seq.filter(|before| first > 1 && mod_seq.is_some_and(|now| now != *before))
     {
@@ -106,7 +120,11 @@ fn go_on(
         match changed {
             // It is asked again the next time.
             Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => mod_seq = Some(before),
-            changed => match changed.map_err(|failed| line.trouble(failed, what))? {
+            // What is new is worth more than what changed.
+            Err(failed) if breaks::is_break(&failed) && part.untold >= MOST_UNTOLD => {
+                (mod_seq, untold) = (Some(before), Some(failed.to_string()));
+            }
+            changed => match changed.map_err(|failed| part.said_nothing(line, failed, what))? {
                 Some(others) => unasked = others,
                 None => mod_seq = Some(before),
             },
@@ -116,7 +134,7 @@ fn go_on(
     let next = selected.uid_next.unwrap_or_else(|| last.map_or(first, |last| last.saturating_add(1)));
     let mark = Mark { validity, next, messages: selected.messages, mod_seq };
     let messages = std::mem::replace(&mut part.new, Held::new(validity)).into_messages();
-    Ok(Listing { mark, messages, changed: old.into_messages(), unasked })
+    Ok(Listing { mark, messages, changed: old.into_messages(), unasked, untold })
 }
 
 /// What changed of messages before `first` since a HIGHESTMODSEQ. Gives those that nobody asked for: what Gmail's search does

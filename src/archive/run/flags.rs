@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ends_all;
 use super::folder::{View, Work};
 use crate::archive::source::{Mark, Source};
 use crate::error::Result;
@@ -37,8 +38,12 @@ impl View<'_> {
         if tells || !(first || now.messages <= FEW || is_due(looked, self.now)) {
             return Ok(looked);
         }
+        // Whether the catalogue is the one that fails.
+        let mut ours = false;
         let told = source.flags(self.folder, before, &mut |some| {
-            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()))?;
+            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()));
+            ours = known.is_err();
+            let known = known?;
             for (mut listed, message) in some.into_iter().zip(known) {
                 if let Some(message) = message {
                     // Nobody asked for them.
@@ -47,7 +52,15 @@ impl View<'_> {
                 }
             }
             Ok(())
-        })?;
-        Ok(if told { Some(self.now) } else { looked })
+        });
+        match told {
+            Ok(told) => Ok(if told { Some(self.now) } else { looked }),
+            Err(error) if ours || ends_all(&error) => Err(error),
+            // What is new comes all the same.
+            Err(error) => {
+                work.untold = Some(error.one_line());
+                Ok(looked)
+            }
+        }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Work {
     pub excluded: u64,
     /// How many messages are left out because they say that they are ours.
     pub ours: u64,
+    /// Why it is not known which flags and labels changed.
+    pub untold: Option<String>,
 }
 
 /// A listing, told apart.
@@ -131,7 +133,7 @@ impl View<'_> {
                 listing = source.list(self.folder, Since::default())?;
             }
         }
-        let mut work = Work::default();
+        let mut work = Work { untold: listing.untold.take(), ..Work::default() };
         let looked = match before.filter(|_| valid.is_some()) {
             Some(before) => {
                 self.look_at_flags(source, catalogue, since.uid, (before, listing.mark), &mut work)?

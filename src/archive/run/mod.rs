@@ -62,12 +62,15 @@ const SLOW: Duration = Duration::from_secs(5);
 /// there.
 const UNDATED: u64 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 
+/// Whether after this error nothing more is asked of the source, whatever is left.
+fn ends_all(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled)
+}
+
 /// Whether a source is left after an error of one of its folders, when so many took their time over theirs. A server that
 /// hangs up at one folder each time is there for the others.
 fn is_lost(source: &mut dyn Source, error: &Error, slow: usize) -> bool {
-    matches!(error.kind(), Kind::Paused | Kind::Login | Kind::Cancelled)
-        || slow >= MOST_BROKEN
-        || !source.comes_back()
+    ends_all(error) || slow >= MOST_BROKEN || !source.comes_back()
 }
 
 /// The places of a configuration, as an archive needs them.

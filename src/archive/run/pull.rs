@@ -111,7 +111,13 @@ impl Pull<'_, '_, '_> {
                 }
             };
             broken = 0;
-            let Work { touched, fresh, same: again, mark, excluded, ours } = work;
+            let Work { touched, fresh, same: again, mark, excluded, ours, untold } = work;
+            if let Some(why) = untold {
+                let path = format!("{}/{}", self.slicing.account, folder.path);
+                let cause = format!("which flags and labels changed was not told: {why}");
+                let hint = "it is asked again by each run; what is new is archived";
+                self.sum.failure(Severity::Warning, &path, &cause, Some(hint));
+            }
             self.sum.counts.excluded += excluded;
             self.ours += ours;
             for job in touched.into_iter().map(Job::Touch).chain(fresh.into_iter().map(Job::Fetch)) {

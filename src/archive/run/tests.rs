@@ -290,6 +290,27 @@ fn flags_are_followed_where_nothing_tells_that_they_changed() {
 }
 
 #[test]
+fn flags_that_are_not_told_keep_nothing_from_coming() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        server.append("0", 0);
+        server.next = 200;
+    });
+    assert_eq!(lab.run(), (Status::Ok, 1, 1));
+    lab.server(|server| {
+        server.append("1", 1);
+        (server.breaks, server.flags) = (true, vec!["a".into()]);
+    });
+    assert_eq!(lab.run(), (Status::Warning, 1, 2));
+    // Each day it is tried again.
+    lab.wait_for_days(1);
+    assert_eq!(lab.run(), (Status::Warning, 0, 2));
+    lab.server(|server| server.breaks = false);
+    assert_eq!(lab.run(), (Status::Ok, 0, 2));
+    assert_eq!(lock(&lab.server).told, 3);
+}
+
+#[test]
 fn a_vault_that_was_made_anew_is_no_archive() {
     let lab = Lab::new();
     lab.server(|server| (0..3).for_each(|n| server.append(&n.to_string(), n)));

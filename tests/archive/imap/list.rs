@@ -214,6 +214,58 @@ fn a_change_that_is_told_in_part_is_asked_for_again() {
 }
 
 #[test]
+fn a_server_that_hangs_up_when_it_is_asked_what_changed_lists_what_is_new() {
+    let items = format!("(UID RFC822.SIZE INTERNALDATE FLAGS {FIELDS}");
+    let examine = "C: E EXAMINE \"Box\" (CONDSTORE)
+        S: * 3 EXISTS
+        S: * OK [UIDVALIDITY 7] ok
+        S: * OK [UIDNEXT 10] ok
+        S: * OK [HIGHESTMODSEQ 120] ok
+        S: E OK done";
+    let login = |text: &str| {
+        script::login(&format!(
+            "S: B OK [CAPABILITY IMAP4rev1 LIST-STATUS CONDSTORE NAMESPACE] welcome\n{text}"
+        ))
+    };
+    let first = login(&format!(
+        "C: C LIST \"\" \"*\" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))
+        S: * LIST () \"/\" Box
+        S: C OK done
+        C: D NAMESPACE
+        S: * NAMESPACE ((\"\" \"/\")) NIL NIL
+        S: D OK done
+        {examine}
+        C: F UID FETCH 9:* {items}
+        S: * 3 FETCH (UID 9 RFC822.SIZE 5)
+        S: F OK done
+        C: G UID FETCH 9:* (UID)
+        S: * 3 FETCH (UID 9)
+        S: G OK done
+        C: H UID FETCH 1:8 {items} (CHANGEDSINCE 100)
+        cut"
+    ));
+    let second = login(&format!(
+        "{examine}
+        C: F UID FETCH 10:* {items}
+        S: F OK done
+        C: G UID FETCH 9:* (UID)
+        S: * 3 FETCH (UID 9)
+        S: G OK done
+        C: H UID FETCH 1:8 {items} (CHANGEDSINCE 100)
+        cut"
+    ));
+    let script = Script::play(&format!("{first}\nnext\n{second}"));
+    let mut it = mailbox(script.account(), |_| ());
+    let folders = it.imap.folders().unwrap();
+    let listing = it.imap.list(&folders[0], Since { uid: 9, mod_seq: Some(100) }).unwrap();
+    assert_eq!((listing.messages.len(), listing.mark.next), (1, 10));
+    // What changed is asked for again.
+    assert_eq!((listing.mark.mod_seq, listing.untold.as_deref()), (Some(100), Some("the server hung up")));
+    drop(it);
+    script.end();
+}
+
+#[test]
 fn all_flags_are_told_in_one_go_and_a_break_does_not_begin_it_anew() {
     let (mut it, script) = scripted(&format!(
         "{EXAMINE}

@@ -48,6 +48,8 @@ pub struct Server {
     /// Flags of all messages, and how often they were told.
     pub flags: Vec<String>,
     pub told: u32,
+    /// The connection breaks when flags are asked for.
+    pub breaks: bool,
     /// From which UID on it was listed last.
     pub asked: u32,
     /// Folders that cannot be opened because of their names.
@@ -123,6 +125,9 @@ impl Source for Mailbox {
         let (messages, tells) = {
             let mut server = lock(&self.0);
             server.told += 1;
+            if server.breaks {
+                return Err(Error::other("the server hung up"));
+            }
             let flags = |uid: &u32| {
                 let (key, flags) = (format!("{}.{uid}", server.validity), server.flags.clone());
                 Listed { key, uid: *uid, flags, ..Listed::default() }
