@@ -124,7 +124,8 @@ impl Session {
         if status && !at_once {
             for folder in folders.iter_mut().filter(|folder| folder.selectable) {
                 match self.status_of(&folder.name.clone()) {
-                    Ok(status) => folder.status = Some(status),
+                    // None: it was told in a way that cannot be read.
+                    Ok(status) => folder.status = status,
                     // One folder that cannot be looked at is not the others' fault.
                     Err(Failed::No(_)) => {}
                     Err(failed) => return Err(failed),
@@ -140,17 +141,17 @@ impl Session {
     /// The server refuses, or the connection broke.
     pub fn status(&mut self, folder: &str) -> Result<Status, Failed> {
         let name = self.name(folder)?;
-        self.status_of(&name)
+        let status = self.status_of(&name)?;
+        status
+            .ok_or_else(|| Failed::broken("the server says that it told the status of a folder, and did not"))
     }
 
-    fn status_of(&mut self, name: &str) -> Result<Status, Failed> {
+    /// None: the server said yes, and nothing that can be read.
+    fn status_of(&mut self, name: &str) -> Result<Option<Status>, Failed> {
         let command = format!("STATUS {} {}", quote(name), self.status_items());
         let mut ear = Ear::default();
         self.work(|engine| engine.run(&command, &mut ear))?.yes()?;
-        match ear.statuses.into_values().next() {
-            Some(status) => Ok(status),
-            None => Err(Failed::broken("the server says that it told the status of a folder, and did not")),
-        }
+        Ok(ear.statuses.into_values().next())
     }
 
     fn status_items(&self) -> &'static str {

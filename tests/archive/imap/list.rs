@@ -17,6 +17,7 @@ fn a_plain_old_server_is_listed() {
         S: * LIST (\\Noselect) \".\" Only
         S: * LIST () \".\" \"Entw&APw-rfe.1/2 * %\"
         S: * LIST () \".\" Ill
+        S: * LIST () \".\" Odd
         S: C OK done
         C: D LIST \"\" \"\"
         S: * LIST (\\Noselect) \".\" \"\"
@@ -26,6 +27,9 @@ fn a_plain_old_server_is_listed() {
         S: E OK done
         C: F STATUS \"Ill\" (MESSAGES UIDNEXT UIDVALIDITY)
         S: F NO it is ill
+        C: L STATUS \"Odd\" (MESSAGES UIDNEXT UIDVALIDITY)
+        S: * STATUS \"Odd\" (MESSAGES 1 UIDNEXT 4294967296 UIDVALIDITY 9)
+        S: L OK done
         C: G EXAMINE \"Entw&APw-rfe.1/2 * %\"
         S: * FLAGS (\\Seen)
         S: * 2 EXISTS
@@ -56,7 +60,7 @@ fn a_plain_old_server_is_listed() {
     let folders = it.imap.folders().unwrap();
     let mark = Mark { validity: 9, next: 6, messages: 2, mod_seq: None };
     let told: Vec<_> = folders.iter().map(|folder| (folder.path.as_str(), folder.mark)).collect();
-    assert_eq!(told, [("Entwürfe/1/2 * %", Some(mark)), ("Ill", None)]);
+    assert_eq!(told, [("Entwürfe/1/2 * %", Some(mark)), ("Ill", None), ("Odd", None)]);
     let listing = it.imap.list(&folders[0], Since::default()).unwrap();
     assert_eq!((listing.mark, listing.changed.len()), (mark, 0));
     let first = Listed {
