@@ -6,7 +6,7 @@ use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listed, Part};
 use crate::entry::show;
 use crate::error::Result as Outcome;
-use crate::mail::imap::{Failed, Fetched, Item, Meaning};
+use crate::mail::imap::{Failed, Fetched, Item};
 
 /// About how many bytes a server says of the flags of a message.
 const EXPECTED: u64 = 60;
@@ -63,7 +63,7 @@ fn go_on(
     })?;
     match told {
         // It does not say, and what is new is archived all the same.
-        Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => Ok(false),
+        Err(Failed::No(no)) if !no.is_spent() => Ok(false),
         told => told.map(|()| true).map_err(|failed| line.trouble(failed, what)),
     }
 }

@@ -142,9 +142,26 @@ impl Line {
         self.open = None;
         let opened = self.session()?.examine_named(name);
         self.count();
-        let selected = opened.map_err(|failed| self.trouble(failed, what))?;
+        let selected = match opened {
+            Ok(selected) => selected,
+            Err(failed) => return Err(self.not_opened(failed, what)?),
+        };
         self.open = Some((name.to_owned(), selected));
         Ok(selected)
+    }
+
+    /// Why a folder could not be opened. Words as of a spent budget may be about this folder, or stand in its name: they are
+    /// about the account if the server refuses also what costs nothing.
+    fn not_opened(&mut self, failed: Failed, what: &str) -> Result<Trouble, Trouble> {
+        if let Failed::No(no) = &failed
+            && no.meaning() == Meaning::Throttled
+            && !no.is_spent()
+            && self.session()?.noop().is_ok()
+        {
+            self.count();
+            return Ok(Trouble::Again(Error::other(what).caused_by(no.text.clone())));
+        }
+        Ok(self.trouble(failed, what))
     }
 
     /// What a failure means.

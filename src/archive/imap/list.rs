@@ -10,7 +10,7 @@ use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listing, Mark, Since};
 use crate::entry::show;
 use crate::error::{Error, Result as Outcome};
-use crate::mail::imap::{Failed, Fetched, Item, Meaning, No, Request, Section, Selected, Session, Sink};
+use crate::mail::imap::{Failed, Fetched, Item, No, Request, Section, Selected, Session, Sink};
 
 mod breaks;
 mod held;
@@ -119,7 +119,7 @@ fn go_on(
         let changed = line.lend(|line, session| changed(line, session, (first, before), &mut old))?;
         match changed {
             // It is asked again the next time.
-            Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => mod_seq = Some(before),
+            Err(Failed::No(no)) if !no.is_spent() => mod_seq = Some(before),
             // What is new is worth more than what changed.
             Err(failed) if breaks::is_break(&failed) && part.untold >= MOST_UNTOLD => {
                 (mod_seq, untold) = (Some(before), Some(failed.to_string()));
@@ -193,7 +193,7 @@ fn news(
                 Ok(()) if from == first && is_all(new) && session.odd_lines() == odd => return Ok(()),
                 // Some may be gone since, or it left some out, or told of one what cannot be understood.
                 Ok(()) => {}
-                Err(Failed::No(no)) if no.meaning() != Meaning::Throttled => {}
+                Err(Failed::No(no)) if !no.is_spent() => {}
                 Err(failed) => return Err(failed),
             }
             uids(line, session, first)?
@@ -257,7 +257,7 @@ fn again(
             take(self.line, self.new, message)
         }
         fn answered(&mut self, _: usize, no: Option<&No>) -> Outcome<()> {
-            if let Some(no) = no.filter(|no| no.meaning() == Meaning::Throttled) {
+            if let Some(no) = no.filter(|no| no.is_spent()) {
                 self.no = Some(no.clone());
             }
             Ok(())

@@ -126,23 +126,36 @@ impl No {
         Self { code, text, bad }
     }
 
+    /// What its code says.
+    fn coded(&self, says: impl Fn(&[&str]) -> bool) -> Option<Meaning> {
+        Some(match self.code {
+            Code::Login => Meaning::Login,
+            // Gmail's word for a spent daily budget: "[OVERQUOTA] Account exceeded command or bandwidth limits."
+            Code::OverQuota if says(&["bandwidth", "command"]) => Meaning::Throttled,
+            Code::OverQuota => Meaning::OverQuota,
+            Code::Limit => Meaning::Throttled,
+            Code::TooBig => Meaning::TooBig,
+            Code::Missing => Meaning::Missing,
+            Code::Unavailable => Meaning::Later,
+            Code::Denied | Code::Exists => Meaning::Denied,
+            _ => return None,
+        })
+    }
+
+    /// Whether a code says that the provider's budget is spent. Where only words do ([`Meaning::Throttled`]) they may be
+    /// about one message, or stand in a folder's name: whoever asks for something else sees what they are about.
+    pub fn is_spent(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        self.coded(|words| words.iter().any(|word| text.contains(word))) == Some(Meaning::Throttled)
+    }
+
     /// What it means: by the code, and where there is none by words that servers are known to use.
     pub fn meaning(&self) -> Meaning {
         let text = self.text.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        match self.code {
-            Code::Login => return Meaning::Login,
-            // Gmail's word for a spent daily budget: "[OVERQUOTA] Account exceeded command or bandwidth limits."
-            Code::OverQuota if says(&["bandwidth", "command"]) => return Meaning::Throttled,
-            Code::OverQuota => return Meaning::OverQuota,
-            Code::Limit => return Meaning::Throttled,
-            Code::TooBig => return Meaning::TooBig,
-            Code::Missing => return Meaning::Missing,
-            Code::Unavailable => return Meaning::Later,
-            Code::Denied | Code::Exists => return Meaning::Denied,
-            _ => {}
-        }
-        if says(&["bandwidth", "throttl", "rate limit", "too many", "simultaneous"]) {
+        if let Some(meaning) = self.coded(says) {
+            meaning
+        } else if says(&["bandwidth", "throttl", "rate limit", "too many", "simultaneous"]) {
             Meaning::Throttled
         } else if says(&["too large", "too big", "message size", "size limit"]) {
             Meaning::TooBig
@@ -235,7 +248,10 @@ mod tests {
             ("[X-UNKNOWN] no", Meaning::Unknown),
             ("", Meaning::Unknown),
         ] {
-            assert_eq!(No::read(Status::No, text).meaning(), meaning, "{text}");
+            let no = No::read(Status::No, text);
+            assert_eq!(no.meaning(), meaning, "{text}");
+            let coded = text.starts_with('[') && !text.starts_with("[ALERT]");
+            assert_eq!(no.is_spent(), coded && meaning == Meaning::Throttled, "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bodies: each once, in order, as it was sent, and whatever can be said of one alone is said of that one.
 
-use postkeep::archive::source::Source;
+use postkeep::archive::source::{Since, Source};
 use postkeep::error::{Error, Kind};
 use postkeep::vault::store::Traffic;
 use postkeep::vault::store::mailbox::{Budget, Spent};
@@ -203,6 +203,15 @@ fn a_spent_budget_and_a_server_that_has_had_enough_make_a_pause() {
         "S: A NO [OVERQUOTA] Account exceeded command or bandwidth limits.",
         "S: A NO [LIMIT] x",
         "S: * BYE Too many requests, bandwidth exceeded\ncut",
+        // Without a code it is asked what else is refused.
+        "S: A BAD Request is throttled. Suggested Backoff Time: 29947 milliseconds
+            C: B NOOP
+            S: B BAD Request is throttled. Suggested Backoff Time: 29947 milliseconds",
+        "S: A NO Download bandwidth exceeded
+            C: B NOOP
+            S: B OK done
+            C: C UID FETCH 2 (UID FLAGS)
+            S: C NO Download bandwidth exceeded",
     ] {
         let (mut it, script) = scripted_with(
             &format!(
@@ -221,6 +230,58 @@ fn a_spent_budget_and_a_server_that_has_had_enough_make_a_pause() {
         drop(it);
         script.end();
     }
+}
+
+#[test]
+fn words_about_one_message_spend_no_budget() {
+    let no = "NO message has too many MIME parts";
+    let (mut it, script) = scripted_with(
+        &format!(
+            "{EXAMINE}
+            C: A UID FETCH 1:3 (UID BODY.PEEK[])
+            S: * 1 FETCH (UID 1 BODY[] {{3}}
+            S: one)
+            S: A {no}
+            C: B NOOP
+            S: B OK done
+            C: C UID FETCH 2:3 (UID FLAGS)
+            S: * 2 FETCH (UID 2 FLAGS ())
+            S: * 3 FETCH (UID 3 FLAGS ())
+            S: C OK done
+            C: D UID FETCH 2 (UID BODY.PEEK[])
+            C: F UID FETCH 3 (UID BODY.PEEK[])
+            S: D {no}
+            S: * 3 FETCH (UID 3 BODY[] {{5}}
+            S: three)
+            S: F OK done
+            C: G NOOP
+            S: G OK done
+            C: H UID FETCH 2 (UID FLAGS)
+            S: * 2 FETCH (UID 2 FLAGS ())
+            S: H OK done
+            C: I UID FETCH 2 (UID BODY.PEEK[])
+            S: I {no}
+            C: J EXAMINE \"Box\"
+            S: J NO Mailbox \"bandwidth\" is broken
+            C: K NOOP
+            S: K OK done
+            C: L EXAMINE \"Box\"
+            S: L NO Too many simultaneous connections
+            C: M NOOP
+            S: M NO Too many simultaneous connections"
+        ),
+        |options| options.retries.clear(),
+    );
+    let (came, ended) = fetched(&mut it.imap, &listed(&[(1, 3), (2, 3), (3, 5)]));
+    ended.unwrap();
+    assert_eq!(came, ["one", "refused: message has too many MIME parts", "three"]);
+    // The same of a folder, in whose name the words may stand.
+    for kind in [Kind::Other, Kind::Paused] {
+        let error = it.imap.list(&folder(), Since::default()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+    }
+    drop(it);
+    script.end();
 }
 
 #[test]

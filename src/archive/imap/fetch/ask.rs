@@ -8,7 +8,7 @@ use super::tray::Tray;
 use crate::archive::imap::line::Line;
 use crate::archive::source::{Listed, Refusal};
 use crate::error::{Error, Result};
-use crate::mail::imap::{Failed, Fetched, Item, Meaning, Meter, No, Request, Section, Session, Sink};
+use crate::mail::imap::{Failed, Fetched, Item, Meter, No, Request, Section, Session, Sink};
 
 /// The largest body that is taken, in bytes: no mail has as much.
 pub(super) const LARGEST: u64 = 1 << 30;
@@ -179,7 +179,7 @@ impl Asking<'_, '_, '_> {
 
     fn answered(&mut self, request: usize, no: Option<&No>) {
         let batch = self.batches.get_mut(request).map(std::mem::take).unwrap_or_default();
-        if let Some(no) = no.filter(|no| no.meaning() == Meaning::Throttled) {
+        if let Some(no) = no.filter(|no| no.is_spent()) {
             self.halted = Some(self.line.throttled(&no.text));
         }
         for at in batch {

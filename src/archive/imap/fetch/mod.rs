@@ -16,7 +16,7 @@ use super::line::{Line, Tries, Trouble};
 use crate::archive::source::{Listed, Refusal, Take};
 use crate::entry::show;
 use crate::error::{Error, Result};
-use crate::mail::imap::{Failed, Item, Meaning};
+use crate::mail::imap::{Failed, Item, Meaning, No};
 
 /// How many bytes, and how many messages, are asked for at once. So many UIDs are always one command.
 const BATCH: u64 = 4 << 20;
@@ -179,6 +179,8 @@ impl Work<'_, '_, '_> {
         let there = line.lend(|_, session| {
             // Others may have changed the folder since the server last told of it.
             match session.noop() {
+                // One that has had enough says so whatever it is asked.
+                Err(Failed::No(no)) if no.meaning() == Meaning::Throttled => Err(Failed::No(no)),
                 Ok(()) | Err(Failed::No(_)) => session.fetch_all(&uids, &[Item::Flags]),
                 Err(failed) => Err(failed),
             }
@@ -207,7 +209,7 @@ impl Work<'_, '_, '_> {
         })?;
         let mut wait = false;
         for (at, no) in &asked.missing {
-            wait |= self.refused(*at, no.as_ref())?;
+            wait |= self.refused(line, *at, no.as_ref())?;
         }
         let Self { alone, strikes, tray, .. } = self;
         alone.retain(|at| !tray.has(*at));
@@ -220,17 +222,21 @@ impl Work<'_, '_, '_> {
     }
 
     /// A message that is there was asked for alone and did not come; whether it is to be asked for once more.
-    fn refused(&mut self, at: usize, no: Option<&crate::mail::imap::No>) -> Result<bool, Trouble> {
+    fn refused(&mut self, line: &Line, at: usize, no: Option<&No>) -> Result<bool, Trouble> {
         let why = match no {
             None => "the server gives nothing for it".to_owned(),
-            Some(no) if no.meaning() == Meaning::Throttled => return Ok(false),
-            Some(no) if no.meaning() == Meaning::Later => {
+            Some(no) if no.is_spent() => return Ok(false),
+            // Words as of a budget may be about this message ("too many MIME parts"): all else was answered just now.
+            Some(no) if matches!(no.meaning(), Meaning::Later | Meaning::Throttled) => {
                 if self.later.insert(at) {
                     return Ok(true);
                 }
                 let later = &mut self.in_a_row().1;
                 if *later >= IN_A_ROW_LATER {
-                    return Err(Trouble::Final(Error::other(&*self.what).caused_by(no.text.clone())));
+                    return Err(Trouble::Final(match no.meaning() {
+                        Meaning::Throttled => line.throttled(&no.text),
+                        _ => Error::other(&*self.what).caused_by(no.text.clone()),
+                    }));
                 }
                 *later += 1;
                 no.text.clone()
