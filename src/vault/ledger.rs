@@ -110,19 +110,23 @@ impl Ledger {
             Way::Down => self.limits.download_per_day,
         };
         let Some(limit) = limit else { return Ok(()) };
+        // What a day can hardly carry, or not at all, goes when little of the day is used: else it would never go, nor what
+        // comes after it. Nothing else does until that has passed.
+        let counted = bytes.min(limit - limit / SHARE);
         let now = self.clock.now();
         let mut book = lock(&self.book);
-        if book.taken(way, now).saturating_add(bytes) <= limit {
+        let fits = |book: &Book| book.taken(way, now).saturating_add(counted) <= limit;
+        if counted == bytes && fits(&book) {
             book.promise(way, bytes);
             return Ok(());
         }
         // Another process may have used some of it, and some may be free again.
         book.save(&self.account, now);
-        if book.taken(way, now).saturating_add(bytes) <= limit {
+        if fits(&book) {
             book.promise(way, bytes);
             return Ok(());
         }
-        let most = (limit - limit / SHARE).min(limit.saturating_sub(bytes));
+        let most = (limit - limit / SHARE).min(limit - counted);
         // What is on its way, and what could not be written down, counts from now on.
         let known = book.day.iter().fold(0_u64, |sum, quarter| sum.saturating_add(way.of(quarter)));
         let under_way = book.taken(way, now).saturating_sub(known);
@@ -315,6 +319,32 @@ mod tests {
         assert!(ledger.may_fetch(101).is_err());
         ledger.not_fetched(800);
         assert_eq!(ledger.may_fetch(900), Ok(()));
+    }
+
+    #[test]
+    fn what_no_day_can_carry_goes_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(0)));
+        let limits = Limits { download_per_day: Some(1_000), ..Limits::default() };
+        let open =
+            || Ledger::open(&temp.path().join("state"), "gmail", limits, Arc::clone(&clock) as _).unwrap();
+        let ledger = open();
+        ledger.used(Traffic { up: 0, down: 251 });
+        let until = ledger.may_fetch(3_000).unwrap_err().until.unwrap();
+        drop(ledger);
+        // By then there was a look at what there is.
+        clock.0.store(until.as_second() + 1, Ordering::Relaxed);
+        let ledger = open();
+        ledger.used(Traffic { up: 0, down: 250 });
+        assert_eq!(ledger.may_fetch(3_000), Ok(()));
+        assert!(ledger.may_fetch(1).is_err());
+        ledger.used(Traffic { up: 0, down: 3_000 });
+        // It is on the account as what it is, and holds all others up.
+        let until = ledger.may_fetch(1).unwrap_err().until;
+        assert_eq!(
+            until,
+            Some(clock.now() + SignedDuration::from_mins(24 * 60 + 15) - SignedDuration::from_secs(1))
+        );
     }
 
     #[test]

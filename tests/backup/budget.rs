@@ -63,7 +63,8 @@ fn what_reads_a_vault_pauses_where_the_budget_ends() {
     let backup = Backup::new();
     backup.account("user28", port(lab), "");
     backup.profile(&["imap:box/Read"], "");
-    backup.fill("files", 4, 600_000);
+    // More than one message: the first one comes, as it would on no other day either.
+    backup.fill("files", 30, 600_000);
     backup.run(&["vault", "init", "docs"]).expect(0);
     backup.save().expect(0, "ok");
     backup.account("user28", port(lab), ", download-per-day = \"1 MB\"");

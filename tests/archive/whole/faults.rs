@@ -233,6 +233,23 @@ fn a_gmail_gives_each_message_once_and_pauses() {
 }
 
 #[test]
+fn what_is_larger_than_a_days_budget_comes_all_the_same() {
+    let server = Played::new();
+    let mut large = letter(0);
+    large.extend_from_slice("all of it\r\n".repeat(300_000).as_bytes());
+    server.mailbox().fill("INBOX", 7, [vec![large], letters(1..4)].concat());
+    let archive = server.archive("");
+    let config = archive.sandbox.path("config/postkeep.toml");
+    let limited = fs::read_to_string(&config).unwrap().replace(" }", ", download-per-day = \"2MB\" }");
+    fs::write(&config, limited).unwrap();
+    archive.pulled("ok", 4);
+    archive.pulled("unchanged", 0);
+    // It is on the account: what comes after it waits.
+    server.mailbox().folders.get_mut("INBOX").unwrap().messages.insert(5, letter(5));
+    archive.pulled("paused", 0);
+}
+
+#[test]
 fn a_vault_that_fails_keeps_nothing_from_the_other() {
     let server = Played::new();
     server.mailbox().fill("INBOX", 7, letters(0..10));
