@@ -402,6 +402,9 @@ pub struct Paused {
     /// When all will be done at this pace, if that can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<Timestamp>,
+    /// Whether nothing came to an archive from where it stopped: it may stand still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
 }
 
 /// What happened to old versions.

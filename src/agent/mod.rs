@@ -23,6 +23,7 @@ mod places;
 mod record;
 mod resend;
 mod route;
+mod stalled;
 mod timetable;
 mod unrecorded;
 mod vaults;
@@ -212,7 +213,7 @@ impl<'a> Agent<'a> {
         listener.event(&Event::Finished);
         let mut outcome = finished.outcome;
         outcome.notes.extend(order.notes(trigger));
-        let run = Run {
+        let mut run = Run {
             id: begun.id,
             profile: begun.profile.clone(),
             trigger: begun.trigger,
@@ -220,6 +221,8 @@ impl<'a> Agent<'a> {
             ended: self.clock.now().max(begun.started),
             outcome,
         };
+        // Who cannot read the history cannot record the run either, and tells that.
+        let _ = stalled::judge(&self.state.history(), &mut run);
         let spooled = log.finish();
         let marks = finished.marks.as_ref();
         self.record(run, &begun.fingerprint, Some(spooled), Some(profile), marks, order.number)

@@ -151,7 +151,12 @@ mod tests {
     #[test]
     fn a_run_is_as_good_as_its_worst_vault() {
         let until = |second| Timestamp::from_second(second).unwrap();
-        let pause = |second| Paused { reason: "enough".into(), until: until(second), done: Some(until(9)) };
+        let pause = |second| Paused {
+            reason: "enough".into(),
+            until: until(second),
+            done: Some(until(9)),
+            idle: false,
+        };
         use jiff::Timestamp;
         let kept = Kept::default;
         type Step<'a> = &'a dyn Fn(&mut Sum);

@@ -334,6 +334,7 @@ fn backup_ok() -> Case {
 
 fn backup_paused() -> Case {
     let paused = Paused {
+        idle: false,
         reason: "the budget of 500 MB a day for imap:gmail/Backups/laptop is used up; 7.7 MB are left, too little for the \
                  next message; 2.9 GiB of 14.2 GiB are in a snapshot so far".into(),
         until: "2026-11-23T13:00:00Z".parse().unwrap(),

@@ -25,15 +25,16 @@ pub fn paused(pause: Option<Pause>, place: &str, error: &Error, now: Timestamp) 
         Some(Cause::Server) => format!("the server of {place} gives and takes no more for now"),
         None => error.to_string(),
     };
-    Paused { reason, until, done: None }
+    Paused { reason, until, done: None, idle: false }
 }
 
 /// Two pauses as one: it ends when the first of them does, and all is done when both are.
 pub fn both(earlier: Option<Paused>, pause: Paused) -> Paused {
     let Some(earlier) = earlier else { return pause };
     let done = earlier.done.zip(pause.done).map(|(a, b)| a.max(b));
+    let idle = earlier.idle || pause.idle;
     let first = if earlier.until <= pause.until { earlier } else { pause };
-    Paused { done, ..first }
+    Paused { done, idle, ..first }
 }
 
 /// The outcome with its failures, with why vaults could not be used, and with the status that all this makes.

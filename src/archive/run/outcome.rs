@@ -13,7 +13,7 @@ use crate::failures::{Failures, said};
 use crate::figures::of;
 use crate::journal::LogLine;
 use crate::profile::{MailPlace, VaultPlace};
-use crate::run::{Counts, Kept, Message, Outcome, Severity, Status};
+use crate::run::{Counts, Kept, Message, Outcome, Paused, Severity, Status};
 use crate::vault::several::{both, concluded, paused};
 
 /// The outcome as far as it is known.
@@ -28,6 +28,8 @@ pub(super) struct Sum<'a> {
     pub lost: HashSet<PathBuf>,
     /// Of the vault at hand.
     pub counts: Counts,
+    /// How many messages had come into it when the source at hand was begun.
+    before: u64,
 }
 
 impl<'a> Sum<'a> {
@@ -41,6 +43,7 @@ impl<'a> Sum<'a> {
             failed: Vec::new(),
             lost: HashSet::new(),
             counts: Counts::default(),
+            before: 0,
         }
     }
 
@@ -101,12 +104,20 @@ impl<'a> Sum<'a> {
         self.failures.errors > 0 || self.request.meter.is_cancelled()
     }
 
+    /// A source is begun.
+    pub fn source(&mut self) {
+        self.before = self.counts.created;
+    }
+
     /// A source, or the rest of it, could not be read.
     pub fn unreached(&mut self, mail: &MailPlace, error: &Error) {
         match error.kind() {
             Kind::Cancelled => {}
             _ if self.request.meter.is_cancelled() => {}
-            Kind::Paused => self.paused(&mail.name(), &mail.to_string(), error),
+            Kind::Paused => {
+                let idle = self.counts.created == self.before;
+                self.paused(&mail.name(), &mail.to_string(), error, idle);
+            }
             _ => {
                 let hint = error.hints().join("; ");
                 let hint = (!hint.is_empty()).then_some(hint);
@@ -162,7 +173,7 @@ impl<'a> Sum<'a> {
                         VaultPlace::Mailbox { account, .. } => account.clone(),
                         _ => String::new(),
                     };
-                    self.paused(&account, &place.to_string(), &error);
+                    self.paused(&account, &place.to_string(), &error, false);
                 }
                 _ => {
                     let message = Message::from(&error);
@@ -181,8 +192,9 @@ impl<'a> Sum<'a> {
     }
 
     /// A provider's limit stopped a source or a vault.
-    fn paused(&mut self, account: &str, place: &str, error: &Error) {
+    fn paused(&mut self, account: &str, place: &str, error: &Error, idle: bool) {
         let pause = paused(self.request.places.pause(account), place, error, self.request.now);
+        let pause = Paused { idle, ..pause };
         self.outcome.paused = Some(both(self.outcome.paused.take(), pause));
     }
 

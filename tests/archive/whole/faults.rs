@@ -250,6 +250,34 @@ fn what_is_larger_than_a_days_budget_comes_all_the_same() {
 }
 
 #[test]
+fn a_source_that_only_pauses_for_days_is_told_as_a_failure() {
+    let server = Played::new();
+    server.mailbox().budget = Some(2);
+    server.mailbox().fill("INBOX", 7, letters(0..4));
+    let archive = server.archive("");
+    archive.pulled("paused", 2);
+    let wait = |hours: u64| {
+        let passed = hours * 3_600_000_000;
+        let sql = format!("UPDATE run SET started = started - {passed}, ended = ended - {passed}");
+        archive.sandbox.sql(&sql);
+    };
+    for _ in 0..3 {
+        wait(24);
+        archive.pulled("paused", 0);
+    }
+    wait(24);
+    let outcome = archive.pulled("failed", 0);
+    let error = outcome["error"]["text"].as_str().unwrap();
+    assert!(error.contains("nothing came for 3 d") && error.contains("imap:box"), "{outcome:#}");
+    assert!(outcome["paused"]["until"].is_string(), "it goes on all the same: {outcome:#}");
+    archive.pulled("failed", 0);
+    server.mailbox().budget = Some(3);
+    archive.pulled("paused", 1);
+    server.mailbox().budget = None;
+    archive.pulled("ok", 1);
+}
+
+#[test]
 fn a_vault_that_fails_keeps_nothing_from_the_other() {
     let server = Played::new();
     server.mailbox().fill("INBOX", 7, letters(0..10));
