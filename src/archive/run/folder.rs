@@ -121,9 +121,9 @@ impl View<'_> {
             catalogue.recount(self.known.id)?;
         }
         let mut listing = source.list(self.folder, since)?;
-        if let Some(before) = valid {
+        if valid.is_some() {
             // One that was restored may have come as far as it was before.
-            recounted = same_uids(listing.mark) && self.has_others(catalogue, &listing, before.next)?;
+            recounted = same_uids(listing.mark) && self.has_others(catalogue, &listing)?;
             // Or it was made anew between the two questions: what was listed is only the end of it.
             if recounted || !same_uids(listing.mark) {
                 valid = None;

@@ -2,7 +2,7 @@
 //! another UIDVALIDITY, and some do not. Where it has come as far as it was before, only the messages show it.
 
 use super::folder::View;
-use crate::archive::source::{Listed, Listing, Mark};
+use crate::archive::source::{Listing, Mark};
 use crate::error::Result;
 use crate::state::catalogue::{Catalogue, Look, Message};
 
@@ -23,11 +23,11 @@ impl View<'_> {
     }
 
     /// Whether UIDs that were seen name other messages now: those came at another time, and nothing else says that they are
-    /// the same.
-    pub(super) fn has_others(&self, catalogue: &Catalogue, listing: &Listing, next: u32) -> Result<bool> {
-        let seen: Vec<&Listed> = listing.messages.iter().filter(|listed| listed.uid < next).collect();
-        let known = catalogue.known(self.known.id, seen.iter().map(|listed| listed.key.as_str()))?;
-        for (listed, message) in seen.into_iter().zip(known) {
+    /// the same. Such may come long after the server was seen to count from an earlier one again.
+    pub(super) fn has_others(&self, catalogue: &Catalogue, listing: &Listing) -> Result<bool> {
+        let known =
+            catalogue.known(self.known.id, listing.messages.iter().map(|listed| listed.key.as_str()))?;
+        for (listed, message) in listing.messages.iter().zip(known) {
             let Some(Message { id, facts, .. }) = message else { continue };
             if listed.date.is_none_or(|date| date == facts.date) {
                 continue;

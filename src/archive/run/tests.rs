@@ -138,6 +138,28 @@ fn a_server_that_was_restored_and_caught_up_hides_no_message() {
 }
 
 #[test]
+fn a_server_that_was_restored_hides_nothing_that_comes_when_that_was_seen() {
+    let lab = Lab::new();
+    lab.server(|server| (0..4).for_each(|n| server.append(&n.to_string(), n)));
+    assert_eq!(lab.run(), (Status::Ok, 4, 4));
+    let restored = |server: &mut Server| {
+        server.messages.retain(|uid, _| *uid < 3);
+        server.next = 3;
+    };
+    lab.server(restored);
+    assert_eq!(lab.run().0, Status::Unchanged);
+    lab.server(|server| (0..2).for_each(|n| server.append(&format!("new {n}"), 100 + n)));
+    assert_eq!((lab.run().0, lab.readable()), (Status::Ok, 6));
+    // Once more, and the next mails come one after the other.
+    lab.server(restored);
+    for n in 0..3 {
+        lab.server(|server| server.append(&format!("newer {n}"), 200 + n));
+        assert_eq!((lab.run().0, lab.readable()), (Status::Ok, 7 + n.unsigned_abs()));
+    }
+    assert_eq!(lab.run().0, Status::Unchanged);
+}
+
+#[test]
 fn a_message_of_which_nothing_is_told_keeps_its_flags() {
     let lab = Lab::new();
     lab.server(|server| {
