@@ -41,8 +41,10 @@ pub struct View {
     pub text: String,
     /// What is attached, in the message's order.
     pub attachments: Vec<Attachment>,
-    /// What of the message is not shown, and why: a sentence each.
+    /// What of the text is not shown, and why: a sentence each.
     pub notes: Vec<String>,
+    /// Which parts were not looked into, so that there may be more text and attachments: a sentence each.
+    pub unseen: Vec<String>,
 }
 
 /// Something attached.
@@ -76,7 +78,7 @@ impl Attachment {
 pub fn view(raw: &[u8]) -> View {
     // Text is made by a library's tables of charsets and entities, too.
     std::panic::catch_unwind(|| look(raw)).unwrap_or_else(|_| View {
-        notes: vec!["The message cannot be understood. Look at it as it is: --raw".into()],
+        unseen: vec!["The message cannot be understood. Look at it as it is: --raw".into()],
         ..View::default()
     })
 }
@@ -131,10 +133,10 @@ fn look(raw: &[u8]) -> View {
         view.notes.push("There is text that cannot be shown: --raw has it".into());
     }
     if parts.more > 0 {
-        view.notes.push(format!("{} more parts are not shown", figures::count(parts.more as u64)));
+        view.unseen.push(format!("{} more parts are not looked into", figures::count(parts.more as u64)));
     }
     if parts.deep {
-        view.notes.push(format!("Parts that lie deeper than {DEEPEST} levels are not looked into"));
+        view.unseen.push(format!("Parts that lie deeper than {DEEPEST} levels are not looked into"));
     }
     view
 }

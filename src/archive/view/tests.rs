@@ -15,7 +15,7 @@ fn told(view: &View) -> String {
     for Attachment { part, name, file, kind, size, .. } in &view.attachments {
         writeln!(out, "{part}  {name:?} -> {file}  {kind}  {size} bytes").unwrap();
     }
-    view.notes.iter().for_each(|note| writeln!(out, "{note}").unwrap());
+    view.notes.iter().chain(&view.unseen).for_each(|note| writeln!(out, "{note}").unwrap());
     out
 }
 
@@ -53,7 +53,7 @@ fn real_mails_can_be_looked_at() {
         }
         let view = view(&std::fs::read(&file).unwrap());
         harmless(&view);
-        assert!(!view.notes.iter().any(|note| note.contains("understood")), "{}", file.display());
+        assert!(!view.unseen.iter().any(|note| note.contains("understood")), "{}", file.display());
         count += 1;
         empty += usize::from(view.text.is_empty() && view.attachments.is_empty());
         without += usize::from(view.headers.is_empty());
@@ -105,4 +105,20 @@ fn broken_messages_have_a_view() {
             format!("From: {}\nContent-Type: x/y; {}\n\nbody", unit.repeat(100_000), unit.repeat(100_000));
         harmless(&view(raw.as_bytes()));
     }
+}
+
+#[test]
+fn what_was_not_looked_into_is_told_apart_from_text_that_is_cut() {
+    let mut raw = String::from("Content-Type: multipart/mixed; boundary=b\n\n");
+    (0..1200).for_each(|n| raw.push_str(&format!("--b\nContent-Type: image/png; name={n}\n\nx\n")));
+    let many = view(raw.as_bytes());
+    assert_eq!((many.attachments.len(), many.notes.len()), (1000, 0));
+    assert_eq!(many.unseen, ["200 more parts are not looked into"]);
+    let mut raw = String::new();
+    (0..55).for_each(|n| {
+        raw.push_str(&format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"));
+    });
+    raw.push_str("Content-Type: application/pdf; name=x.pdf\n\nx\n");
+    assert_eq!(view(raw.as_bytes()).unseen.len(), 1);
+    assert!(view(b"Subject: x\n\nbody").unseen.is_empty());
 }

@@ -38,7 +38,7 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 done, 1 something cannot be read or written, 2 usage, 3 paused by a provider's budget, \
+Exit codes: 0 done, 1 something cannot be read or written, or attachments may be missing, 2 usage, 3 paused by a provider's budget, \
 10 no vault, 12 wrong password."))]
 pub(crate) struct ShowArgs {
     /// The profile, and the beginning of the message's id
@@ -101,10 +101,15 @@ fn saved(bytes: &[u8], view: &View, dir: &std::path::Path) -> Result<ExitCode> {
     for failure in &saved.failures.list {
         out::warn(&format!("{}: {}", failure.path, failure.cause));
     }
-    if view.attachments.is_empty() {
+    for note in &view.unseen {
+        out::warn(&format!("not all may be saved: {note}"));
+    }
+    if !view.unseen.is_empty() {
+        out::warn("  hint: a mail program finds what else is in it: archive show --raw > letter.eml");
+    } else if view.attachments.is_empty() {
         out::say("the message has no attachments");
     }
-    Ok(ExitCode::from(u8::from(saved.failures.errors > 0)))
+    Ok(ExitCode::from(u8::from(saved.failures.errors > 0 || !view.unseen.is_empty())))
 }
 
 fn print(to: &mut dyn Write, message: &Stored, view: &View) -> std::io::Result<()> {
@@ -132,7 +137,7 @@ fn print(to: &mut dyn Write, message: &Stored, view: &View) -> std::io::Result<(
             attachment.kind
         )?;
     }
-    for note in &view.notes {
+    for note in view.notes.iter().chain(&view.unseen) {
         writeln!(to, "\n{note}")?;
     }
     Ok(())
@@ -147,7 +152,7 @@ fn as_json(found: &Found, view: &View) -> serde_json::Value {
         object.insert("headers".into(), headers.into());
         object.insert("text".into(), json!(view.text));
         object.insert("attachments".into(), view.attachments.iter().map(attachment).collect());
-        object.insert("notes".into(), json!(view.notes));
+        object.insert("notes".into(), view.notes.iter().chain(&view.unseen).cloned().collect());
     }
     value
 }

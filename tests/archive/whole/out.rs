@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use super::played::Played;
 use super::{Archive, letters};
 use crate::lab;
 
@@ -96,4 +97,24 @@ fn what_is_put_back_keeps_to_the_budget_and_a_refused_login_is_tried_once() {
     archive.run(&restore).expect(1);
     let again = archive.run(&restore).expect(1);
     assert!(again.stderr.contains("not tried again with the secret that was refused"), "{}", again.stderr);
+}
+
+#[test]
+fn attachments_that_may_be_missing_are_told() {
+    let mut letter = String::from("Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
+    for n in 0..1200 {
+        letter.push_str(&format!("--b\r\nContent-Type: image/png; name={n}.png\r\n\r\nx\r\n"));
+    }
+    letter.push_str("--b--\r\n");
+    let server = Played::new();
+    server.mailbox().fill("INBOX", 7, vec![letter.into_bytes()]);
+    let archive = server.archive("");
+    archive.pulled("ok", 1);
+    let listed = archive.run(&["archive", "ls", "mail", "--json"]).expect(0).stdout;
+    let id = serde_json::from_str::<Value>(listed.lines().next().unwrap()).unwrap()["id"].clone();
+    let to = archive.sandbox.path("attached");
+    let save = ["archive", "show", "mail", id.as_str().unwrap(), "--save-attachments", to.to_str().unwrap()];
+    let ran = archive.run(&save).expect(1);
+    assert!(ran.stderr.contains("200 more parts are not looked into"), "{}", ran.stderr);
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 1000);
 }
