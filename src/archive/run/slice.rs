@@ -12,11 +12,12 @@ use super::same::Same;
 use super::taken::taken;
 use super::{SLOW, UNDATED, is_lost};
 use crate::archive::header::facts;
+use crate::archive::local;
 use crate::archive::marks::{self, Marks};
 use crate::archive::path::{Place, path};
 use crate::archive::rules::Rules;
 use crate::archive::source::{Folder, Listed, Refusal, Source};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::progress::Meter;
 use crate::vault::add::{Adding, Content, Item, Part};
 
@@ -227,7 +228,14 @@ impl Slicing<'_> {
                     return Ok(());
                 }
             };
-            let (content, start, sha256) = taken(body).context(|| "cannot read a message again".into())?;
+            let (content, start, sha256) = match taken(body) {
+                Ok(taken) => taken,
+                // It is this message's alone: those after it can be read.
+                Err(error) => {
+                    sliced.refused.push((folder, listed.clone(), local::why(&error)));
+                    return Ok(());
+                }
+            };
             let facts = facts(&start);
             let date = whole(listed.date.or(facts.date).unwrap_or(self.now));
             // What the source could not tell before.

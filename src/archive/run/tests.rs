@@ -53,6 +53,20 @@ fn what_was_refused_is_waited_for_as_long_as_it_is_there() {
 }
 
 #[test]
+fn a_large_message_that_cannot_be_read_keeps_no_other_out() {
+    let lab = Lab::new();
+    lab.server(|server| {
+        (0..4).for_each(|n| server.append(&n.to_string(), n));
+        server.shrunk.insert(2);
+    });
+    assert_eq!(lab.run(), (Status::Warning, 3, 3));
+    lab.server(|server| server.append("new", 10));
+    assert_eq!(lab.run(), (Status::Warning, 1, 4));
+    lab.server(|server| server.shrunk.clear());
+    assert_eq!(lab.run(), (Status::Ok, 1, 5));
+}
+
+#[test]
 fn a_folder_that_is_made_anew_between_two_questions_is_listed_whole() {
     let lab = Lab::new();
     lab.server(|server| (0..5).for_each(|n| server.append(&n.to_string(), n)));
