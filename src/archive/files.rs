@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::entry::{FileTime, Kind, Name, RelPath};
 use crate::error::{Context, Error, Result};
-use crate::folder::{Folder, Partial};
+use crate::folder::{Folder, Partial, Rested};
 use crate::replica::{Place, Put, Replica};
 use crate::run::RunId;
 
@@ -90,18 +90,20 @@ impl Files {
 
     /// Begins a file.
     pub(super) fn begin(&self, dir: &Dir) -> io::Result<Draft> {
-        Ok(Draft { partial: self.folder.begin_file(dir)?, at: 0 })
+        Ok(Draft { file: Some(File::Held(self.folder.begin_file(dir)?)), at: 0 })
     }
 
     /// Gives a file its name and its time. False: something has that name, and the file is gone.
-    pub(super) fn finish(&self, draft: Draft, name: &Name, time: Option<Timestamp>) -> io::Result<bool> {
-        let mut entry = draft.partial.entry(name.clone())?;
+    pub(super) fn finish(&self, mut draft: Draft, name: &Name, time: Option<Timestamp>) -> io::Result<bool> {
+        draft.held()?;
+        let Some(File::Held(partial)) = draft.file.take() else { return Err(lost()) };
+        let mut entry = partial.entry(name.clone())?;
         entry.size = draft.at;
         if let Some(time) = time {
             entry.mtime = FileTime { seconds: time.as_second(), nanos: 0 };
         }
         let path = RelPath::root().join(name);
-        let put = self.folder.finish_file(draft.partial, &path, &entry, &Vec::new(), Place::Free)?;
+        let put = self.folder.finish_file(partial, &path, &entry, &Vec::new(), Place::Free)?;
         Ok(matches!(put, Put::Done(_)))
     }
 
@@ -113,11 +115,48 @@ impl Files {
 
 /// A file that is not whole yet. Dropped, it is gone.
 pub(super) struct Draft {
-    partial: Partial,
+    /// There always is one, but while it changes.
+    file: Option<File>,
     at: u64,
 }
 
+enum File {
+    Held(Partial),
+    Rested(Rested),
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the file was given up")
+}
+
 impl Draft {
+    /// The open file.
+    fn held(&mut self) -> io::Result<&Partial> {
+        if let Some(File::Rested(_)) = self.file
+            && let Some(File::Rested(rested)) = self.file.take()
+        {
+            match rested.go_on() {
+                Ok(partial) => self.file = Some(File::Held(partial)),
+                Err((rested, error)) => {
+                    self.file = Some(File::Rested(rested));
+                    return Err(error);
+                }
+            }
+        }
+        match &self.file {
+            Some(File::Held(partial)) => Ok(partial),
+            _ => Err(lost()),
+        }
+    }
+
+    /// Closes the file until it is written to again.
+    pub(super) fn rest(&mut self) {
+        self.file = self.file.take().map(|file| match file {
+            File::Held(partial) => File::Rested(partial.rest()),
+            rested => rested,
+        });
+    }
+
     /// How many bytes it has.
     pub(super) fn length(&self) -> u64 {
         self.at
@@ -125,7 +164,7 @@ impl Draft {
 
     /// Forgets what was written from this byte on.
     pub(super) fn cut(&mut self, at: u64) -> io::Result<()> {
-        self.partial.cut(at)?;
+        self.held()?.cut(at)?;
         self.at = at;
         Ok(())
     }
@@ -133,7 +172,8 @@ impl Draft {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.partial.write(bytes, self.at)?;
+        let at = self.at;
+        self.held()?.write(bytes, at)?;
         self.at += bytes.len() as u64;
         Ok(bytes.len())
     }

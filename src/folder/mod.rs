@@ -25,7 +25,7 @@ use rustix::fs::{Mode, OFlags};
 pub(crate) use self::limit::raise_open_files;
 use self::meta::Handle;
 pub use self::nature::network;
-pub use self::partial::Partial;
+pub use self::partial::{Partial, Rested};
 use self::versions::Versions;
 use crate::entry::{Entry, Name, RelPath};
 use crate::replica::{About, Attributes, Content, Listing, Place, Put, Replica, Retired, Seen};

@@ -62,6 +62,33 @@ impl Partial {
     }
 }
 
+/// A file that is not whole yet, and that nobody holds open. Dropped, it is gone.
+pub struct Rested {
+    temp: Temp<Arc<OwnedFd>>,
+    holes: bool,
+}
+
+impl Partial {
+    /// Closes it until it goes on: a process may hold only so many files.
+    pub fn rest(self) -> Rested {
+        Rested { temp: self.temp, holes: self.holes.into_inner() }
+    }
+}
+
+impl Rested {
+    /// Opens it again.
+    ///
+    /// # Errors
+    /// It cannot be opened. It stays as it was.
+    pub fn go_on(self) -> Result<Partial, (Self, io::Error)> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match self.temp.open(flags) {
+            Ok(fd) => Ok(Partial { temp: self.temp, fd, holes: AtomicBool::new(self.holes) }),
+            Err(error) => Err((self, error)),
+        }
+    }
+}
+
 /// Bytes that are looked at together: where all are zeros, nothing is written. Some blocks of most file systems.
 const STEP: usize = 64 << 10;
 

@@ -31,6 +31,11 @@ impl<D: AsFd> Temp<D> {
     pub(super) fn new(dir: D, name: Name) -> Self {
         Self { dir, name, moved: false }
     }
+
+    /// Opens what has the name.
+    pub(super) fn open(&self, flags: OFlags) -> io::Result<OwnedFd> {
+        Ok(rustix::fs::openat(self.dir.as_fd(), self.name.as_bytes(), flags, Mode::empty())?)
+    }
 }
 
 impl<D: AsFd> Drop for Temp<D> {

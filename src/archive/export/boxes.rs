@@ -1,6 +1,6 @@
 //! The mbox files of an export: one for each folder, none of which has its name before it is whole.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io::{self, Read, Write};
 
 use super::copy::{Fault, copy};
@@ -15,12 +15,35 @@ use crate::run::Severity;
 /// What the names of mbox files end with.
 const ENDING: &str = ".mbox";
 
+/// How many of the files are held open. Messages of one folder mostly come behind each other.
+const HELD: usize = 32;
+
 /// Mbox files that are not whole yet, by the folder whose messages they have.
 #[derive(Default)]
 pub(super) struct Boxes {
     open: BTreeMap<String, Mbox>,
     /// Their paths, of which no two are the same.
     paths: HashSet<String>,
+    /// The folders on the disk that they are in.
+    dirs: HashMap<String, Dir>,
+    /// Which of them are held open, that which was opened last behind.
+    held: VecDeque<String>,
+}
+
+impl Boxes {
+    /// The box of a folder, which is open while it is among the last that were written to.
+    fn get(&mut self, path: &str) -> Option<&mut Mbox> {
+        if !self.held.iter().any(|held| held == path) {
+            self.held.push_back(path.to_owned());
+        }
+        if self.held.len() > HELD
+            && let Some(first) = self.held.pop_front()
+            && let Some(first) = self.open.get_mut(&first)
+        {
+            first.draft.rest();
+        }
+        self.open.get_mut(path)
+    }
 }
 
 struct Mbox {
@@ -39,7 +62,7 @@ impl Export {
             let begun = self.begin_box(&path)?;
             self.boxes.open.insert(path.clone(), begun);
         }
-        let Some(Mbox { draft, messages, bytes, .. }) = self.boxes.open.get_mut(&path) else {
+        let Some(Mbox { draft, messages, bytes, .. }) = self.boxes.get(&path) else {
             return Ok(false);
         };
         let before = draft.length();
@@ -84,8 +107,12 @@ impl Export {
                 return Ok(Mbox { draft, name, messages: 0, bytes: 0 });
             }
             let part = inner(part);
-            dir = self.files.enter(&dir, &name(&part)?)?;
             there = format!("{there}/{part}");
+            dir = match self.boxes.dirs.get(&there) {
+                Some(dir) => Dir::clone(dir),
+                None => self.files.enter(&dir, &name(&part)?)?,
+            };
+            self.boxes.dirs.insert(there.clone(), Dir::clone(&dir));
         }
     }
 

@@ -23,6 +23,7 @@ use super::stored::Stored;
 use crate::entry::Name;
 use crate::error::{Context, Error, Result};
 use crate::failures::{self, Failures};
+use crate::folder::raise_open_files;
 use crate::run::{RunId, Severity};
 
 /// The most folders inside each other that are looked through for files.
@@ -95,6 +96,8 @@ impl Export {
     /// # Errors
     /// The folder cannot be made or read, or it has something else in it.
     pub fn open(path: &Path, format: Format, accounts: bool, run: RunId) -> Result<Self> {
+        // Each folder that has folders in it is held while their mbox files are not whole.
+        raise_open_files();
         let files = Files::open(path, run)?;
         let cannot = || format!("cannot export into {}", path.display());
         let root = files.root().with(cannot)?;

@@ -207,6 +207,33 @@ fn each_folder_has_an_mbox_file_of_its_own_and_what_has_none_is_not_counted() {
 
 #[test]
 fn python_reads_the_maildir_and_a_second_export_writes_nothing() {
+#[test]
+fn of_many_mbox_files_few_are_held_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut export = Export::open(dir.path(), Format::Mbox, true, run()).unwrap();
+    let text = |n: usize| format!("Subject: {n}\r\n\r\nbody {n}\r\n").into_bytes();
+    // Folders in folders, and each of them comes again.
+    let folder = |n: usize| format!("Lists {}/{}", n % 3, n % 300);
+    for n in 0..600 {
+        let text = text(n);
+        export.add(&stored(&folder(n), &n.to_string(), "x", &text), Ok(&mut text.as_slice())).unwrap();
+    }
+    let here = fs::canonicalize(dir.path()).unwrap();
+    let links = fs::read_dir("/proc/self/fd").unwrap().flatten().flat_map(|fd| fs::read_link(fd.path()));
+    let held = links.filter(|path| path.starts_with(&here)).count();
+    assert!(held < 100, "{held} of 300");
+    let done = export.finish().unwrap();
+    assert_eq!((done.written, done.failures.errors), (600, 0), "{:?}", done.failures);
+    let all = files(dir.path());
+    assert_eq!(all.len(), 300);
+    for n in 0..300 {
+        let path = dir.path().join("gmail").join(format!("{}.mbox", folder(n)));
+        let text = fs::read_to_string(path).unwrap();
+        let of = |n: usize| text.matches(&format!("\nSubject: {n}\n\nbody {n}\n")).count();
+        assert_eq!((of(n), of(n + 300), text.matches("Subject").count()), (1, 1, 2), "{text}");
+    }
+}
+
     let dir = tempfile::tempdir().unwrap();
     let done = export(dir.path(), Format::Maildir);
     assert_eq!((done.written, done.failures.errors), (8, 0), "{:?}", done.failures);
