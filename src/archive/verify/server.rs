@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::{DIFFERS, Looked, named};
 use crate::archive::path::Place;
 use crate::archive::read::{Archive, Found};
-use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
+use crate::archive::source::{Body, Folder, Listed, Listing, Refusal, Since, Source};
 use crate::archive::stored::Stored;
 use crate::entry::show;
 use crate::error::Result;
@@ -52,8 +52,9 @@ impl Server {
         let listed: Vec<_> = all.iter().map(|(uid, found)| listed(*uid, &found.message)).collect();
         let first = all.first().map(|(_, found)| found.message.place.folder.as_str());
         let Some(folder) = first.and_then(|path| self.folders.get(path)) else { return };
+        let mut others = Vec::new();
         let done = self.source.fetch(folder, &listed, &mut |at, answer| {
-            let Some((_, found)) = all.get(at) else { return Ok(()) };
+            let Some((uid, found)) = all.get(at) else { return Ok(()) };
             match answer {
                 Err(Refusal::Gone) => {}
                 Err(Refusal::Refused(why)) => {
@@ -64,9 +65,8 @@ impl Server {
                     match equal(body, archive, found) {
                         Ok(true) => {}
                         Ok(false) => {
-                            let what =
-                                format!("{} is not the same as what the server gives now", named(found));
-                            looked.add(Weight::Damage, what, DIFFERS);
+                            others.push((*uid, *found));
+                            return Ok(());
                         }
                         Err(_) if read => return Ok(()),
                         Err(error) => {
@@ -84,7 +84,38 @@ impl Server {
             let what = format!("not all that was to be compared came out of {folder}: {}", error.one_line());
             looked.add(Weight::Note, what, AGAIN);
         }
+        let Some(least) = others.first().map(|(uid, _)| *uid) else { return };
+        let folder = folder.clone();
+        match self.source.list(&folder, Since { uid: least, mod_seq: None }) {
+            Ok(listing) => {
+                others.retain(|(uid, found)| is_still(*uid, found, &listing));
+                looked.compared += others.len() as u64;
+                for (_, found) in others {
+                    let what = format!("{} is not the same as what the server gives now", named(found));
+                    looked.add(Weight::Damage, what, DIFFERS);
+                }
+            }
+            Err(error) => {
+                for (_, found) in others {
+                    let what = format!(
+                        "the server gives something else for {}, and does not say whether it is the same message: {}",
+                        named(found),
+                        error.one_line()
+                    );
+                    looked.add(Weight::Note, what, AGAIN);
+                }
+            }
+        }
     }
+}
+
+/// Whether a UID still is the message that was archived: it came when that one came. A server that was put back to an
+/// earlier state gives its UIDs again, with the same UIDVALIDITY.
+fn is_still(uid: u32, found: &Found, now: &Listing) -> bool {
+    let place = &found.message.place;
+    let Some(listed) = now.messages.iter().find(|listed| listed.uid == uid) else { return false };
+    // Where the server does not say when it came, its key is all that is known of it.
+    listed.key == place.key && listed.date.is_none_or(|date| date.as_second() == place.date.as_second())
 }
 
 /// UIDVALIDITY and UID.
