@@ -27,8 +27,21 @@ pub enum Kind {
     WrongPassword,
     /// A provider's budget is spent: the work goes on later.
     Paused,
+    /// A place gives nothing now: its server cannot be reached, or does not answer.
+    Away,
     /// Everything else: disk, database, mail.
     Other,
+}
+
+impl Kind {
+    /// Whether it says nothing of what is kept in a place, and only that the place gives nothing now: whatever cannot be
+    /// read because of that may be as sound as ever.
+    pub fn is_away(self) -> bool {
+        matches!(
+            self,
+            Self::Away | Self::Paused | Self::Cancelled | Self::Config | Self::Login | Self::NoVault
+        )
+    }
 }
 
 /// An error with its causes and hints.
@@ -76,6 +89,15 @@ impl Error {
         self
     }
 
+    /// Says that it is no more than that a place gives nothing now.
+    #[must_use]
+    pub fn away(mut self) -> Self {
+        if self.0.kind == Kind::Other {
+            self.0.kind = Kind::Away;
+        }
+        self
+    }
+
     /// The same error for one more who has to know of it. The causes become their words.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -115,7 +137,7 @@ impl Error {
             Kind::NoVault => 10,
             Kind::WrongPassword => 12,
             Kind::Paused => 3,
-            Kind::Config | Kind::Login | Kind::Other => 1,
+            Kind::Config | Kind::Login | Kind::Away | Kind::Other => 1,
         }
     }
 

@@ -100,7 +100,7 @@ impl<'a> Archive<'a> {
     /// `visit` says whether to go on.
     ///
     /// # Errors
-    /// Those of `visit`. What is damaged is none: [`Walked::broken`] has it.
+    /// Those of `visit`; or the vault gives nothing now. What is damaged is none: [`Walked::broken`] has it.
     pub fn walk(&self, wanted: &Wanted, visit: &mut dyn FnMut(Found) -> Result<bool>) -> Result<Walked> {
         let mut walked = Walked::default();
         let done = tree::walk(self.vault, &RelPath::root(), &self.root, &mut |step| match step {
@@ -121,6 +121,11 @@ impl<'a> Archive<'a> {
                 Ok(false)
             }
             Step::Broken(path, why) => {
+                // The others would not be given either.
+                if why.kind().is_away() {
+                    let text = format!("cannot list what is archived in /{path}: {}", why.one_line());
+                    return Err(End::Failed(Error::new(why.kind(), text)));
+                }
                 if walked.broken.len() < TOLD {
                     walked.broken.push((path.clone(), why.again()));
                 } else {

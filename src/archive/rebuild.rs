@@ -87,6 +87,8 @@ pub fn is_whole(vault: &Indexed<'_>, snapshot: &SnapshotFile) -> Result<bool> {
     tree::walk(vault, &RelPath::root(), &root, &mut |step| {
         match step {
             Step::Entry(_, node) => whole &= has(node),
+            // What is not given now is not lost.
+            Step::Broken(_, why) if why.kind().is_away() => return Err(why.again()),
             Step::Broken(..) => whole = false,
             Step::End(..) => {}
         }

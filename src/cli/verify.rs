@@ -12,11 +12,14 @@ use self::archive::Mail;
 use super::watched::watched;
 use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, signals, table, usage};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::figures::{count, of, size};
 use crate::profile::quote;
 use crate::progress::Meter;
 use crate::vault::verify::{Depth, Problem, Verified, Weight};
+
+/// What to do where the vault went away.
+const AGAIN: &str = "when it is there again, verify again: of what was not looked at nothing is known";
 
 /// Check whether everything in a vault can be restored
 ///
@@ -37,7 +40,7 @@ Examples:
 
 {BARE}
 
-Exit codes: 0 all is well, 1 something is damaged, 2 usage, 3 paused by a provider's budget, 10 no vault, 11 locked, 12 wrong password, \
+Exit codes: 0 all is well, 1 something is damaged, or not all could be looked at, 2 usage, 3 paused by a provider's budget, 10 no vault, 11 locked, 12 wrong password, \
 130 cancelled."))]
 pub(crate) struct VerifyArgs {
     /// The profile
@@ -65,20 +68,31 @@ fn verified(args: &VerifyArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
     let mut verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
-    let mail = archive::look(args.sample, depth, ctx, (chosen, &vault), &meter, &mut verified)?;
-    if let Some(error) = &verified.paused {
+    let mail = match archive::look(args.sample, depth, ctx, (chosen, &vault), &meter, &mut verified) {
+        // What was found until then is told all the same.
+        Err(error) if error.kind().is_away() => {
+            verified.stopped = Some(error);
+            None
+        }
+        looked => looked?,
+    };
+    // Once it is to stop, nothing is waited for any more: what did not come then is no news.
+    if let Some(error) = verified.stopped.as_ref().filter(|_| !verified.cancelled) {
         out::warn(&format!("postkeep: {}", error.one_line()));
-        out::warn(&format!("  hint: {}", budget::NOW));
+        let todo = if is_paused(&verified) { budget::NOW } else { AGAIN };
+        error.hints().iter().map(String::as_str).chain([todo]).for_each(|hint| {
+            out::warn(&format!("  hint: {hint}"));
+        });
     }
     if ctx.json {
         out::print(&format!("{}\n", as_json(&verified, mail.as_ref(), chosen)))?;
     } else {
         print(ctx, &verified, mail.as_ref(), depth, chosen)?;
     }
-    Ok(ExitCode::from(match verified {
+    Ok(ExitCode::from(match &verified {
         Verified { damaged: 1.., .. } => 1,
         Verified { cancelled: true, .. } => 130,
-        Verified { paused: Some(_), .. } => 3,
+        Verified { stopped: Some(error), .. } => error.exit_code(),
         _ => 0,
     }))
 }
@@ -121,7 +135,7 @@ fn print(
         if verified.damaged > listed {
             writeln!(to, "and {} more", count(verified.damaged - listed))?;
         }
-        if ctx.quiet && verified.problems.is_empty() && verified.paused.is_none() {
+        if ctx.quiet && verified.problems.is_empty() && verified.stopped.is_none() {
             return Ok(());
         }
         let read = match depth {
@@ -131,7 +145,8 @@ fn print(
             }
         };
         let end = match (verified.damaged, verified.cancelled) {
-            (0, false) if verified.paused.is_some() => "paused before everything was looked at".to_owned(),
+            (0, false) if is_paused(verified) => "paused before everything was looked at".to_owned(),
+            (0, false) if verified.stopped.is_some() => "ended before everything was looked at".to_owned(),
             (0, false) => "all is well".to_owned(),
             (0, true) => "cancelled before everything was looked at".to_owned(),
             (n, _) => format!("DAMAGED: {}", of(n, "problem", "problems")),
@@ -150,6 +165,11 @@ fn print(
     })
 }
 
+/// Whether it goes on when a provider's budget allows it.
+fn is_paused(verified: &Verified) -> bool {
+    verified.stopped.as_ref().is_some_and(|error| error.kind() == Kind::Paused)
+}
+
 /// A remedy with the name of the profile, and of its vault.
 fn named(todo: &str, chosen: &Chosen) -> String {
     let profile = chosen.profile.as_ref().map_or("PROFILE", |(name, _)| name);
@@ -164,7 +184,7 @@ fn as_json(verified: &Verified, mail: Option<&Mail>, chosen: &Chosen) -> serde_j
         json!({ "weight": weight, "what": problem.what, "todo": named(&problem.todo, chosen) })
     };
     json!({
-        "ok": verified.damaged == 0 && !verified.cancelled && verified.paused.is_none(),
+        "ok": verified.damaged == 0 && !verified.cancelled && verified.stopped.is_none(),
         "snapshots": verified.snapshots,
         "folders": verified.trees,
         "files": verified.files,
@@ -175,7 +195,8 @@ fn as_json(verified: &Verified, mail: Option<&Mail>, chosen: &Chosen) -> serde_j
         "messages-read": mail.map(|mail| mail.read),
         "messages-compared": mail.map(|mail| mail.compared),
         "damaged": verified.damaged,
-        "paused": verified.paused.is_some(),
+        "paused": is_paused(verified),
+        "away": verified.stopped.as_ref().filter(|_| !is_paused(verified)).map(Error::one_line),
         "cancelled": verified.cancelled,
         "problems": verified.problems.iter().map(problem).collect::<Vec<_>>(),
     })

@@ -55,7 +55,7 @@ impl Vault {
     /// # Errors
     /// It is damaged, or cannot be read.
     pub(super) fn sound_key(&self, id: &Id) -> Result<bytes::Bytes> {
-        let read = self.store().read(Kind::Key, id)?;
+        let read = self.looked_for(Kind::Key, id)?;
         super::sound::sound_key(&read, id, &self.store().place())?;
         Ok(read)
     }

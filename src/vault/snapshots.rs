@@ -5,7 +5,7 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use super::Vault;
 use super::adapter::theirs;
 use super::snapshot::{Lost, Readable, Scope, is_checkpoint};
-use super::store::{Found, Id, Kind, unless_paused};
+use super::store::{Found, Id, Kind, unless_away};
 use crate::error::Result;
 
 /// The newest whole snapshot of a profile: of this machine; where it has none, of any.
@@ -47,7 +47,7 @@ impl Vault {
     pub fn readable_snapshots(&self) -> Result<Readable> {
         let error = match self.snapshots() {
             Ok(all) => return Ok(Readable { all, lost: Vec::new() }),
-            Err(error) => error,
+            Err(error) => unless_away(error)?,
         };
         let readable = self.single_snapshots()?;
         // A store that gives nothing just now has lost nothing.
@@ -71,11 +71,11 @@ impl Vault {
     /// One snapshot, past the library and its cache; or why it cannot be read.
     ///
     /// # Errors
-    /// A budget is used up: nobody knows more of it.
+    /// The vault gives nothing now: nobody knows more of it.
     pub(super) fn single_snapshot(&self, id: &Id) -> Result<std::result::Result<SnapshotFile, Lost>> {
         let lose = |why, damaged| Lost { id: *id, why, damaged };
-        let raw = match self.store().read(Kind::Snapshot, id) {
-            Err(error) => return Ok(Err(lose(unless_paused(error)?.one_line(), false))),
+        let raw = match self.looked_for(Kind::Snapshot, id) {
+            Err(error) => return Ok(Err(lose(unless_away(error)?.one_line(), false))),
             Ok(raw) => raw,
         };
         let json = match self.opened(id, &raw) {

@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 
+use bytes::Bytes;
+
 use super::Vault;
 use super::store::{Found, Id, Kind};
 use crate::error::{Error, Result};
@@ -10,9 +12,22 @@ use crate::error::{Error, Result};
 const LARGEST: u64 = 1 << 30;
 
 impl Vault {
+    /// An object, for whoever takes for lost what cannot be read. A vault that is away as a whole has lost nothing: a disk
+    /// that was taken out, a folder that has another name now.
+    ///
+    /// # Errors
+    /// It cannot be read; of a kind that [is away](crate::error::Kind::is_away) if nothing of the vault can.
+    pub(super) fn looked_for(&self, kind: Kind, id: &Id) -> Result<Bytes> {
+        let read = self.store().read(kind, id);
+        if read.as_ref().is_err_and(|error| !error.kind().is_away()) {
+            self.store().read(Kind::Config, &Id::NONE).map_err(Error::away)?;
+        }
+        read
+    }
+
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
     pub(super) fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>> {
-        let raw = self.store().read(kind, &found.id)?;
+        let raw = self.looked_for(kind, &found.id)?;
         self.opened(&found.id, &raw).map_err(Error::other)
     }
 

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 
 use super::read::{Archive, Found, Visitor, Walked};
 use super::wanted::Wanted;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::progress::Meter;
 use crate::vault::content::kind_of;
 use crate::vault::store::Id;
@@ -57,8 +57,8 @@ pub struct Looked {
     pub problems: Vec<Problem>,
     /// All problems that are damage.
     pub damaged: u64,
-    /// What stopped it: the vault's provider gives no more for now.
-    pub paused: Option<Error>,
+    /// What stopped it: the vault gives no more now.
+    pub stopped: Option<Error>,
 }
 
 impl Looked {
@@ -69,11 +69,17 @@ impl Looked {
         }
     }
 
-    /// A message cannot be read out of the vault, or is not what it was.
-    fn unreadable(&mut self, message: &Found, error: &io::Error) {
+    /// A message cannot be read out of the vault, or is not what it was. Whether to go on: where the vault gives nothing
+    /// now, nothing is known of the message, and those after it would not come either.
+    fn unreadable(&mut self, message: &Found, error: &io::Error) -> bool {
+        if kind_of(error).is_away() {
+            self.stopped = Some(Error::new(kind_of(error), error.to_string()));
+            return false;
+        }
         let other = error.kind() == io::ErrorKind::InvalidData;
         let what = format!("{} cannot be read: {error}", named(message));
         self.add(Weight::Damage, what, if other { OTHER } else { LOST });
+        true
     }
 }
 
@@ -90,10 +96,15 @@ impl Look<'_> {
     pub fn at(&self, archive: &Archive<'_>, servers: &mut [Server]) -> Result<Looked> {
         let (looked, sample) = (Looked::default(), BTreeMap::new());
         let mut reading = Reading { look: self, archive, servers, looked, sample };
-        let walked = archive.visit(&Wanted::default(), &mut reading)?;
+        let walked = archive.visit(&Wanted::default(), &mut reading);
         let Reading { mut looked, sample, .. } = reading;
-        tell(&walked, &mut looked);
-        if looked.paused.is_some() {
+        match walked {
+            Ok(walked) => tell(&walked, &mut looked),
+            // What was found until then counts.
+            Err(error) if error.kind().is_away() => looked.stopped = Some(error),
+            Err(error) => return Err(error),
+        }
+        if looked.stopped.is_some() {
             return Ok(looked);
         }
         let mut by_folder: BTreeMap<(usize, String), Vec<Found>> = BTreeMap::new();
@@ -101,7 +112,7 @@ impl Look<'_> {
             by_folder.entry((server, found.message.place.folder.clone())).or_default().push(found);
         }
         for ((server, _), messages) in by_folder {
-            if self.meter.is_cancelled() {
+            if self.meter.is_cancelled() || looked.stopped.is_some() {
                 break;
             }
             if let Some(server) = servers.get_mut(server) {
@@ -164,11 +175,11 @@ impl Visitor for Reading<'_, '_> {
                     look.meter.bytes(bytes);
                     look.meter.file();
                 }
-                Err(error) if kind_of(&error) == Kind::Paused => {
-                    looked.paused = Some(Error::new(Kind::Paused, error.to_string()));
-                    return Ok(false);
+                Err(error) => {
+                    if !looked.unreadable(&found, &error) {
+                        return Ok(false);
+                    }
                 }
-                Err(error) => looked.unreadable(&found, &error),
             }
         }
         look.pick(found, self.servers, &mut self.sample);

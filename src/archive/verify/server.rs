@@ -9,7 +9,8 @@ use crate::archive::read::{Archive, Found};
 use crate::archive::source::{Body, Folder, Listed, Listing, Refusal, Since, Source};
 use crate::archive::stored::Stored;
 use crate::entry::show;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::vault::content::kind_of;
 use crate::vault::verify::Weight;
 
 /// What to do about what could not be compared.
@@ -68,10 +69,12 @@ impl Server {
                             others.push((*uid, *found));
                             return Ok(());
                         }
-                        Err(_) if read => return Ok(()),
+                        Err(error) if read && !kind_of(&error).is_away() => return Ok(()),
                         Err(error) => {
-                            looked.unreadable(found, &error);
-                            return Ok(());
+                            return match looked.unreadable(found, &error) {
+                                true => Ok(()),
+                                false => Err(Error::other("the vault gives nothing now")),
+                            };
                         }
                     }
                     looked.compared += 1;
@@ -79,7 +82,9 @@ impl Server {
             }
             Ok(())
         });
-        if let Err(error) = done {
+        if let Err(error) = done
+            && looked.stopped.is_none()
+        {
             let folder = show(folder.path.as_bytes());
             let what = format!("not all that was to be compared came out of {folder}: {}", error.one_line());
             looked.add(Weight::Note, what, AGAIN);

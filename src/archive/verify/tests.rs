@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,8 +15,8 @@ use crate::journal::Forgetful;
 use crate::progress::Silent;
 use crate::vault::add::{Addition, Content, Item};
 use crate::vault::snapshot::Scope;
-use crate::vault::store::Store;
-use crate::vault::store::memory::Memory;
+use crate::vault::store::memory::{Call, Memory};
+use crate::vault::store::{Kind as Object, Store};
 use crate::vault::verify::Depth;
 use crate::vault::{Options, Vault};
 
@@ -71,6 +72,17 @@ fn item(key: &str, bytes: &[u8], sha256: [u8; 32]) -> Item {
 /// Looks at an archive of five messages, of which the last is of another UIDVALIDITY. The second is not what its hash says
 /// if it is `bent`.
 fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
+    looking(bent, read, sample, given, None)
+}
+
+/// The same, where packs cannot be read any more from the so many-th on, for this reason.
+fn looking(
+    bent: bool,
+    read: bool,
+    sample: usize,
+    given: Given,
+    fault: Option<(usize, fn() -> Error)>,
+) -> Looked {
     let temp = tempfile::tempdir().unwrap();
     let heap = Arc::new(Memory::default());
     let store = Arc::clone(&heap) as Arc<dyn Store>;
@@ -103,12 +115,22 @@ fn look(bent: bool, read: bool, sample: usize, given: Given) -> Looked {
         choose(&vault.readable_snapshots().unwrap(), "latest", &Scope::default(), &TimeZone::UTC).unwrap();
     let indexed = vault.read().unwrap();
     let mut servers = [Server::look("box".into(), Box::new(given)).unwrap()];
-    let sound = vault.verify(Depth::Data(100.0), &meter).unwrap().sound;
+    let sound = match fault {
+        None => vault.verify(Depth::Data(100.0), &meter).unwrap().sound,
+        Some((from, error)) => {
+            let reads = AtomicUsize::new(0);
+            heap.faults(move |call| match call {
+                Call::Read(Object::Pack, _) => (reads.fetch_add(1, Relaxed) >= from).then(error),
+                _ => None,
+            });
+            HashSet::new()
+        }
+    };
     let before = heap.traffic().down;
     let look = Look { read, sound: &sound, sample, chance: [1; 32], meter: &Meter::default() };
     let looked = look.at(&Archive::of(&indexed, &snapshot), &mut servers).unwrap();
     // What was read with its pack is not read again.
-    assert!(sample > 0 || (heap.traffic().down > before) == (read && bent));
+    assert!(sample > 0 || fault.is_some() || (heap.traffic().down > before) == (read && bent));
     looked
 }
 
@@ -154,6 +176,27 @@ fn what_the_server_gives_is_compared_with_what_was_archived() {
         let looked = look(true, read, 10, all());
         assert_eq!((looked.compared, looked.damaged), (3, 1), "{looked:?}");
     }
+}
+
+#[test]
+fn a_vault_that_goes_away_makes_no_message_a_damaged_one() {
+    let all = || Given(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
+    let mut seen = HashSet::new();
+    for (read, sample) in [(true, 0), (false, 10)] {
+        for from in [0, 1, 2, 20] {
+            let gone = || Error::other("it hung up").away();
+            let looked = looking(false, read, sample, all(), Some((from, gone)));
+            assert_eq!((looked.damaged, looked.problems.len()), (0, 0), "{from} {looked:?}");
+            seen.insert((read, looked.stopped.is_some(), looked.read + looked.compared > 0));
+            if looked.stopped.is_none() {
+                assert_eq!(looked.read + looked.compared, if read { 5 } else { 4 });
+            }
+        }
+        assert!(seen.contains(&(read, true, false)) && seen.contains(&(read, false, true)), "{seen:?}");
+    }
+    // What is lost in a vault that is there is damage.
+    let lost = looking(false, true, 0, all(), Some((0, || Error::other("not there"))));
+    assert!(lost.stopped.is_none() && lost.damaged > 0, "{lost:?}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) fn look(
     };
     let read = depth == Depth::Data(100.0);
     let sample = sample.unwrap_or(if read { SAMPLE } else { 0 });
-    if (!read && sample == 0) || verified.cancelled || verified.paused.is_some() {
+    if (!read && sample == 0) || verified.cancelled || verified.stopped.is_some() {
         return Ok(None);
     }
     let all = vault.readable_snapshots()?;
@@ -121,5 +121,5 @@ fn add(looked: Looked, away: Vec<Problem>, verified: &mut Verified) {
     verified.problems.extend(looked.problems.into_iter().chain(away));
     verified.problems.sort_by_key(|problem| std::cmp::Reverse(problem.weight));
     verified.problems.truncate(MOST);
-    verified.paused = verified.paused.take().or(looked.paused);
+    verified.stopped = verified.stopped.take().or(looked.stopped);
 }

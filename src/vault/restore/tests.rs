@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::vault::crypt::Key;
-use crate::vault::store::memory::Memory;
+use crate::vault::store::memory::{Call, Memory};
 use crate::vault::store::{Id, Kind as Object, Store};
+use crate::vault::verify::Depth;
 use crate::vault::{Options, Vault};
 
 /// A vault in memory.
@@ -304,11 +305,49 @@ fn what_a_snapshot_does_not_say_is_never_left_out_in_silence() {
     assert!(verified.problems.iter().any(|one| one.what.contains("/lacking in snapshot")), "{verified:?}");
 }
 
+/// What a look at a vault reads.
+const LOOKS: [(Object, Depth); 5] = [
+    (Object::Pack, Depth::Structure),
+    (Object::Pack, Depth::Data(100.0)),
+    (Object::Index, Depth::Structure),
+    (Object::Snapshot, Depth::Structure),
+    (Object::Key, Depth::Structure),
+];
+
+#[test]
+fn a_vault_that_is_away_has_lost_nothing() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("one"), [1; 3000]).unwrap();
+    kept.save(&source);
+    // A server that does not answer; and a disk that was taken out, which has no file of all.
+    for away in [true, false] {
+        for (kind, depth) in LOOKS {
+            kept.heap.faults(move |call| match call {
+                Call::Read(of, _) if of == kind && away => Some(Error::other("it hung up").away()),
+                Call::Read(of, _) if of == kind => Some(Error::other("no such file")),
+                Call::Read(Object::Config, _) if !away => Some(Error::new(Kind::NoVault, "no vault")),
+                _ => None,
+            });
+            let verified = kept.vault.verify(depth, &Meter::default()).unwrap();
+            assert!(verified.stopped.is_some() && verified.problems.is_empty(), "{kind:?} {verified:?}");
+        }
+    }
+    // Where only this is not there, it is lost.
+    for (kind, depth) in LOOKS {
+        kept.heap.faults(move |call| match call {
+            Call::Read(of, _) if of == kind => Some(Error::other("no such file")),
+            _ => None,
+        });
+        let verified = kept.vault.verify(depth, &Meter::default()).unwrap();
+        assert!(verified.stopped.is_none() && verified.damaged > 0, "{kind:?} {verified:?}");
+    }
+}
+
 #[test]
 fn what_a_budget_keeps_back_is_a_pause_and_no_damage() {
     use crate::vault::content::{Content, kind_of};
-    use crate::vault::store::memory::Call;
-    use crate::vault::verify::Depth;
     let kept = Kept::new();
     let source = kept.temp.path().join("source");
     fs::create_dir(&source).unwrap();
@@ -331,16 +370,10 @@ fn what_a_budget_keeps_back_is_a_pause_and_no_damage() {
     assert_eq!(kind_of(&std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err()), Kind::Paused);
     let tar = crate::vault::archive::tar(&vault, &node, &mut Vec::new()).unwrap_err();
     assert_eq!(kind_of(&tar), Kind::Paused, "{tar}");
-    for (kind, depth) in [
-        (Object::Pack, Depth::Structure),
-        (Object::Pack, Depth::Data(100.0)),
-        (Object::Index, Depth::Structure),
-        (Object::Snapshot, Depth::Structure),
-        (Object::Key, Depth::Structure),
-    ] {
+    for (kind, depth) in LOOKS {
         spent(kind);
         let verified = kept.vault.verify(depth, &Meter::default()).unwrap();
-        assert!(verified.paused.is_some() && verified.problems.is_empty(), "{kind:?} {verified:?}");
+        assert!(verified.stopped.is_some() && verified.problems.is_empty(), "{kind:?} {verified:?}");
     }
 
     // What is lost besides is told as such.

@@ -270,9 +270,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
 }
 
-/// Fails with an error that says nothing of the vault, only that its provider gives no more today.
-pub(super) fn unless_paused(error: Error) -> Result<Error> {
-    if error.kind() == crate::error::Kind::Paused { Err(error) } else { Ok(error) }
+/// Fails with an error that says nothing of what is in the vault, only that it gives nothing now.
+pub(super) fn unless_away(error: Error) -> Result<Error> {
+    if error.kind().is_away() { Err(error) } else { Ok(error) }
 }
 
 /// Says that there is a vault where one was to be made.

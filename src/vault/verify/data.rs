@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sha2::{Digest, Sha256};
 
 use super::index::Known;
-use super::{BENT, Bad, Problems, short};
-use crate::error::{Error, Result};
+use super::{BENT, Bad, Problems, UNREAD, short};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::mutex::lock;
 use crate::progress::Meter;
 use crate::vault::Vault;
 use crate::vault::blob::{Damage, Location, Opener};
-use crate::vault::store::{Id, Kind, unless_paused};
+use crate::vault::store::{Id, Kind, unless_away};
 
 /// Threads that read. Each holds a whole pack.
 const THREADS: usize = 4;
@@ -27,8 +27,8 @@ pub(super) struct Read {
     pub bytes: u64,
     /// The packs of which every blob was opened, and is what its name says.
     pub sound: HashSet<Id>,
-    /// The provider's budget that stopped it.
-    pub paused: Option<Error>,
+    /// What stopped it: that the vault gives no more now.
+    pub stopped: Option<Error>,
 }
 
 /// Reads a share of the packs.
@@ -48,21 +48,25 @@ pub(super) fn read(
     let packs = chosen(packs, percent, crate::vault::crypt::random()?);
     meter.planned(packs.len() as u64, packs.iter().map(|(_, size, _)| size).sum());
     let bad = Mutex::new(Bad::default());
-    let (paused, sound) = (Mutex::new(None), Mutex::new(HashSet::new()));
+    let (stopped, sound) = (Mutex::new(None), Mutex::new(HashSet::new()));
     let (next, count, bytes) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 let mut opener = vault.opener();
                 while let Some((id, size, blobs)) = packs.get(next.fetch_add(1, Relaxed)) {
-                    if meter.is_cancelled() || lock(&paused).is_some() {
+                    if meter.is_cancelled() || lock(&stopped).is_some() {
                         return;
                     }
                     match pack(vault, &mut opener, (id, *size, blobs), problems, &bad) {
                         Ok(true) => drop(lock(&sound).insert(*id)),
                         Ok(false) => {}
                         Err(error) => {
-                            lock(&paused).get_or_insert(error);
+                            // The others need not wait as long to hear the same.
+                            if error.kind() == ErrorKind::Away {
+                                vault.store().hurry();
+                            }
+                            lock(&stopped).get_or_insert(error);
                             return;
                         }
                     }
@@ -77,9 +81,9 @@ pub(super) fn read(
     let bad = bad.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     known.bad.packs.extend(bad.packs);
     known.bad.blobs.extend(bad.blobs);
-    let paused = paused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let stopped = stopped.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let sound = sound.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(Read { packs: count.into_inner(), bytes: bytes.into_inner(), sound, paused })
+    Ok(Read { packs: count.into_inner(), bytes: bytes.into_inner(), sound, stopped })
 }
 
 /// A share of the packs by their bytes, at least one: those that come first in an order that `chance` makes.
@@ -100,7 +104,7 @@ fn chosen<T>(mut packs: Vec<(Id, u64, T)>, percent: f64, chance: [u8; 32]) -> Ve
     packs
 }
 
-/// Reads one, and says whether it is sound. Fails when a provider gives no more.
+/// Reads one, and says whether it is sound. Fails when the vault gives no more now.
 fn pack(
     vault: &Vault,
     opener: &mut Opener,
@@ -108,18 +112,18 @@ fn pack(
     problems: &Problems,
     bad: &Mutex<Bad>,
 ) -> Result<bool> {
-    let lose = |why: String| {
+    let lose = |why: String, todo| {
         lock(bad).packs.insert(*id);
-        problems.damage(format!("pack {} cannot be read: {why}", short(id)), BENT);
+        problems.damage(format!("pack {} cannot be read: {why}", short(id)), todo);
     };
     if size > LARGEST {
-        lose(format!("it has {size} bytes, more than any pack"));
+        lose(format!("it has {size} bytes, more than any pack"), BENT);
         return Ok(false);
     }
-    let raw = match vault.store().read(Kind::Pack, id) {
+    let raw = match vault.looked_for(Kind::Pack, id) {
         Ok(raw) => raw,
         Err(error) => {
-            lose(unless_paused(error)?.one_line());
+            lose(unless_away(error)?.one_line(), UNREAD);
             return Ok(false);
         }
     };

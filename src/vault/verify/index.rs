@@ -10,7 +10,7 @@ use crate::figures::{of, size};
 use crate::vault::Vault;
 use crate::vault::adapter::ours;
 use crate::vault::blob::Location;
-use crate::vault::store::{Id, Kind, unless_paused};
+use crate::vault::store::{Id, Kind, unless_away};
 
 /// What is known of the packs.
 pub(super) struct Known {
@@ -47,7 +47,7 @@ impl Known {
             match parsed {
                 Ok(index) => known.add(index),
                 Err(error) => {
-                    let why = unless_paused(error)?.one_line();
+                    let why = unless_away(error)?.one_line();
                     known.partial = true;
                     let what = format!(
                         "a part of the index ({}) is lost: {why}; what only it knows is missing below",

@@ -15,7 +15,7 @@ use rustic_core::repofile::SnapshotFile;
 use self::index::Known;
 use super::blob::Opener;
 use super::snapshot::{Lost, Readable};
-use super::store::{Id, Kind, unless_paused};
+use super::store::{Id, Kind, unless_away};
 use super::{Access, Vault};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::mutex::lock;
@@ -76,8 +76,8 @@ pub struct Verified {
     pub problems: Vec<Problem>,
     /// All problems that are damage.
     pub damaged: u64,
-    /// The provider's budget that stopped it.
-    pub paused: Option<Error>,
+    /// What stopped it: the vault gives no more now, because it is away or a provider's budget is spent.
+    pub stopped: Option<Error>,
     /// Whether it was asked to stop.
     pub cancelled: bool,
 }
@@ -110,6 +110,12 @@ const LOST: &str = "if there is a copy of the pack (a backup of the disk, a tras
 const BENT: &str = "if there is a sound copy of the pack, bring it back; else move the pack away (its file, or its \
                     messages), then `postkeep vault repair PROFILE` and `postkeep run PROFILE`: what the sources still \
                     have is stored anew, and what stays named after that is lost: `postkeep forget PROFILE ID`";
+
+/// What to do where a pack is there, and cannot be read.
+const UNREAD: &str = "look after the disk or the server, and verify again: it may be read then. If that stays so, and there \
+                      is a copy of the pack, bring that back; if there is none, move the pack away (its file, or its \
+                      messages), then `postkeep vault repair PROFILE` and `postkeep run PROFILE`: what the sources still \
+                      have is stored anew, and what stays named after that is lost: `postkeep forget PROFILE ID`";
 
 /// What to do where the key is damaged that our password opens.
 const OWN_KEY: &str =
@@ -144,8 +150,8 @@ impl Vault {
         };
         let mut verified = Verified::default();
         match self.look(depth, &problems, meter, &mut verified) {
-            // What a provider does not give today is not lost.
-            Err(error) if error.kind() == ErrorKind::Paused => verified.paused = Some(error),
+            // What is not given now is not lost.
+            Err(error) if error.kind().is_away() => verified.stopped = Some(error),
             looked => looked?,
         }
         let (mut list, damaged) = problems.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -164,7 +170,7 @@ impl Vault {
         if let Depth::Data(percent) = depth {
             let read = data::read(self, &mut known, percent, problems, meter)?;
             (verified.read, verified.read_bytes, verified.sound) = (read.packs, read.bytes, read.sound);
-            read.paused.map_or(Ok(()), Err)?;
+            read.stopped.map_or(Ok(()), Err)?;
         }
         let snapshots = self.sound_snapshots(problems)?;
         verified.snapshots = snapshots.len() as u64;
@@ -177,7 +183,7 @@ impl Vault {
     fn check_keys(&self, problems: &Problems) -> Result<()> {
         for found in self.store().list(Kind::Key)? {
             let Err(error) = self.sound_key(&found.id) else { continue };
-            let error = unless_paused(error)?;
+            let error = unless_away(error)?;
             let own = self.key_id() == Some(&found.id);
             let whose = if own {
                 ": it is yours, and only this machine can still open the vault with it"

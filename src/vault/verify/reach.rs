@@ -15,14 +15,14 @@ use crate::progress::Meter;
 use crate::vault::Vault;
 use crate::vault::adapter::ours;
 use crate::vault::blob::Opener;
-use crate::vault::store::{Id, Kind, unless_paused};
+use crate::vault::store::{Id, Kind, unless_away};
 use crate::vault::{node, snapshot};
 
 /// How many snapshots are named where several hold the same damage.
 const NAMED: usize = 3;
 
-/// Looks at every folder and file version once. Returns how many there are, and what stopped it: that the provider gives no
-/// more.
+/// Looks at every folder and file version once. Returns how many there are, and what stopped it: that the vault gives no
+/// more now.
 pub(super) fn walk(
     vault: &Vault,
     known: &Known,
@@ -88,7 +88,7 @@ impl Walk<'_> {
             let tree = match self.trees.get(id) {
                 Ok(tree) => tree,
                 Err(error) => {
-                    let why = unless_paused(error)?.one_line();
+                    let why = unless_away(error)?.one_line();
                     broken += 1;
                     self.lose(
                         path,
@@ -189,7 +189,7 @@ impl Packs {
             self.0.push(found.clone());
             return Ok(found.1);
         }
-        let raw = vault.store().read(Kind::Pack, id)?;
+        let raw = vault.looked_for(Kind::Pack, id)?;
         if self.0.len() >= HELD {
             self.0.remove(0);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postkeep::error::Result;
+use postkeep::error::{Kind as Sort, Result};
 use postkeep::mail::imap::{Item, Patience};
 use postkeep::vault::store::mailbox::Mailbox;
 use postkeep::vault::store::{Id, Kind, Store};
@@ -157,4 +157,20 @@ fn a_server_that_goes_for_good_leaves_what_was_claimed() {
 #[test]
 fn a_connection_that_stalls_is_given_up() {
     at_many_points("user22", Fault::Stall, 6, Duration::from_millis(400));
+}
+
+#[test]
+fn what_a_dead_connection_does_not_bring_is_away_and_not_lost() {
+    let Some(lab) = lab::get() else { return };
+    let place = InMailbox::new(lab, "user22");
+    let store = place.store();
+    store.create().unwrap();
+    save(&store).1.unwrap();
+    let pack = Id::of(&objects()[0].1);
+    let proxy = Proxy::new(place.account.port, Fault::Gone, 60_000);
+    let store = through(&place, &proxy, LONG);
+    let lost = store.read(Kind::Pack, &Id([7; 32])).unwrap_err();
+    assert!(!proxy.happened() && !lost.kind().is_away(), "{lost:?}");
+    let away = store.read(Kind::Pack, &pack).unwrap_err();
+    assert!(proxy.happened() && away.kind() == Sort::Away, "{away:?}");
 }

@@ -63,7 +63,7 @@ impl Door {
         match &*dialer {
             Some(dialer) => Ok(dialer.clone()),
             None => {
-                let secret = (self.secret)().map_err(Trouble::Final)?;
+                let secret = (self.secret)().map_err(|error| Trouble::Final(error.away()))?;
                 let new = Dialer::new(self.account.clone(), secret).patience(self.patience);
                 Ok(dialer.insert(new).clone())
             }
@@ -81,7 +81,7 @@ impl Door {
                 Ok(session)
             }
             // Over another connection the same secret is good: the server wants no more of them, and says so badly.
-            Err(Fault { kind: FaultKind::Login, error }) if others() => Err(Trouble::Again(error)),
+            Err(Fault { kind: FaultKind::Login, error }) if others() => Err(Trouble::Again(error.away())),
             Err(Fault { kind: FaultKind::Login, error }) => {
                 self.worked.store(false, Ordering::Relaxed);
                 (self.heard)(&dialer.secret(), Some(&error));
@@ -89,7 +89,7 @@ impl Door {
                 *lock(&self.dialer) = None;
                 Err(Trouble::Final(error))
             }
-            Err(Fault { error, .. }) => Err(Trouble::Again(error)),
+            Err(Fault { error, .. }) => Err(Trouble::Again(error.away())),
         }
     }
 
@@ -144,7 +144,8 @@ impl Door {
             Meaning::Throttled => Trouble::Final(
                 self.budget.throttled().error(&self.account.server()).caused_by(failed.to_string()),
             ),
-            Meaning::Later | Meaning::Unknown => Trouble::Again(failed.error(what)),
+            Meaning::Later => Trouble::Again(failed.error(what).away()),
+            Meaning::Unknown => Trouble::Again(failed.error(what)),
             _ => Trouble::Final(failed.error(what)),
         }
     }
