@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::vault::content::{Content, kind_of};
 use crate::vault::indexed::Indexed;
 use crate::vault::snapshot::{Readable, Scope};
-use crate::vault::store::Id;
+use crate::vault::store::{Id, Store};
 use crate::vault::tree::{self, Step};
 
 pub use self::ahead::Visitor;
@@ -94,6 +94,11 @@ impl<'a> Archive<'a> {
     /// The archive as this snapshot has it.
     pub fn of(vault: &'a Indexed<'a>, snapshot: &SnapshotFile) -> Self {
         Self { vault, root: tree::root(snapshot.tree) }
+    }
+
+    /// What its vault is kept on.
+    pub fn store(&self) -> &dyn Store {
+        self.vault.vault().store()
     }
 
     /// Visits the messages that are wanted, sorted by their paths: by account, folder and date, as names are sorted.

@@ -15,7 +15,7 @@ use super::which::{BARE, Chosen, Which, too_many};
 use super::{Context, budget, out, signals, table, usage};
 use crate::clock::{Clock as _, System};
 use crate::entry::{RelPath, show};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::figures::{count, of, size};
 use crate::progress::Meter;
 use crate::run::{RunId, Severity};
@@ -112,6 +112,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     let run = RunId::new(now, u128::from(std::process::id()));
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
+    let store = vault.vault().store();
     let (mut code, mut nothing) = (0, true);
     let mut told = Vec::new();
     for Place { node, target, top, dress } in &places {
@@ -135,14 +136,22 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
         if let Some(summary) = snapshot.summary.as_ref().filter(|_| path.is_none() && choice.is_all()) {
             meter.planned(summary.total_files_processed, summary.total_bytes_processed);
         }
-        let restored =
-            watched(ctx, "restore", &meter, || restore(&vault, node, target, &order, &meter, &mut say))?;
+        let restored = watched(ctx, "restore", (&meter, store), || {
+            restore(&vault, node, target, &order, &meter, &mut say)
+        })?;
         code = worst(code, &restored);
         nothing &= restored.counts == Counts::default();
         if ctx.json {
             told.push(as_json(target, &restored, lines));
         } else {
             print(ctx, snapshot, (target, top), args.dry_run, &restored)?;
+        }
+        if let Some(error) = restored.away.filter(|_| !restored.cancelled) {
+            out::warn(&format!("postkeep: stopped before everything was restored: {}", error.one_line()));
+            out::warn(
+                "  hint: when the vault is there again, the same with --merge restores what is missing",
+            );
+            break;
         }
     }
     // A folder that was there already is not counted.
@@ -223,7 +232,7 @@ fn word(act: Act) -> &'static str {
 fn worst(before: u8, restored: &Restored) -> u8 {
     let now = match restored {
         Restored { cancelled: true, .. } => 130,
-        Restored { broken: true, .. } => 1,
+        Restored { broken: true, .. } | Restored { away: Some(_), .. } => 1,
         Restored { paused: true, .. } => 3,
         Restored { failures, .. } if failures.warnings > 0 => 3,
         _ => 0,
@@ -285,7 +294,7 @@ fn print(
 }
 
 fn as_json(target: &Path, restored: &Restored, lines: Vec<serde_json::Value>) -> serde_json::Value {
-    let Restored { counts, failures, paused, cancelled, .. } = restored;
+    let Restored { counts, failures, paused, cancelled, away, .. } = restored;
     json!({
         "target": show(target.as_os_str().as_bytes()),
         "files": counts.files,
@@ -297,6 +306,7 @@ fn as_json(target: &Path, restored: &Restored, lines: Vec<serde_json::Value>) ->
         "warnings": failures.warnings,
         "paused": paused,
         "cancelled": cancelled,
+        "away": away.as_ref().map(Error::one_line),
         "failures": failures.list,
         "lines": lines,
     })

@@ -67,7 +67,7 @@ fn verified(args: &VerifyArgs, ctx: &Context, chosen: &Chosen, words: &[String])
     let vault = chosen.open()?;
     let meter = Arc::new(Meter::default());
     signals::cancel(&meter)?;
-    let mut verified = watched(ctx, "verify", &meter, || vault.verify(depth, &meter))?;
+    let mut verified = watched(ctx, "verify", (&meter, vault.store()), || vault.verify(depth, &meter))?;
     let mail = match archive::look(args.sample, depth, ctx, (chosen, &vault), &meter, &mut verified) {
         // What was found until then is told all the same.
         Err(error) if error.kind().is_away() => {

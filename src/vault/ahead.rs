@@ -177,14 +177,13 @@ pub fn with<'v, T>(vault: &'v Indexed<'v>, work: impl FnOnce(&mut Ahead<'_, 'v>)
 fn fetch(vault: &Indexed<'_>, reads: &Mutex<Receiver<ranges::Read<Piece>>>) {
     let mut opener = vault.opener();
     loop {
-        let Ok(mut read) = lock(reads).recv() else { return };
-        for (_, to) in &mut read.blobs {
-            to.retain(|piece| piece.file.strong_count() > 0);
-        }
-        if read.blobs.iter().all(|(_, to)| to.is_empty()) {
+        let Ok(read) = lock(reads).recv() else { return };
+        let wanted = |piece: &Piece| piece.file.strong_count() > 0;
+        if !read.blobs.iter().flat_map(|(_, to)| to).any(wanted) {
             continue;
         }
-        if caught(|| read.run(vault, &mut opener, &mut |piece, content| piece.take(content))).is_err() {
+        let take = &mut |piece: Piece, content: Result<&[u8], &Error>| piece.take(content);
+        if caught(|| read.run(vault, &mut opener, &wanted, take)).is_err() {
             // Its pieces have said so when they were dropped.
             opener = vault.opener();
         }

@@ -55,20 +55,46 @@ pub(super) fn coalesce<T>(wants: Vec<Want<T>>, stretch: u64) -> Vec<Read<T>> {
 pub(super) type Take<'t, T> = dyn FnMut(T, Result<&[u8], &Error>) + 't;
 
 impl<T> Read<T> {
-    /// Reads the range, opens its blobs, and hands each to all who want it, or why it cannot be had.
-    pub(super) fn run(self, vault: &Indexed<'_>, opener: &mut Opener, take: &mut Take<'_, T>) {
-        let part = |from: u64, to: u64| vault.vault().store().read_range(Object::Pack, &self.pack, from..to);
-        let whole = part(self.start, self.end).and_then(|bytes| exact(bytes, self.end - self.start));
+    /// Reads the range, opens its blobs, and hands each to all who want it, or why it cannot be had. What nobody wants any
+    /// more, as `wanted` says, is dropped.
+    pub(super) fn run(
+        self,
+        vault: &Indexed<'_>,
+        opener: &mut Opener,
+        wanted: &dyn Fn(&T) -> bool,
+        take: &mut Take<'_, T>,
+    ) {
+        let store = vault.vault().store();
+        let part = |from: u64, to: u64| {
+            let read = store.read_range(Object::Pack, &self.pack, from..to);
+            read.inspect_err(|error| {
+                // Whoever else waits for it need not wait as long to hear the same.
+                if error.kind() == Kind::Away {
+                    store.hurry();
+                }
+            })
+        };
+        let mut whole = part(self.start, self.end).and_then(|bytes| exact(bytes, self.end - self.start));
         for (at, to) in self.blobs {
+            if !to.iter().any(wanted) {
+                continue;
+            }
             let start = u64::from(at.offset);
             let raw = match &whole {
                 Ok(bytes) => {
                     let from = usize::try_from(start - self.start).unwrap_or(usize::MAX);
                     Ok(bytes.slice(from..from + at.length as usize))
                 }
+                // Nothing is given now.
+                Err(error) if error.kind().is_away() => Err(error.again()),
                 // A part of the range may be there: only what is not must be lost.
                 Err(_) => part(start, at.end()).and_then(|bytes| exact(bytes, u64::from(at.length))),
             };
+            if let Err(error) = &raw
+                && error.kind().is_away()
+            {
+                whole = Err(error.again());
+            }
             let content = match &raw {
                 Ok(raw) => opener.open(&at, raw).map_err(|damage| Error::other(damage.to_string())),
                 Err(error) => Err(error.again()),
@@ -83,7 +109,7 @@ impl<T> Read<T> {
 fn lost(at: &Location, pack: &Id, why: &Error) -> Error {
     let (blob, pack) = (Id(at.id).short(), pack.short());
     let what = match why.kind() {
-        Kind::Paused => "cannot be fetched now",
+        kind if kind.is_away() => "cannot be fetched now",
         _ => "is lost",
     };
     Error::new(

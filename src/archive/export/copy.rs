@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use crate::archive::stored::Stored;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::failures;
 use crate::vault::content::kind_of;
 
@@ -16,8 +16,8 @@ const CHUNK: usize = 64 << 10;
 pub(super) enum Fault {
     /// It is the message's.
     Message(String),
-    /// The archive gives nothing for now.
-    Paused(Error),
+    /// The archive gives nothing now.
+    Away(Error),
     /// It is the disk's.
     Disk(io::Error),
 }
@@ -70,7 +70,7 @@ pub(super) fn copy(
 /// What it means that a message cannot be read.
 pub(super) fn unread(why: Error) -> Fault {
     match why.kind() {
-        Kind::Paused => Fault::Paused(why),
+        kind if kind.is_away() => Fault::Away(why),
         _ => Fault::Message(format!("cannot read it from the archive: {}", why.one_line())),
     }
 }

@@ -135,8 +135,9 @@ impl Export {
     /// one folder come behind each other.
     ///
     /// # Errors
-    /// The folder can take no more, or the archive gives no more for now ([`Paused`](crate::error::Kind::Paused)). Whatever concerns this message
-    /// alone, also that it cannot be read, is a failure by name.
+    /// The folder can take no more, or the archive gives no more now, which its
+    /// [kind](crate::error::Kind::is_away) tells. Whatever concerns this message alone, also that it cannot be read, is a
+    /// failure by name.
     pub fn add(&mut self, message: &Stored, bytes: Result<&mut dyn Read>) -> Result<()> {
         let result = match (bytes, self.format) {
             (Err(why), _) => Err(unread(why)),
@@ -152,7 +153,7 @@ impl Export {
             Err(Fault::Message(why)) => {
                 self.done.failures.add(failures::said(Severity::Error, &message.title(), &why, None));
             }
-            Err(Fault::Paused(why)) => return Err(why),
+            Err(Fault::Away(why)) => return Err(why),
             Err(Fault::Disk(error)) => {
                 let fatal = failures::is_fatal(&error);
                 self.done.failures.add(failures::error(&message.title(), "cannot export", &error));

@@ -134,6 +134,8 @@ fn what_is_not_what_was_archived_is_a_failure_and_not_a_file() {
         // That there is no more today is no message's failure.
         let paused = export.add(&bad, Err(Error::new(Kind::Paused, "no more today"))).unwrap_err();
         assert_eq!(paused.kind(), Kind::Paused);
+        let away = export.add(&bad, Err(Error::other("it hung up").away())).unwrap_err();
+        assert_eq!(away.kind(), Kind::Away);
         export.add(&stored("INBOX", "2", "good", text), Ok(&mut &text[..])).unwrap();
         let done = export.finish().unwrap();
         assert_eq!((done.written, done.failures.errors), (1, 1), "one message: {:?}", done.failures.list);
@@ -206,8 +208,6 @@ fn each_folder_has_an_mbox_file_of_its_own_and_what_has_none_is_not_counted() {
 }
 
 #[test]
-fn python_reads_the_maildir_and_a_second_export_writes_nothing() {
-#[test]
 fn of_many_mbox_files_few_are_held_open() {
     let dir = tempfile::tempdir().unwrap();
     let mut export = Export::open(dir.path(), Format::Mbox, true, run()).unwrap();
@@ -234,6 +234,8 @@ fn of_many_mbox_files_few_are_held_open() {
     }
 }
 
+#[test]
+fn python_reads_the_maildir_and_a_second_export_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let done = export(dir.path(), Format::Maildir);
     assert_eq!((done.written, done.failures.errors), (8, 0), "{:?}", done.failures);

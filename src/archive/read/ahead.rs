@@ -85,7 +85,7 @@ impl<'a> Archive<'a> {
     /// whether to go on. No message of more than `most` bytes is read.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Those of `work`; or the vault gives nothing now.
     pub fn batches(
         &self,
         wanted: &Wanted,
@@ -95,8 +95,10 @@ impl<'a> Archive<'a> {
         ahead::with(self.vault, |ahead| {
             let mut work = |batch: Vec<Found>| {
                 let messages: Vec<_> = batch.iter().map(|found| found.message.clone()).collect();
-                let tickets = HashMap::new();
-                work(&messages, &mut Batch { archive: self, ahead, batch, tickets, most })
+                let (tickets, away) = (HashMap::new(), None);
+                let mut batch = Batch { archive: self, ahead, batch, tickets, most, away };
+                let goes_on = work(&messages, &mut batch);
+                batch.away.map_or(goes_on, Err)
             };
             let mut batch = Vec::new();
             let walked = self.walk(wanted, &mut |found| {
@@ -119,6 +121,8 @@ struct Batch<'b, 's, 'a> {
     batch: Vec<Found>,
     tickets: HashMap<usize, Ticket>,
     most: u64,
+    /// That the vault gives nothing now: then nothing more of it is waited for.
+    away: Option<Error>,
 }
 
 impl Bodies for Batch<'_, '_, '_> {
@@ -136,7 +140,15 @@ impl Bodies for Batch<'_, '_, '_> {
     fn read(&mut self, at: usize, _: &Stored) -> Result<Vec<u8>> {
         let found = self.batch.get(at).ok_or_else(|| Error::other("it is not in the archive"))?;
         found.fits(self.most)?;
-        let body = self.archive.opened(found, self.tickets.remove(&at), self.ahead)?;
-        whole(found.checked(body), self.most)
+        if let Some(why) = &self.away {
+            return Err(why.again());
+        }
+        let body = self.archive.opened(found, self.tickets.remove(&at), self.ahead);
+        let read = body.and_then(|body| whole(found.checked(body), self.most));
+        read.inspect_err(|error| {
+            if error.kind().is_away() {
+                self.away = Some(error.again());
+            }
+        })
     }
 }

@@ -94,12 +94,13 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
         // Of one account its folders are the topmost ones.
         let export = Export::open(to, args.format.into(), wanted.account.is_none(), run)?;
         let mut writer = Writer { export, meter: &meter };
-        let walked = watched(ctx, "export", &meter, || archive.visit(&wanted, &mut writer));
-        let ended = match meter.is_cancelled() {
+        let walked =
+            watched(ctx, "export", (&meter, archive.store()), || archive.visit(&wanted, &mut writer));
+        let walked = match meter.is_cancelled() {
+            // Whatever else it was: nothing was waited for any more.
             true => Err(Error::new(Kind::Cancelled, "stopped before everything was exported")),
-            false => Ok(()),
+            false => walked,
         };
-        let walked = walked.and_then(|walked| ended.map(|()| walked));
         if walked.is_err() && matches!(args.format, Format::Mbox) {
             // A part of a folder would look like all of it.
             return walked.map(|_| ExitCode::SUCCESS).map_err(|error| {
@@ -112,7 +113,7 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
             report(done, ctx, to)?;
         }
         let walked = walked.map_err(|error| match error.kind() {
-            Kind::Cancelled | Kind::Paused => {
+            Kind::Cancelled | Kind::Paused | Kind::Away => {
                 error.hint("the same command goes on: what is there is not written again")
             }
             _ => error,

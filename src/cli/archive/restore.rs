@@ -93,11 +93,15 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?
         } else {
-            let (walked, ended) =
-                watched(ctx, "restore", &meter, || put(archive, &wanted, &mut putting, &meter));
+            let (walked, ended) = watched(ctx, "restore", (&meter, archive.store()), || {
+                put(archive, &wanted, &mut putting, &meter)
+            });
             let done = putting.finish();
             report(&done, to, ctx)?;
-            ended?;
+            // Once it is to stop, nothing is waited for any more: what did not come then is no news.
+            if !meter.is_cancelled() {
+                ended?;
+            }
             let code = told(&walked).max(u8::from(done.failures.errors > 0));
             match meter.is_cancelled() {
                 true => code,

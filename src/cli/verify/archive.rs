@@ -81,8 +81,9 @@ pub(super) fn look(
     let look = Look { read, sound: &verified.sound, sample, chance, meter };
     meter.reset();
     meter.of_messages(true);
-    let looked =
-        watched(ctx, "verify", meter, || look.at(&Archive::of(&vault.read()?, &snapshot), &mut servers))?;
+    let looked = watched(ctx, "verify", (meter, vault.store()), || {
+        look.at(&Archive::of(&vault.read()?, &snapshot), &mut servers)
+    })?;
     let mail = Mail { read: looked.read, compared: looked.compared, asked };
     add(looked, away, verified);
     verified.cancelled |= meter.is_cancelled();

@@ -163,3 +163,39 @@ fn what_is_lost_takes_nothing_along() {
         }
     });
 }
+
+/// What a store answers that cannot be reached, or that lost its packs; and how often it was asked.
+fn failing(kept: &Kept, error: fn() -> Error) -> Arc<AtomicUsize> {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reads);
+    kept.heap.faults(move |call| {
+        let pack = matches!(call, Call::Read(Object::Pack, _));
+        count.fetch_add(usize::from(pack), Relaxed);
+        // Not so fast that all is asked before anybody could hear of the first.
+        std::thread::sleep(std::time::Duration::from_millis(pack.into()));
+        pack.then(error)
+    });
+    reads
+}
+
+#[test]
+fn a_store_that_is_away_is_asked_once_for_a_range_and_not_for_each_blob_in_it() {
+    let files: Vec<_> = (0..3000).map(|n| noise(n, 2000)).collect();
+    let (kept, snapshot) = Kept::new(&files);
+    let vault = kept.vault.read().unwrap();
+    let nodes = nodes(&vault, &snapshot);
+    let reads = failing(&kept, || Error::other("it hung up").away());
+    with(&vault, |ahead| {
+        let ticket = nodes.iter().map(|node| ahead.want(node).unwrap()).next().unwrap();
+        let error = ahead.take(ticket, &nodes[0]).unwrap_err();
+        assert!(error.kind() == crate::error::Kind::Away && error.to_string().contains("now"), "{error}");
+    });
+    assert!(reads.load(Relaxed) < 30, "{reads:?}");
+    // What nobody waits for any more is not looked for piece by piece either.
+    let reads = failing(&kept, || Error::other("it is not there"));
+    with(&vault, |ahead| {
+        let ticket = nodes.iter().map(|node| ahead.want(node).unwrap()).next().unwrap();
+        assert!(ahead.take(ticket, &nodes[0]).unwrap_err().to_string().contains("is lost"));
+    });
+    assert!(reads.load(Relaxed) < 1000, "{reads:?}");
+}

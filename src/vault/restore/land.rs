@@ -25,13 +25,21 @@ pub(super) struct Ground<'a> {
     /// Whether a provider's budget kept something from being restored, and whether something else did.
     paused: AtomicBool,
     broken: AtomicBool,
+    /// That the vault went away, which ends the restore.
+    away: OnceLock<Error>,
 }
 
 impl<'a> Ground<'a> {
     pub fn new(folder: Folder, meter: &'a Meter) -> Self {
         let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let (paused, broken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { folder, meter, failures: Mutex::default(), files, bytes, paused, broken }
+        let away = OnceLock::new();
+        Self { folder, meter, failures: Mutex::default(), files, bytes, paused, broken, away }
+    }
+
+    /// Whether nothing more is restored: nobody wants it, or the vault is away.
+    pub fn is_over(&self) -> bool {
+        self.meter.is_cancelled() || self.away.get().is_some()
     }
 
     /// Takes note of an entry that is not as asked.
@@ -54,8 +62,14 @@ impl<'a> Ground<'a> {
 
     /// The same, where the reason is an error of the store.
     pub fn fail_by(&self, path: &RelPath, why: &Error) {
-        if why.kind() != Kind::Paused {
-            return self.fail(path, why.one_line());
+        match why.kind() {
+            Kind::Paused => {}
+            // It is not the entry's, and all others would hear the same.
+            Kind::Away => {
+                self.away.get_or_init(|| why.again());
+                return;
+            }
+            _ => return self.fail(path, why.one_line()),
         }
         self.paused.store(true, Relaxed);
         self.note(Severity::Error, path.to_string(), why.one_line());
@@ -78,7 +92,8 @@ impl<'a> Ground<'a> {
             ..counts
         };
         let (paused, broken) = (self.paused.into_inner(), self.broken.into_inner());
-        Restored { counts, failures, paused, broken, cancelled: self.meter.is_cancelled() }
+        let (cancelled, away) = (self.meter.is_cancelled(), self.away.into_inner());
+        Restored { counts, failures, paused, broken, cancelled, away }
     }
 }
 
@@ -121,15 +136,20 @@ pub(super) struct Landing<'a> {
 }
 
 impl Drop for Landing<'_> {
-    /// Every file is counted, or cancelled, or said to have failed: also one that a thread dropped in a panic.
+    /// Every file is counted, or said to have failed, unless all is over: also one that a thread dropped in a panic.
     fn drop(&mut self) {
-        if !self.arrived && !self.within.ground.meter.is_cancelled() {
+        if !self.arrived && !self.within.ground.is_over() {
             self.fail("it was given up");
         }
     }
 }
 
 impl Landing<'_> {
+    /// Whether it may still become whole.
+    pub fn is_wanted(&self) -> bool {
+        !self.failed.load(Relaxed) && !self.within.ground.is_over()
+    }
+
     /// Takes note that it cannot be restored. The first reason counts.
     pub fn fail(&self, cause: impl Into<String>) {
         self.fail_by(&Error::other(cause));
@@ -170,7 +190,8 @@ impl Landing<'_> {
 
     fn finish(mut self) {
         let ground = self.within.ground;
-        if ground.meter.is_cancelled() {
+        // A piece of it may have been left out.
+        if ground.is_over() {
             return;
         }
         if self.entry.size == 0 {

@@ -90,7 +90,7 @@ impl<'a> Walker<'a, '_> {
                 Err(_) => false,
             }
         };
-        if !linked && !self.ground.meter.is_cancelled() {
+        if !linked && !self.ground.is_over() {
             // It is restored for itself; its inode counts no more.
             let mut node = follower.node.clone();
             node.meta.links = 1;

@@ -85,6 +85,8 @@ pub struct Restored {
     pub broken: bool,
     /// Whether it was asked to stop.
     pub cancelled: bool,
+    /// That the vault went away, which ended it: what it did not come to is not restored, and not told by name.
+    pub away: Option<Error>,
 }
 
 /// What a restore does, or would do, to an entry.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustic_core::repofile::{Node, NodeType, SnapshotFile};
 use rustic_core::{BackupOptions, PathList, SnapshotOptions};
@@ -343,6 +344,33 @@ fn a_vault_that_is_away_has_lost_nothing() {
         let verified = kept.vault.verify(depth, &Meter::default()).unwrap();
         assert!(verified.stopped.is_none() && verified.damaged > 0, "{kind:?} {verified:?}");
     }
+}
+
+#[test]
+fn a_vault_that_goes_away_ends_a_restore() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for n in 0..300_u32 {
+        let noise = (0..2000_u32).flat_map(|k| (k * 97 + n).wrapping_mul(2_654_435_761).to_le_bytes());
+        fs::write(source.join(n.to_string()), noise.collect::<Vec<_>>()).unwrap();
+    }
+    let snapshot = kept.save(&source);
+    let node = kept.node(&snapshot, &source);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reads);
+    kept.heap.faults(move |call| match call {
+        Call::Read(Object::Pack, _) => {
+            count.fetch_add(1, Relaxed);
+            Some(Error::other("it hung up").away())
+        }
+        _ => None,
+    });
+    let restored = kept.restore(&node, &kept.temp.path().join("back"), false).unwrap();
+    assert!(restored.away.is_some() && !restored.broken && restored.failures.errors == 0, "{restored:?}");
+    assert!(restored.counts.files == 0 && reads.load(Relaxed) < 30, "{reads:?}");
+    let left = fs::read_dir(kept.temp.path().join("back")).unwrap().count();
+    assert_eq!(left, 0, "a file with pieces missing");
 }
 
 #[test]

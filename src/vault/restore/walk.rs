@@ -111,7 +111,7 @@ impl<'a, 'w> Walker<'a, 'w> {
             chosen: self.order.choice.root(),
             followers: Vec::new(),
         });
-        while !self.ground.meter.is_cancelled() {
+        while !self.ground.is_over() {
             let Some(level) = self.levels.last_mut() else { break };
             match level.nodes.next() {
                 Some(node) => self.node(&node),

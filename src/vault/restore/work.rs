@@ -38,11 +38,11 @@ pub(super) fn work(vault: &Indexed<'_>, tasks: &Mutex<Receiver<Task<'_>>>) {
 }
 
 fn read(vault: &Indexed<'_>, opener: &mut Opener, range: Read<Piece<'_>>) {
-    let cancelled = |(landing, _): &Piece| landing.within.ground.meter.is_cancelled();
-    if range.blobs.iter().flat_map(|(_, to)| to).take(1).any(cancelled) {
+    let wanted = |(landing, _): &Piece<'_>| landing.is_wanted();
+    if !range.blobs.iter().flat_map(|(_, to)| to).any(wanted) {
         return;
     }
-    range.run(vault, opener, &mut |(landing, offset), content| {
+    range.run(vault, opener, &wanted, &mut |(landing, offset), content| {
         match content {
             Ok(content) => landing.write(content, offset),
             Err(why) => landing.fail_by(why),

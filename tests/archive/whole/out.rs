@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::played::Played;
 use super::{Archive, letters};
 use crate::lab;
+use crate::lab::proxy::{Fault, Proxy};
 
 #[test]
 fn messages_are_shown_exported_and_put_back() {
@@ -117,4 +120,50 @@ fn attachments_that_may_be_missing_are_told() {
     let ran = archive.run(&save).expect(1);
     assert!(ran.stderr.contains("200 more parts are not looked into"), "{}", ran.stderr);
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1000);
+}
+
+#[test]
+fn whoever_stops_an_export_does_not_wait_for_a_server_that_is_gone() {
+    let Some(lab) = lab::get() else { return };
+    let archive = Archive::new(lab, "user66", "");
+    let (main, password) =
+        (archive.sandbox.read("config/postkeep.toml"), archive.sandbox.path("vault-password"));
+    archive.sandbox.write(
+        "config/profiles/mail.toml",
+        &format!(
+            "kind = \"archive\"\nsource = \"imap:box\"\nfolders = \"INBOX\"\nvault = \"imap:box/Vault\"\n\
+             vault-password-file = {password:?}\n"
+        ),
+    );
+    archive.run(&["vault", "init", "mail"]).expect(0);
+    let noise =
+        |n: u32| (0..300_000_u32).map(move |k| format!("{:08x}", (k + n).wrapping_mul(2_654_435_761)));
+    let letter = |n| format!("Subject: {n}\r\n\r\n{}\r\n", noise(n).collect::<Vec<_>>().join("\r\n"));
+    archive.append("INBOX", 0, &[letter(0).into_bytes(), letter(7_000_000).into_bytes()]);
+    archive.pulled("ok", 2);
+
+    let port = archive.account.port;
+    let proxy = Proxy::new(port, Fault::Gone, 500_000);
+    archive.sandbox.write(
+        "config/postkeep.toml",
+        &main.replace(&format!("port = {port}"), &format!("port = {}", proxy.port)),
+    );
+    let to = archive.sandbox.path("exported");
+    let mut export = archive.sandbox.command(&["archive", "export", "mail", "--to", to.to_str().unwrap()]);
+    let mut export = export.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !proxy.happened() {
+        assert!(begun.elapsed() < Duration::from_secs(60) && export.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&export), rustix::process::Signal::INT)
+        .unwrap();
+    let status = export.wait().unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut export.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("stopped before everything was exported"), "{said}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
 }
