@@ -245,6 +245,31 @@ fn a_message_stands_for_no_other_one_whatever_its_message_id_says() {
 }
 
 #[test]
+fn what_was_read_for_one_message_is_compared_with_the_others_too() {
+    let Some(lab) = lab::get() else { return };
+    let mut archive = Archive::default();
+    // A device that gives all its messages one Message-ID; two pairs are of one second and one size. What is read for
+    // the first pair is read when the second one comes, in another call.
+    for n in 0..200 {
+        let second = if n % 170 == 11 { n - 1 } else { n };
+        let text = format!("Message-ID: <same@device>\r\n\r\nreading {n:03}\r\n").into_bytes();
+        archive.add(
+            "Device",
+            Some("<same@device>"),
+            "",
+            Timestamp::from_second(1_700_000_000 + second).unwrap(),
+            text,
+        );
+    }
+    for (put, present) in [(200, 0), (0, 200), (0, 200)] {
+        let (result, done) = archive.put(target(lab.mailbox("user29", Tls::Implicit), secret(), None));
+        result.unwrap();
+        assert_eq!((done.put, done.present, done.failures.errors), (put, present, 0));
+    }
+    assert!(held(&mut open(lab, "user29"), "Device") == archive.expected("Device"));
+}
+
+#[test]
 fn a_connection_that_breaks_anywhere_costs_and_doubles_nothing() {
     let Some(lab) = lab::get() else { return };
     let archive = Archive::of_all_sorts(&["Box"], 120);

@@ -186,7 +186,7 @@ impl<'a> Putting<'a> {
                 present.push(*at);
                 return false;
             }
-            let clear = ours.id.is_some() && known.there.unread(ours).is_empty();
+            let clear = ours.id.is_some() && !known.there.has_alike(ours);
             if clear {
                 waiting.push(Waiting::new(*at, message, ours.clone()));
             }

@@ -165,19 +165,27 @@ impl There {
         self.remove(found)
     }
 
-    /// Messages that have to be read to know whether they are ours, by UID: of the same Message-ID; without one on both
-    /// sides, and of the same size or date; or with another one, and of the same size and date. Servers do not agree on what
-    /// a broken header says, nor on line ends.
+    /// Whether a message of the folder can be ours, be it read or not: one that was read for another of ours is
+    /// compared with this one all the same.
+    pub(super) fn has_alike(&self, ours: &Identity) -> bool {
+        self.alike(ours).next().is_some()
+    }
+
+    /// Messages that have to be read to know whether they are ours, by UID.
     pub(super) fn unread(&self, ours: &Identity) -> Vec<u32> {
+        let unread = self.alike(ours).filter(|entry| !self.read.contains_key(&entry.uid));
+        unread.map(|entry| entry.uid).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Messages that can be ours: of the same Message-ID; without one on both sides, and of the same size or date; or with
+    /// another one, and of the same size and date. Servers do not agree on what a broken header says, nor on line ends.
+    fn alike(&self, ours: &Identity) -> impl Iterator<Item = &Entry> {
         // Line ends make nothing more than twice as large.
         let far = |one: u64, other: u64| one > other.saturating_mul(2).saturating_add(SLACK);
-        let alike = |entry: &Entry| {
+        self.like(ours).map(|(_, entry)| entry).filter(move |entry| {
             let same = entry.id == ours.id || (entry.size == ours.size && entry.is_of(ours.date));
             same && !far(entry.size, ours.size) && !far(ours.size, entry.size)
-        };
-        let all = self.like(ours).map(|(_, entry)| entry).filter(|entry| alike(entry));
-        let unread = all.filter(|entry| !self.read.contains_key(&entry.uid));
-        unread.map(|entry| entry.uid).collect::<BTreeSet<_>>().into_iter().collect()
+        })
     }
 
     /// Those of the same Message-ID, those of the same size, and those without a Message-ID of the same date.
@@ -253,7 +261,8 @@ mod tests {
         assert!(!there.take(&hashed));
         assert_eq!((there.unread(&hashed), there.unread(&ours("", 60, 9))), (vec![3], vec![]));
         there.learn(3, [7; 32]);
-        assert!(there.unread(&hashed).is_empty() && there.take(&hashed) && !there.take(&hashed));
+        assert!(there.unread(&hashed).is_empty() && there.has_alike(&hashed));
+        assert!(there.take(&hashed) && !there.take(&hashed) && !there.has_alike(&hashed));
         let other = Identity { hash: Some([8; 32]), ..ours("<b r>", 60, 8) };
         assert_eq!(there.unread(&other), [4]);
         there.learn(4, [8; 32]);
