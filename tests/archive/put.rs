@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use postkeep::archive::marks::Marks;
 use postkeep::archive::path::Place;
-use postkeep::archive::put::{Done, Putting, Target};
+use postkeep::archive::put::{Done, Putting, Rivals, Target};
 use postkeep::archive::stored::Stored;
 use postkeep::error::{Error, Kind, Result};
 use postkeep::mail::imap::{Dialer, Fetched, Item, Request, Section, Session, Sink};
@@ -66,16 +66,30 @@ impl Archive {
     }
 
     fn put(&self, target: Target) -> (Result<()>, Done) {
+        self.put_some(target, |_| true)
+    }
+
+    /// Puts those messages that are wanted.
+    fn put_some(&self, target: Target, wanted: impl Fn(&Stored) -> bool) -> (Result<()>, Done) {
         let meter = Meter::default();
         let mut putting = Putting::new(target, &meter);
+        let rivals = self.rivals(&mut putting);
         let mut read = |message: &Stored| {
             self.bytes.get(&message.place.key).cloned().ok_or_else(|| Error::other("it is gone"))
         };
-        let result = self.messages.chunks(170).try_for_each(|some| putting.put(some, &mut read));
+        let some: Vec<_> = self.messages.iter().filter(|message| wanted(message)).cloned().collect();
+        let put = |rivals| some.chunks(170).try_for_each(|some| putting.put(some, &rivals, &mut read));
+        let result = rivals.and_then(put);
         let done = putting.finish();
         let snapshot = meter.snapshot();
         assert_eq!((snapshot.files_done, snapshot.bytes_done), (done.put, done.bytes));
         (result, done)
+    }
+
+    fn rivals(&self, putting: &mut Putting<'_>) -> Result<Rivals> {
+        let mut survey = putting.survey()?;
+        self.messages.iter().for_each(|message| survey.add(message));
+        Ok(survey.rivals())
     }
 
     /// What a folder is to have of it.
@@ -245,6 +259,36 @@ fn a_message_stands_for_no_other_one_whatever_its_message_id_says() {
 }
 
 #[test]
+fn messages_that_pass_for_each_other_are_told_apart_however_few_are_put_at_once() {
+    let Some(lab) = lab::get() else { return };
+    let mail = |text: &str| format!("Message-ID: <same@x>\r\n\r\n{text}\r\n").into_bytes();
+    let other = |n: i64| format!("Message-ID: <{n}@x>\r\n\r\n").into_bytes();
+    let mut archive = Archive::default();
+    let at = |second| Timestamp::from_second(1_700_000_000 + second).unwrap();
+    // One that no server takes, and in another call one of the same Message-ID and second.
+    archive.add("Apart", Some("<same@x>"), "", at(0), mail("a\0"));
+    (1..200).for_each(|n| archive.add("Apart", Some(&format!("<{n}@x>")), "", at(n), other(n)));
+    archive.add("Apart", Some("<same@x>"), "", at(0), mail("the other"));
+    let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), None);
+    for (put, present) in [(200, 0), (0, 200)] {
+        let (result, done) = archive.put(to());
+        result.unwrap();
+        assert_eq!((done.put, done.present, done.failures.errors), (put, present, 1), "{done:?}");
+    }
+    // One letter to two accounts, of which one is put after the other.
+    let mut archive = Archive::default();
+    archive.add("Two", Some("<same@x>"), "", at(0), mail("to Ann"));
+    archive.add("Two", Some("<same@x>"), "", at(0), mail("to Bob"));
+    archive.messages[1].place.account = "other".into();
+    for (account, put) in [("old", 1), ("old", 0), ("other", 1), ("other", 0), ("old", 0)] {
+        let (result, done) = archive.put_some(to(), |message| message.place.account == account);
+        result.unwrap();
+        assert_eq!((done.put, done.present), (put, 1 - put), "{account}");
+    }
+    assert!(held(&mut open(lab, "user29"), "Two") == archive.expected("Two"));
+}
+
+#[test]
 fn what_was_read_for_one_message_is_compared_with_the_others_too() {
     let Some(lab) = lab::get() else { return };
     let mut archive = Archive::default();
@@ -327,7 +371,8 @@ fn an_archive_that_gives_no_more_today_ends_it_and_fails_no_message() {
             _ => Ok(archive.bytes[&message.place.key].clone()),
         }
     };
-    let error = putting.put(&archive.messages, &mut read).unwrap_err();
+    let rivals = archive.rivals(&mut putting).unwrap();
+    let error = putting.put(&archive.messages, &rivals, &mut read).unwrap_err();
     let done = putting.finish();
     assert_eq!((error.kind(), done.failures.errors), (Kind::Paused, 0), "{error:?} {:?}", done.failures.list);
     let (result, again) = archive.put(target(lab.mailbox("user29", Tls::Implicit), secret(), None));

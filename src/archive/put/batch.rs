@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::Bodies;
 use super::body::{Content, body, identity};
 use super::flags::usable;
+use super::rivals::Standing;
 use super::tally::Tally;
 use super::there::Identity;
 use crate::archive::stored::Stored;
@@ -20,6 +21,8 @@ pub(super) struct Waiting<'m> {
     /// Its place among all.
     pub(super) at: usize,
     pub(super) message: &'m Stored,
+    /// What tells it from the others of the archive.
+    pub(super) standing: Standing,
     pub(super) ours: Identity,
     /// Its bytes, if they were read already.
     pub(super) bytes: Option<Vec<u8>>,
@@ -29,8 +32,9 @@ pub(super) struct Waiting<'m> {
 }
 
 impl<'m> Waiting<'m> {
-    pub(super) fn new(at: usize, message: &'m Stored, ours: Identity) -> Self {
-        Self { at, message, ours, bytes: None, tries: 0, alone: false }
+    pub(super) fn new(at: usize, message: &'m Stored, standing: Standing) -> Self {
+        let ours = Identity::of(message);
+        Self { at, message, standing, ours, bytes: None, tries: 0, alone: false }
     }
 }
 

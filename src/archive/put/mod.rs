@@ -15,6 +15,7 @@ mod plan;
 mod rivals;
 mod route;
 mod send;
+mod sift;
 mod tally;
 mod target;
 mod there;
@@ -22,10 +23,9 @@ mod there;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use self::batch::Waiting;
 pub use self::body::Bodies;
 pub use self::plan::Planned;
-use self::rivals::Rivals;
+pub use self::rivals::{Rivals, Survey};
 use self::tally::Tally;
 pub use self::target::Target;
 use self::there::{Identity, There};
@@ -61,9 +61,6 @@ pub struct Done {
     /// Messages that could not be put.
     pub failures: Failures,
 }
-
-/// How many bytes of messages are held from when they are compared until they are sent; others are read again.
-const HELD: u64 = 32 << 20;
 
 /// Puts messages, in as many calls as there are batches of them.
 pub struct Putting<'a> {
@@ -109,18 +106,28 @@ impl<'a> Putting<'a> {
         Self { target, meter, session: None, tally, worked: false, folders: None, known, settled, done }
     }
 
-    /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick.
+    /// Begins to look through the archive that messages are put from.
+    ///
+    /// # Errors
+    /// As of [`Putting::put`]: which folders the target has says where a message goes.
+    pub fn survey(&mut self) -> Result<Survey> {
+        let under = self.target.under.clone();
+        Ok(Survey::new(under, self.folders()?.to_vec()))
+    }
+
+    /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick. `rivals`
+    /// are those of the whole archive: what this call, or this run, is not about may be there already as well.
     ///
     /// # Errors
     /// The target takes no more, cannot be reached, refuses the login, or wants to be left alone
     /// ([`Kind::Paused`]). What was put stays, and counts in [`Putting::finish`].
-    pub fn put(&mut self, messages: &[Stored], bodies: &mut dyn Bodies) -> Result<()> {
+    pub fn put(&mut self, messages: &[Stored], rivals: &Rivals, bodies: &mut dyn Bodies) -> Result<()> {
         self.settled = vec![false; messages.len()];
         for (folder, messages) in self.by_folder(messages)? {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
-            match self.put_into(&folder, &messages, bodies) {
+            match self.put_into(&folder, &messages, rivals, bodies) {
                 Ok(()) => {}
                 // A folder that cannot be had, or not any more, is the failure of what was still to go there.
                 Err(error) if error.kind() == Kind::Usage => {
@@ -158,84 +165,6 @@ impl<'a> Putting<'a> {
             by_folder.entry(folder).or_default().push((at, message));
         }
         Ok(by_folder)
-    }
-
-    fn put_into(
-        &mut self,
-        folder: &str,
-        messages: &[(usize, &Stored)],
-        bodies: &mut dyn Bodies,
-    ) -> Result<()> {
-        let known = self.open(folder, true)?;
-        let mut waiting = Vec::new();
-        let mut present = Vec::new();
-        let mut unclear = Vec::new();
-        let rivals = Rivals::among(messages.iter().map(|(_, message)| *message));
-        for (at, message) in messages {
-            let ours = Identity::of(message);
-            if rivals.none(&ours) && known.there.take_exact(&ours) {
-                present.push(*at);
-            } else {
-                unclear.push((*at, *message, ours));
-            }
-        }
-        // What is exactly there is taken out by now: what is left may be one of the others. Some servers write messages anew
-        // (Exchange, say): there Message-ID and second tell, unless two of ours have the same.
-        unclear.retain(|(at, message, ours)| {
-            if rivals.none_of_any_size(ours) && known.there.take_dated(ours) {
-                present.push(*at);
-                return false;
-            }
-            let clear = ours.id.is_some() && !known.there.has_alike(ours);
-            if clear {
-                waiting.push(Waiting::new(*at, message, ours.clone()));
-            }
-            !clear
-        });
-        present.into_iter().for_each(|at| self.present(at));
-        bodies.ahead(&mut unclear.iter().map(|(at, ..)| *at));
-        let mut room = HELD;
-        for (at, message, _) in unclear {
-            if self.meter.is_cancelled() {
-                return Ok(());
-            }
-            waiting.extend(self.compare(folder, (at, message), (&rivals, &mut room), bodies)?);
-        }
-        self.send(folder, waiting, bodies)
-    }
-
-    /// Looks for a message by its content, where its Message-ID, size and date do not tell. None: it is there, or
-    /// cannot be read.
-    fn compare<'m>(
-        &mut self,
-        folder: &str,
-        (at, message): (usize, &'m Stored),
-        (rivals, room): (&Rivals, &mut u64),
-        bodies: &mut dyn Bodies,
-    ) -> Result<Option<Waiting<'m>>> {
-        let bytes = match body::body((at, message), bodies) {
-            Ok(bytes) => bytes,
-            Err(why) if why.kind() == Kind::Paused => return Err(why),
-            Err(why) => {
-                self.fail(at, message, &why.one_line());
-                return Ok(None);
-            }
-        };
-        let ours = body::identity(message, &bytes);
-        // With the size that it has when it is sent, nothing need be fetched.
-        let exact = ours.size != message.size
-            && rivals.none_of_any_size(&ours)
-            && self.known.get_mut(folder).is_some_and(|known| known.there.take_exact(&ours));
-        if exact || self.is_there(folder, &ours)? {
-            self.present(at);
-            return Ok(None);
-        }
-        let mut waiting = Waiting::new(at, message, ours);
-        if bytes.len() as u64 <= *room {
-            *room -= bytes.len() as u64;
-            waiting.bytes = Some(bytes);
-        }
-        Ok(Some(waiting))
     }
 
     /// It is put.

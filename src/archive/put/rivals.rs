@@ -1,54 +1,174 @@
 //! Messages that pass for each other by all but their content; pure.
+//!
+//! Whoever writes a message chooses its Message-ID, so that another one may have it as well. Which of the archive's have a
+//! rival is known only when all of them were looked through: those that a call is about are some of them.
 
 use std::collections::HashMap;
 
-use super::there::{Id, Identity};
+use jiff::Timestamp;
+
+use super::route;
+use super::there::Identity;
 use crate::archive::stored::Stored;
+use crate::mail::imap::Folder;
 
-/// Size and SHA-256 of messages.
-type Known = Vec<(u64, [u8; 32])>;
+/// Looks through the archive. It keeps 24 bytes of a message, and of most of them nothing in the end.
+pub struct Survey {
+    under: Option<String>,
+    folders: Vec<Folder>,
+    all: Vec<(u64, One)>,
+}
 
-/// The messages of a call, by Message-ID and second: whoever writes a message chooses its Message-ID, so that another one
-/// may have it as well.
-#[derive(Default)]
-pub(super) struct Rivals(HashMap<(Id, Option<i64>), Known>);
+/// What is kept of a message: its size, as far as that fits, and what stands for its content.
+type One = (u32, u64);
 
-impl Rivals {
-    pub(super) fn among<'m>(messages: impl Iterator<Item = &'m Stored>) -> Self {
-        let mut all = Self::default();
-        for message in messages {
-            let ours = Identity::of(message);
-            if let Some(key) = key(&ours) {
-                let known = all.0.entry(key).or_default();
-                let one = (message.size, message.marks.sha256);
-                // Of one content two are as good as all of them.
-                if known.iter().filter(|other| **other == one).count() < 2 {
-                    known.push(one);
-                }
-            }
+impl Survey {
+    /// Of what goes to a target that has these folders.
+    pub(super) fn new(under: Option<String>, folders: Vec<Folder>) -> Self {
+        Self { under, folders, all: Vec::new() }
+    }
+
+    /// Takes a message of the archive.
+    pub fn add(&mut self, message: &Stored) {
+        let folder = route::folder(message, self.under.as_deref(), &self.folders);
+        if let Some(key) = key(&folder, message) {
+            self.all.push((key, (size(message.size), content(message))));
         }
-        all
     }
 
-    /// Whether no other message has its Message-ID, second and size, and other content.
-    pub(super) fn none(&self, ours: &Identity) -> bool {
-        self.no_other(ours, |size| size == ours.size)
-    }
-
-    /// Whether no other message has its Message-ID and second, and other content.
-    pub(super) fn none_of_any_size(&self, ours: &Identity) -> bool {
-        self.no_other(ours, |_| true)
-    }
-
-    fn no_other(&self, ours: &Identity, counts: impl Fn(u64) -> bool) -> bool {
-        let known = key(ours).and_then(|key| self.0.get(&key));
-        let Some(known) = known else { return false };
-        let mut contents = known.iter().filter(|(size, _)| counts(*size)).map(|(_, sha256)| sha256);
-        let first = contents.next();
-        contents.all(|sha256| *sha256 != [0; 32] && Some(sha256) == first)
+    /// Those that have rivals.
+    pub fn rivals(mut self) -> Rivals {
+        self.all.sort_unstable();
+        let of_one = self.all.chunk_by(|one, other| one.0 == other.0);
+        let several = of_one.filter(|group| group.iter().any(|(_, one)| Some(one.1) != first(group)));
+        let groups = several.filter_map(|group| {
+            Some((group.first()?.0, group.iter().map(|(_, one)| *one).collect::<Vec<_>>()))
+        });
+        Rivals(groups.collect())
     }
 }
 
-fn key(ours: &Identity) -> Option<(Id, Option<i64>)> {
-    Some((ours.id?, ours.date.map(jiff::Timestamp::as_second)))
+fn first(group: &[(u64, One)]) -> Option<u64> {
+    group.first().map(|(_, (_, content))| *content)
+}
+
+/// The messages of an archive that share folder, Message-ID and second with one of other content: by what stands for
+/// these three, sorted by size.
+#[derive(Debug, Default)]
+pub struct Rivals(HashMap<u64, Vec<One>>);
+
+/// What tells a message from the others of the archive that go into its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Its bytes: no Message-ID of it is known.
+    Unnamed,
+    /// Message-ID and second.
+    Alone,
+    /// Message-ID, second and size.
+    OfItsSize,
+    /// Its bytes: another one has all of these.
+    Rival,
+}
+
+impl Standing {
+    /// Whether Message-ID, second and size tell it from all others.
+    pub(super) fn is_exact(self) -> bool {
+        matches!(self, Self::Alone | Self::OfItsSize)
+    }
+}
+
+impl Rivals {
+    /// How a message of the archive stands to the others that go into this folder.
+    pub(super) fn standing(&self, folder: &str, message: &Stored) -> Standing {
+        let Some(key) = key(folder, message) else { return Standing::Unnamed };
+        let Some(group) = self.0.get(&key) else { return Standing::Alone };
+        let size = size(message.size);
+        let from = group.partition_point(|one| one.0 < size);
+        let to = group.partition_point(|one| one.0 <= size);
+        // They are sorted: of one size, the first and the last differ if any do.
+        let of_size = group.get(from..to).unwrap_or_default();
+        match of_size.first() == of_size.last() {
+            true => Standing::OfItsSize,
+            false => Standing::Rival,
+        }
+    }
+}
+
+/// What stands for folder, Message-ID and second. Two that differ and have the same are compared by their bytes for
+/// nothing.
+fn key(folder: &str, message: &Stored) -> Option<u64> {
+    let ours = Identity::of(message);
+    let mut hash = blake3::Hasher::new();
+    hash.update(&ours.id?);
+    hash.update(&ours.date.map_or(0, Timestamp::as_second).to_le_bytes());
+    hash.update(folder.as_bytes());
+    Some(begins(hash.finalize().as_bytes()))
+}
+
+fn size(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// What stands for the content of a message. One of which it is not known is as no other one.
+fn content(message: &Stored) -> u64 {
+    if message.marks.sha256 != [0; 32] {
+        return begins(&message.marks.sha256);
+    }
+    begins(blake3::hash(message.title().as_bytes()).as_bytes())
+}
+
+fn begins(hash: &[u8; 32]) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|at| hash[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::put::tests::message;
+
+    /// A message with this Message-ID, size and content, that came in this second.
+    fn of(id: Option<&str>, second: i64, size: u64, content: u8) -> Stored {
+        let mut one = message(u32::from(content), "x");
+        one.place.date = Timestamp::from_second(second).unwrap();
+        one.marks.message_id = id.map(str::to_owned);
+        one.marks.sha256 = [content; 32];
+        one.size = size;
+        one
+    }
+
+    #[test]
+    fn a_message_is_told_from_those_of_its_folder_by_what_they_do_not_share() {
+        use Standing::{Alone, OfItsSize, Rival, Unnamed};
+        let one = of(Some("<1>"), 5, 10, 1);
+        let elsewhere = |mut other: Stored| {
+            other.place.folder = "Work".into();
+            other
+        };
+        let unknown = |size| of(Some("<1>"), 5, size, 0);
+        for (others, standing) in [
+            (vec![], Alone),
+            // The same once more, and others of another second, Message-ID or folder.
+            (vec![of(Some("<1>"), 5, 10, 1), of(Some("<1>"), 6, 10, 2), of(Some("<2>"), 5, 10, 3)], Alone),
+            (vec![elsewhere(of(Some("<1>"), 5, 10, 2))], Alone),
+            (vec![of(Some("<1>"), 5, 11, 2), of(Some("<1>"), 5, 9, 3)], OfItsSize),
+            (vec![of(Some("< 1>"), 5, 10, 2)], Rival),
+            (vec![of(Some("<1>"), 5, 10, 1), of(Some("<1>"), 5, 10, 2), of(Some("<1>"), 5, 11, 3)], Rival),
+            (vec![unknown(10)], Rival),
+            (vec![unknown(11)], OfItsSize),
+        ] {
+            let mut survey = Survey::new(None, Vec::new());
+            others.iter().chain([&one]).for_each(|message| survey.add(message));
+            assert_eq!(survey.rivals().standing("INBOX", &one), standing, "{others:?}");
+        }
+        assert_eq!(Rivals::default().standing("INBOX", &of(None, 5, 10, 1)), Unnamed);
+        // Nothing is kept of those that are alone; two whose content is not known are no pair.
+        let mut survey = Survey::new(None, Vec::new());
+        (0..100).for_each(|second| survey.add(&of(Some("<1>"), second, 10, 1)));
+        assert!(survey.rivals().0.is_empty());
+        let mut survey = Survey::new(None, Vec::new());
+        let mut other = unknown(10);
+        other.place.key = "other".into();
+        [unknown(10), other].iter().for_each(|message| survey.add(message));
+        assert_eq!(survey.rivals().standing("INBOX", &unknown(10)), Rival);
+    }
 }

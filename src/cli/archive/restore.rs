@@ -1,6 +1,6 @@
 //! `postkeep archive restore`: messages back to a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -93,15 +93,16 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?
         } else {
-            let (walked, ended) = watched(ctx, "restore", (&meter, archive.store()), || {
+            let walked = watched(ctx, "restore", (&meter, archive.store()), || {
                 put(archive, &wanted, &mut putting, &meter)
             });
             let done = putting.finish();
             report(&done, to, ctx)?;
             // Once it is to stop, nothing is waited for any more: what did not come then is no news.
-            if !meter.is_cancelled() {
-                ended?;
-            }
+            let walked = match walked {
+                Err(_) if meter.is_cancelled() => Walked::default(),
+                walked => walked?,
+            };
             let code = told(&walked).max(u8::from(done.failures.errors > 0));
             match meter.is_cancelled() {
                 true => code,
@@ -147,20 +148,26 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
     Ok(target)
 }
 
-fn put(
-    archive: &Archive<'_>,
-    wanted: &Wanted,
-    putting: &mut Putting<'_>,
-    meter: &Meter,
-) -> (Walked, Result<()>) {
-    let walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, bodies| {
-        putting.put(messages, bodies)?;
+fn put(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, meter: &Meter) -> Result<Walked> {
+    let mut survey = putting.survey()?;
+    // All of the archive, whatever is wanted: what an earlier run put is there, too.
+    let surveyed = archive.walk(&Wanted::default(), &mut |found| {
+        survey.add(&found.message);
         Ok(!meter.is_cancelled())
-    });
-    match walked {
-        Ok(walked) => (walked, Ok(())),
-        Err(error) => (Walked::default(), Err(error)),
+    })?;
+    if meter.is_cancelled() {
+        return Ok(Walked::default());
     }
+    let rivals = survey.rivals();
+    let mut walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, bodies| {
+        putting.put(messages, &rivals, bodies)?;
+        Ok(!meter.is_cancelled())
+    })?;
+    // In a folder that cannot be read there may be a rival: then nobody can say that all is well.
+    let told: BTreeSet<_> = walked.broken.iter().map(|(path, _)| path.clone()).collect();
+    walked.broken.extend(surveyed.broken.into_iter().filter(|(path, _)| !told.contains(path)));
+    walked.more = walked.more.max(surveyed.more);
+    Ok(walked)
 }
 
 fn plan(
