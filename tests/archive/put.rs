@@ -11,7 +11,7 @@ use postkeep::archive::path::Place;
 use postkeep::archive::put::{Done, Putting, Rivals, Target};
 use postkeep::archive::stored::Stored;
 use postkeep::error::{Error, Kind, Result};
-use postkeep::mail::imap::{Dialer, Fetched, Item, Request, Section, Session, Sink};
+use postkeep::mail::imap::{Change, Dialer, Fetched, Item, Request, Section, Session, Sink};
 use postkeep::mail::secret::{self, Secret};
 use postkeep::profile::{Imap, SecretSource, Tls};
 use postkeep::progress::Meter;
@@ -286,6 +286,40 @@ fn messages_that_pass_for_each_other_are_told_apart_however_few_are_put_at_once(
         assert_eq!((done.put, done.present), (put, 1 - put), "{account}");
     }
     assert!(held(&mut open(lab, "user29"), "Two") == archive.expected("Two"));
+}
+
+#[test]
+fn what_is_marked_as_deleted_there_is_put_again() {
+    let Some(lab) = lab::get() else { return };
+    let mut archive = Archive::default();
+    for (n, flags) in ["\\Seen", "", "\\Deleted"].into_iter().enumerate() {
+        // With a Message-ID and without.
+        let id = format!("<{n}@marked>");
+        let text = if n == 1 { "no id\r\n".into() } else { format!("Message-ID: {id}\r\n\r\n") };
+        archive.add(
+            "Marked",
+            Some(id.as_str()).filter(|_| n != 1),
+            flags,
+            Timestamp::UNIX_EPOCH,
+            text.into(),
+        );
+    }
+    let to = || target(lab.mailbox("user29", Tls::Implicit), secret(), None);
+    for (put, present) in [(3, 0), (0, 3)] {
+        let done = archive.put(to()).1;
+        assert_eq!((done.put, done.present, done.failures.errors), (put, present, 0));
+    }
+    let mut session = open(lab, "user29");
+    // The one without a Message-ID was looked for first, and so it was put last.
+    session.select("Marked").unwrap();
+    session.store(&[1, 3], Change::Add, &["\\Deleted"]).unwrap();
+    for (put, present) in [(2, 1), (0, 3)] {
+        let done = archive.put(to()).1;
+        assert_eq!((done.put, done.present, done.failures.errors), (put, present, 0));
+    }
+    // As any program may do.
+    session.expunge(&[1, 3]).unwrap();
+    assert!(held(&mut session, "Marked") == archive.expected("Marked"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::there::{Entry, Identity, SLACK, There, content, id_of_header};
+use super::there::{Entry, Identity, SLACK, There, content, id_of_header, is_deleted};
 use super::{Known, Putting, route};
 use crate::error::{Error, Kind, Result};
 use crate::mail::FaultKind;
@@ -16,7 +16,7 @@ const MOST_READ: usize = 1000;
 const STEP: Duration = Duration::from_millis(100);
 
 /// What is asked of each message that is there.
-const ITEMS: [Item; 3] = [Item::Size, Item::InternalDate, Item::Fields(&["MESSAGE-ID"])];
+const ITEMS: [Item; 4] = [Item::Size, Item::InternalDate, Item::Flags, Item::Fields(&["MESSAGE-ID"])];
 
 impl Putting<'_> {
     /// Does something over a connection; over a new one, after a while, if that breaks or the server says "later".
@@ -223,7 +223,8 @@ impl Putting<'_> {
                     if let Some(uid) = message.uid {
                         let id = message.header.as_deref().and_then(id_of_header);
                         let (size, date) = (message.size.unwrap_or_default(), message.internal_date);
-                        found.push(Entry { uid, id, size, date });
+                        let deleted = is_deleted(&message.flags.unwrap_or_default());
+                        found.push(Entry { uid, id, size, date, deleted });
                     }
                 })?;
             }

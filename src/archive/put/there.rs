@@ -21,14 +21,22 @@ pub(super) struct Identity {
     pub(super) date: Option<Timestamp>,
     /// Its [`content`], where somebody looked.
     pub(super) hash: Option<[u8; 32]>,
+    /// Whether it is marked as deleted.
+    pub(super) deleted: bool,
 }
 
 impl Identity {
     /// That of an archived message, as far as it is known without its bytes.
     pub(super) fn of(message: &Stored) -> Self {
         let id = message.marks.message_id.as_deref().and_then(|text| id(text.as_bytes()));
-        Self { id, size: message.size, date: Some(message.place.date), hash: None }
+        let deleted = is_deleted(&message.marks.flags);
+        Self { id, size: message.size, date: Some(message.place.date), hash: None, deleted }
     }
+}
+
+/// Whether a message is marked as deleted: the next EXPUNGE of any program takes it away.
+pub(super) fn is_deleted(flags: &[String]) -> bool {
+    flags.iter().any(|flag| flag.eq_ignore_ascii_case("\\Deleted"))
 }
 
 /// The SHA-256 of a message without its CRs, of which servers make more or fewer.
@@ -89,9 +97,16 @@ pub(super) struct Entry {
     pub(super) id: Option<Id>,
     pub(super) size: u64,
     pub(super) date: Option<Timestamp>,
+    /// Whether it is marked as deleted.
+    pub(super) deleted: bool,
 }
 
 impl Entry {
+    /// Whether it can stand for ours: what is soon to go stands for none but one that is to be so.
+    fn stays(&self, ours: &Identity) -> bool {
+        !self.deleted || ours.deleted
+    }
+
     fn is_of(&self, date: Option<Timestamp>) -> bool {
         // IMAP knows no more than seconds.
         let second = |date: Option<Timestamp>| date.map(Timestamp::as_second);
@@ -192,12 +207,14 @@ impl There {
     fn like(&self, ours: &Identity) -> impl Iterator<Item = (usize, &Entry)> {
         let dated = ours.date.and_then(|date| self.by_date.get(&date.as_second()));
         let dated = dated.into_iter().flatten().filter_map(|at| self.entry(*at));
-        self.named(ours).chain(self.of_size(ours.size)).chain(dated)
+        let all = self.named(ours).chain(self.of_size(ours.size)).chain(dated);
+        all.filter(|(_, entry)| entry.stays(ours))
     }
 
     fn named(&self, ours: &Identity) -> impl Iterator<Item = (usize, &Entry)> {
         let named = ours.id.and_then(|id| self.by_id.get(&id));
-        named.into_iter().flatten().filter_map(|at| self.entry(*at))
+        let named = named.into_iter().flatten().filter_map(|at| self.entry(*at));
+        named.filter(|(_, entry)| entry.stays(ours))
     }
 
     fn entry(&self, at: usize) -> Option<(usize, &Entry)> {
@@ -218,12 +235,13 @@ mod tests {
     use super::*;
 
     fn entry(id: &str, uid: u32, size: u64, second: i64) -> Entry {
-        Entry { uid, id: super::id(id.as_bytes()), size, date: Timestamp::from_second(second).ok() }
+        let date = Timestamp::from_second(second).ok();
+        Entry { uid, id: super::id(id.as_bytes()), size, date, deleted: false }
     }
 
     fn ours(id: &str, size: u64, second: i64) -> Identity {
         let date = Timestamp::from_second(second).ok();
-        Identity { id: super::id(id.as_bytes()), size, date, hash: None }
+        Identity { id: super::id(id.as_bytes()), size, date, hash: None, deleted: false }
     }
 
     #[test]
@@ -280,6 +298,11 @@ mod tests {
         // A plan believes size and date.
         there.add(entry("", 5, 70, 1));
         assert!(!there.take_alike(&ours("", 70, 2)) && there.take_alike(&ours("<3>", 70, 1)));
+        // What is marked as deleted is there for one that is so, too.
+        there.add(Entry { deleted: true, ..entry("<9>", 9, 90, 9) });
+        let gone = ours("<9>", 90, 9);
+        assert!(!there.has_alike(&gone) && !there.take_exact(&gone) && !there.take_alike(&gone));
+        assert!(there.take_exact(&Identity { deleted: true, ..gone }));
         // The nearest of one Message-ID, and of those the newest.
         there.add(entry("<1>", 7, 101, 6));
         assert!(there.take_alike(&ours("<1>", 101, 6)) && there.entries[1].is_some());

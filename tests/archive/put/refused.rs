@@ -144,7 +144,7 @@ fn what_a_server_stores_late_is_not_there_twice() {
         {select}
         {sent}S: A OK [APPENDUID 7 2] done
         {filled}
-        C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])
+        C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])
         {}
         {}
         S: G OK done
