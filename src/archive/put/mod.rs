@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 pub use self::body::Bodies;
 pub use self::plan::Planned;
+use self::rivals::Standing;
 pub use self::rivals::{Rivals, Survey};
 use self::tally::Tally;
 pub use self::target::Target;
@@ -94,7 +95,7 @@ struct Known {
     put: BTreeSet<u32>,
     put_unseen: Vec<Identity>,
     /// What was sent again after a lost answer, and the UID that it got.
-    resent: Vec<(Identity, u32)>,
+    resent: Vec<(Identity, Standing, u32)>,
 }
 
 impl<'a> Putting<'a> {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use super::batch::{Batch, Waiting};
+use super::rivals::Standing;
+use super::there::Identity;
 use super::{Bodies, Putting};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Meaning, No};
@@ -97,7 +99,7 @@ impl Putting<'_> {
                         Some((validity, uid)) if validity == known.validity => {
                             known.put.insert(uid);
                             if one.tries > 0 {
-                                known.resent.push((one.ours, uid));
+                                known.resent.push((one.ours, one.standing, uid));
                             }
                         }
                         _ => known.put_unseen.push(one.ours),
@@ -153,7 +155,7 @@ impl Putting<'_> {
                     waiting.push_back(one);
                     continue;
                 }
-                if self.is_there(folder, &one.ours)? {
+                if self.came(folder, one.standing, &one.ours)? {
                     self.count(one.at, one.message);
                 } else {
                     unknown = true;
@@ -176,6 +178,16 @@ impl Putting<'_> {
         Ok(())
     }
 
+    /// Whether a message that was sent is there: by Message-ID and second, where these tell, since a server may write
+    /// messages anew; else by content.
+    fn came(&mut self, folder: &str, standing: Standing, ours: &Identity) -> Result<bool> {
+        let Some(known) = self.known.get_mut(folder) else { return Ok(false) };
+        if standing == Standing::Alone && known.there.take_dated(ours) {
+            return Ok(true);
+        }
+        self.is_there(folder, ours)
+    }
+
     /// Looks whether what was sent again after a lost answer came twice, since a server may take its time with what it
     /// got first. Of two the one is removed that is surely ours: whose UID was told.
     fn without_doubles(&mut self, folder: &str) -> Result<()> {
@@ -186,8 +198,8 @@ impl Putting<'_> {
         }
         self.look(folder)?;
         let mut twice = Vec::new();
-        for (ours, uid) in resent {
-            if self.is_there(folder, &ours)? {
+        for (ours, standing, uid) in resent {
+            if self.came(folder, standing, &ours)? {
                 twice.push(uid);
             }
         }

@@ -129,9 +129,10 @@ fn what_a_server_stores_late_is_not_there_twice() {
     let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
     let select = again[list + 6..].join("\n");
     let filled = select.replace("0 EXISTS", "2 EXISTS").replace("UIDNEXT 1", "UIDNEXT 3");
+    // It writes messages anew, too: they have another size than what was sent.
     let fetched = |uid: u32| {
         format!(
-            "S: * {uid} FETCH (UID {uid} RFC822.SIZE 21 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" \
+            "S: * {uid} FETCH (UID {uid} RFC822.SIZE 55 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" \
              BODY[HEADER.FIELDS (MESSAGE-ID)] {{21}}\nS: Message-ID: <0@x>\nS:\nS: )"
         )
     };
@@ -149,13 +150,6 @@ fn what_a_server_stores_late_is_not_there_twice() {
         {}
         S: G OK done
         {filled}
-        C: J UID FETCH 1 (UID BODY.PEEK[])
-        S: * 1 FETCH (UID 1 BODY[] {{21}}
-        S: Message-ID: <0@x>
-        S:
-        S: )
-        S: J OK done
-        {filled}
         C: H UID STORE 2 +FLAGS.SILENT (\\Deleted)
         S: H OK done
         C: I UID EXPUNGE 2
@@ -167,6 +161,34 @@ fn what_a_server_stores_late_is_not_there_twice() {
         fetched(2),
     );
     let (result, done) = against("LITERAL+ UIDPLUS", 1, &text);
+    result.unwrap();
+    assert_eq!((done.put, done.failures.errors), (1, 0), "{done:?}");
+}
+
+#[test]
+fn what_a_server_wrote_anew_before_the_connection_broke_is_not_sent_again() {
+    let again = until_appended("LITERAL+");
+    let again: Vec<&str> = again.lines().collect();
+    let list = again.iter().position(|line| line.contains("C: D LIST")).unwrap();
+    let select =
+        again[list + 6..].join("\n").replace("0 EXISTS", "1 EXISTS").replace("UIDNEXT 1", "UIDNEXT 2");
+    let text = format!(
+        "C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\ncut
+        next
+        {}
+        {select}
+        C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])
+        S: * 1 FETCH (UID 1 RFC822.SIZE 999 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" FLAGS (\\Seen) \
+         BODY[HEADER.FIELDS (MESSAGE-ID)] {{21}}
+        S: Message-ID: <0@x>
+        S:
+        S: )
+        S: G OK done
+        C: Z LOGOUT
+        S: Z OK done",
+        again[..list].join("\n"),
+    );
+    let (result, done) = against("LITERAL+", 1, &text);
     result.unwrap();
     assert_eq!((done.put, done.failures.errors), (1, 0), "{done:?}");
 }
