@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 pub use self::body::Bodies;
 pub use self::plan::Planned;
-use self::rivals::Standing;
 pub use self::rivals::{Rivals, Survey};
+use self::rivals::{Settled, Standing};
 use self::tally::Tally;
 pub use self::target::Target;
 use self::there::{Identity, There};
@@ -81,6 +81,7 @@ pub struct Putting<'a> {
 }
 
 /// A folder of the target.
+#[derive(Default)]
 struct Known {
     /// Its path there.
     path: String,
@@ -96,6 +97,8 @@ struct Known {
     put_unseen: Vec<Identity>,
     /// What was sent again after a lost answer, and the UID that it got.
     resent: Vec<(Identity, Standing, u32)>,
+    /// Messages with rivals that are there.
+    settled: Settled,
 }
 
 impl<'a> Putting<'a> {
@@ -169,7 +172,8 @@ impl<'a> Putting<'a> {
     }
 
     /// It is put.
-    fn count(&mut self, at: usize, message: &Stored) {
+    fn count(&mut self, folder: &str, (at, message): (usize, &Stored), rivals: &Rivals) {
+        self.is_in(folder, message, rivals);
         self.settle_one(at);
         self.done.put += 1;
         self.done.bytes += message.size;
@@ -178,9 +182,16 @@ impl<'a> Putting<'a> {
     }
 
     /// It was there.
-    fn present(&mut self, at: usize) {
+    fn present(&mut self, folder: &str, (at, message): (usize, &Stored), rivals: &Rivals) {
+        self.is_in(folder, message, rivals);
         self.settle_one(at);
         self.done.present += 1;
+    }
+
+    fn is_in(&mut self, folder: &str, message: &Stored, rivals: &Rivals) {
+        if let Some(known) = self.known.get_mut(folder) {
+            rivals.settle(folder, message, &mut known.settled);
+        }
     }
 
     /// It cannot be put.

@@ -1,9 +1,9 @@
 //! The way to a folder of the target: connections, folders that are made, what is in them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::there::{Entry, Identity, SLACK, There, content, id_of_header, is_deleted};
+use super::rivals::Settled;
+use super::there::{Entry, Identity, Read, SLACK, There, id_of_header, is_deleted};
 use super::{Known, Putting, route};
 use crate::error::{Error, Kind, Result};
 use crate::mail::FaultKind;
@@ -125,10 +125,7 @@ impl Putting<'_> {
     pub(super) fn open(&mut self, folder: &str, make: bool) -> Result<&mut Known> {
         if !self.known.contains_key(folder) {
             let (path, exists) = self.find(folder, make)?;
-            let (there, put, put_unseen, resent) =
-                (There::default(), BTreeSet::new(), Vec::new(), Vec::new());
-            let known =
-                Known { path, exists, validity: 0, next: 1, there, permanent: None, put, put_unseen, resent };
+            let known = Known { path, exists, next: 1, ..Known::default() };
             self.known.insert(folder.to_owned(), known);
             if exists && let Err(error) = self.look(folder) {
                 self.known.remove(folder);
@@ -242,6 +239,7 @@ impl Putting<'_> {
         }
         if selected.uid_validity != known.validity {
             known.put.clear();
+            known.settled = Settled::default();
         }
         let last = found.iter().map(|entry| entry.uid.saturating_add(1)).max().unwrap_or(first);
         known.next = selected.uid_next.unwrap_or(first).max(last).max(1);
@@ -275,9 +273,9 @@ impl Putting<'_> {
         let bytes = ours.size.saturating_mul(uids.len() as u64);
         self.tally.may_fetch(bytes).map_err(|spent| self.paused(spent))?;
         let what = format!("cannot read messages in the folder {path} at {}", self.place());
-        let mut hashes = Vec::new();
+        let mut found = Vec::new();
         self.patiently(&what, |session| {
-            hashes.clear();
+            found.clear();
             // Another folder may be open, and another connection.
             if session.select(&path)?.uid_validity != validity {
                 return Ok(());
@@ -288,12 +286,12 @@ impl Putting<'_> {
                     Err(Failed::Here(_)) => return Ok(()),
                     body => body?,
                 };
-                hashes.extend(body.map(|body| (*uid, content(&body))));
+                found.extend(body.map(|body| (*uid, Read::of(&body))));
             }
             Ok(())
         })?;
         let Some(known) = self.known.get_mut(folder) else { return Ok(()) };
-        hashes.into_iter().for_each(|(uid, hash)| known.there.learn(uid, hash));
+        found.into_iter().for_each(|(uid, read)| known.there.learn(uid, read));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::route;
-use super::there::Identity;
+use super::there::{Identity, Read, far};
 use crate::archive::stored::Stored;
 use crate::mail::imap::Folder;
 
@@ -94,6 +94,71 @@ impl Rivals {
     }
 }
 
+/// What a folder says of a message whose bytes it does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It is not there.
+    Absent,
+    /// It is there, written anew: this one stands for it.
+    There(usize),
+    /// Nobody can tell.
+    Unclear,
+}
+
+/// Rivals that are known to be in a folder: what stands for their content, by what they share.
+#[derive(Debug, Default)]
+pub(super) struct Settled(HashMap<u64, Vec<u64>>);
+
+impl Rivals {
+    /// A message is known to be in the folder.
+    pub(super) fn settle(&self, folder: &str, message: &Stored, settled: &mut Settled) {
+        if let Some(key) = key(folder, message).filter(|key| self.0.contains_key(key)) {
+            settled.0.entry(key).or_default().push(content(message));
+        }
+    }
+
+    /// Judges a message of which its folder has no equal, by what that has of the same Message-ID and second and about its
+    /// size. What is none of the archive's by its bytes must be one that the server wrote anew. If there are as many of
+    /// these as messages are still looked for, they are these. If there are fewer, it is neither said to be there, since
+    /// it may be missing, nor put again, since it may be there.
+    pub(super) fn judge(
+        &self,
+        (folder, message): (&str, &Stored),
+        bytes: u64,
+        settled: &Settled,
+        there: &[(usize, Option<Read>)],
+    ) -> Sight {
+        let key = key(folder, message);
+        let Some((key, group)) = key.and_then(|key| Some((key, self.0.get(&key)?))) else {
+            return Sight::Absent;
+        };
+        let mut left: HashMap<u64, usize> = HashMap::new();
+        for (size, content) in group {
+            let of_size = !far(u64::from(*size), bytes) && !far(bytes, u64::from(*size));
+            *left.entry(*content).or_default() += usize::from(of_size);
+        }
+        for content in settled.0.get(&key).into_iter().flatten() {
+            left.entry(*content).and_modify(|count| *count = count.saturating_sub(1));
+        }
+        let mut strange = Vec::new();
+        for (at, read) in there {
+            // As it was archived, with CRLF or with LF.
+            let names = read.map(|read| [begins(&read.sha256), begins(&read.content)]);
+            match names.into_iter().flatten().find(|content| left.contains_key(content)) {
+                Some(ours) => {
+                    left.entry(ours).and_modify(|count| *count = count.saturating_sub(1));
+                }
+                None => strange.push(*at),
+            }
+        }
+        match strange.first() {
+            None => Sight::Absent,
+            Some(at) if strange.len() >= left.values().sum() => Sight::There(*at),
+            Some(_) => Sight::Unclear,
+        }
+    }
+}
+
 /// What stands for folder, Message-ID and second. Two that differ and have the same are compared by their bytes for
 /// nothing.
 fn key(folder: &str, message: &Stored) -> Option<u64> {
@@ -170,5 +235,44 @@ mod tests {
         other.place.key = "other".into();
         [unknown(10), other].iter().for_each(|message| survey.add(message));
         assert_eq!(survey.rivals().standing("INBOX", &unknown(10)), Rival);
+    }
+
+    #[test]
+    fn what_a_server_wrote_anew_is_known_when_all_of_it_is_there() {
+        use Sight::{Absent, There, Unclear};
+        let rival = |size, content| of(Some("<1>"), 5, size, content);
+        let all = [rival(100, 1), rival(100, 2), rival(50_000, 3)];
+        let mut survey = Survey::new(None, Vec::new());
+        all.iter().for_each(|message| survey.add(message));
+        let rivals = survey.rivals();
+        let read = |content: u8| Some(Read { content: [0xee; 32], sha256: [content; 32] });
+        let anew = read(0xaa);
+        let lf = Some(Read { content: [2; 32], sha256: [0xbb; 32] });
+        for (settled, there, sight) in [
+            (&[][..], vec![], Absent),
+            // Another one of ours, and that twice.
+            (&[], vec![read(2)], Absent),
+            (&[], vec![lf], Absent),
+            (&[], vec![read(2), read(2)], Absent),
+            // One of two that may be either of them; both; the one that is looked for, as the other one is found.
+            (&[], vec![anew], Unclear),
+            (&[], vec![None], Unclear),
+            (&[], vec![anew, anew], There(0)),
+            (&[], vec![read(2), anew], There(1)),
+            (&[2], vec![anew], There(0)),
+            (&[2], vec![], Absent),
+            (&[3], vec![anew], Unclear),
+        ] {
+            let mut known = Settled::default();
+            settled.iter().for_each(|at| rivals.settle("INBOX", &all[at - 1], &mut known));
+            let there: Vec<_> = there.into_iter().enumerate().collect();
+            let judged = rivals.judge(("INBOX", &all[0]), 100, &known, &there);
+            assert_eq!(judged, sight, "{settled:?} {there:?}");
+        }
+        // One that has no rivals is told by other means.
+        assert_eq!(
+            Rivals::default().judge(("INBOX", &all[0]), 100, &Settled::default(), &[(0, anew)]),
+            Absent
+        );
     }
 }

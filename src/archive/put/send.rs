@@ -1,9 +1,10 @@
 //! Sending, and what becomes of what was sent.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::batch::{Batch, Waiting};
-use super::rivals::Standing;
+use super::rivals::{Rivals, Sight, Standing};
+use super::sift::UNCLEAR;
 use super::there::Identity;
 use super::{Bodies, Putting};
 use crate::error::{Error, Result};
@@ -18,6 +19,7 @@ impl Putting<'_> {
         &mut self,
         folder: &str,
         waiting: Vec<Waiting<'m>>,
+        rivals: &Rivals,
         bodies: &mut dyn Bodies,
     ) -> Result<()> {
         let meter = self.meter;
@@ -56,7 +58,7 @@ impl Putting<'_> {
                 self.drop_flags(&message.marks.flags, &kept, count);
             }
             let before = self.done.put + self.done.failures.errors;
-            let stop = self.settle(folder, sent, &mut waiting)?;
+            let stop = self.settle(folder, (sent, rivals), &mut waiting)?;
             if let Some(error) = stop.or(paused).or(spent.map(|spent| self.paused(spent))) {
                 return Err(error);
             }
@@ -74,7 +76,7 @@ impl Putting<'_> {
             }
             breaks += 1;
             self.hang_up();
-            self.after_a_break(folder, &mut waiting)?;
+            self.after_a_break(folder, &mut waiting, rivals)?;
         }
         self.without_doubles(folder)
     }
@@ -83,7 +85,7 @@ impl Putting<'_> {
     fn settle<'m>(
         &mut self,
         folder: &str,
-        sent: Vec<(Waiting<'m>, Appended)>,
+        (sent, rivals): (Vec<(Waiting<'m>, Appended)>, &Rivals),
         waiting: &mut VecDeque<Waiting<'m>>,
     ) -> Result<Option<Error>> {
         let mut stop = None;
@@ -93,7 +95,7 @@ impl Putting<'_> {
         for (mut one, result) in sent {
             match result {
                 Appended::Stored(uid) => {
-                    self.count(one.at, one.message);
+                    self.count(folder, (one.at, one.message), rivals);
                     let Some(known) = self.known.get_mut(folder) else { continue };
                     match uid {
                         Some((validity, uid)) if validity == known.validity => {
@@ -146,21 +148,39 @@ impl Putting<'_> {
     }
 
     /// Looks which of the messages without an answer are there.
-    fn after_a_break<'m>(&mut self, folder: &str, waiting: &mut VecDeque<Waiting<'m>>) -> Result<()> {
+    fn after_a_break<'m>(
+        &mut self,
+        folder: &str,
+        waiting: &mut VecDeque<Waiting<'m>>,
+        rivals: &Rivals,
+    ) -> Result<()> {
+        let mut unclear = BTreeSet::new();
         for look in 0..2 {
             self.look(folder)?;
             let mut unknown = false;
+            unclear.clear();
+            let mut left = Vec::new();
             for one in std::mem::take(waiting) {
-                if one.tries == 0 {
-                    waiting.push_back(one);
+                if one.tries > 0 && self.came(folder, one.standing, &one.ours)? {
+                    self.count(folder, (one.at, one.message), rivals);
+                } else {
+                    left.push(one);
+                }
+            }
+            for one in left {
+                let sight = match one.tries {
+                    0 => Sight::Absent,
+                    _ => self.sight(folder, &one, rivals),
+                };
+                if let Sight::There(_) = sight {
+                    self.count(folder, (one.at, one.message), rivals);
                     continue;
                 }
-                if self.came(folder, one.standing, &one.ours)? {
-                    self.count(one.at, one.message);
-                } else {
-                    unknown = true;
-                    waiting.push_back(one);
+                if sight == Sight::Unclear {
+                    unclear.insert(one.at);
                 }
+                unknown |= one.tries > 0;
+                waiting.push_back(one);
             }
             // The server may still be at work on what it got.
             if !unknown || (look == 0 && !self.rest(self.target.settling)) {
@@ -168,7 +188,9 @@ impl Putting<'_> {
             }
         }
         for mut one in std::mem::take(waiting) {
-            if one.tries > TRIES {
+            if unclear.contains(&one.at) {
+                self.fail(one.at, one.message, UNCLEAR);
+            } else if one.tries > TRIES {
                 self.fail(one.at, one.message, "the connection breaks whenever it is sent");
             } else {
                 one.alone |= one.tries > 0;

@@ -1,13 +1,18 @@
 //! Which messages are to be sent: those that the folder does not have.
 
 use super::batch::Waiting;
-use super::rivals::{Rivals, Standing};
+use super::rivals::{Rivals, Sight, Standing};
 use super::{Bodies, Putting, body};
 use crate::archive::stored::Stored;
 use crate::error::{Kind, Result};
 
 /// How many bytes of messages are held from when they are compared until they are sent; others are read again.
 const HELD: u64 = 32 << 20;
+
+/// Why a message is not put of which nobody can tell whether it is there.
+pub(super) const UNCLEAR: &str = "the server changes what is put there, and has fewer messages of its Message-ID and \
+                                  second than the archive: whether it is one of them cannot be told; into a folder \
+                                  of its own it can be put (--to imap:ACCOUNT/FOLDER)";
 
 impl Putting<'_> {
     pub(super) fn put_into(
@@ -24,7 +29,7 @@ impl Putting<'_> {
         for (at, message) in messages {
             let one = Waiting::new(*at, message, rivals.standing(folder, message));
             if one.standing.is_exact() && known.there.take_exact(&one.ours) {
-                present.push(*at);
+                present.push((*at, *message));
             } else {
                 unclear.push(one);
             }
@@ -34,23 +39,31 @@ impl Putting<'_> {
         let mut read = Vec::new();
         for one in unclear {
             if one.standing == Standing::Alone && known.there.take_dated(&one.ours) {
-                present.push(one.at);
+                present.push((one.at, one.message));
             } else if one.ours.id.is_some() && !known.there.has_alike(&one.ours) {
                 waiting.push(one);
             } else {
                 read.push(one);
             }
         }
-        present.into_iter().for_each(|at| self.present(at));
+        present.into_iter().for_each(|one| self.present(folder, one, rivals));
         bodies.ahead(&mut read.iter().map(|one| one.at));
-        let mut room = HELD;
+        let (mut room, mut left) = (HELD, Vec::new());
         for one in read {
             if self.meter.is_cancelled() {
                 return Ok(());
             }
-            waiting.extend(self.compare(folder, one, &mut room, bodies)?);
+            left.extend(self.compare(folder, one, (rivals, &mut room), bodies)?);
         }
-        self.send(folder, waiting, bodies)
+        // Whose bytes are there is taken out by now.
+        for one in left {
+            match self.sight(folder, &one, rivals) {
+                Sight::Absent => waiting.push(one),
+                Sight::There(_) => self.present(folder, (one.at, one.message), rivals),
+                Sight::Unclear => self.fail(one.at, one.message, UNCLEAR),
+            }
+        }
+        self.send(folder, waiting, rivals, bodies)
     }
 
     /// Looks for a message by its content, where its Message-ID, size and date do not tell. None: it is there, or
@@ -59,7 +72,7 @@ impl Putting<'_> {
         &mut self,
         folder: &str,
         mut one: Waiting<'m>,
-        room: &mut u64,
+        (rivals, room): (&Rivals, &mut u64),
         bodies: &mut dyn Bodies,
     ) -> Result<Option<Waiting<'m>>> {
         let bytes = match body::body((one.at, one.message), bodies) {
@@ -72,7 +85,7 @@ impl Putting<'_> {
         };
         one.ours = body::identity(one.message, &bytes);
         if self.is_there(folder, &one.ours)? {
-            self.present(one.at);
+            self.present(folder, (one.at, one.message), rivals);
             return Ok(None);
         }
         if bytes.len() as u64 <= *room {
@@ -80,5 +93,16 @@ impl Putting<'_> {
             one.bytes = Some(bytes);
         }
         Ok(Some(one))
+    }
+
+    /// Judges a message whose bytes are not there, and takes out what stands for it.
+    pub(super) fn sight(&mut self, folder: &str, one: &Waiting<'_>, rivals: &Rivals) -> Sight {
+        let Some(known) = self.known.get_mut(folder) else { return Sight::Absent };
+        let there = known.there.dated(&one.ours);
+        let sight = rivals.judge((folder, one.message), one.ours.size, &known.settled, &there);
+        if let Sight::There(at) = sight {
+            known.there.take_at(at);
+        }
+        sight
     }
 }

@@ -87,6 +87,11 @@ pub(super) fn id_of_header(header: &[u8]) -> Option<Id> {
 /// How much larger than what it is to be compared with a message may be, beside its line ends.
 pub(super) const SLACK: u64 = 4096;
 
+/// Whether one is too large to be the other: line ends make nothing more than twice as large.
+pub(super) fn far(one: u64, other: u64) -> bool {
+    one > other.saturating_mul(2).saturating_add(SLACK)
+}
+
 /// As much of a Message-ID counts: what is kept of it beside a message is bounded as well.
 const MOST: usize = 1000;
 
@@ -114,6 +119,21 @@ impl Entry {
     }
 }
 
+/// What a message of the folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Its [`content`].
+    pub(super) content: [u8; 32],
+    /// The SHA-256 of its bytes.
+    pub(super) sha256: [u8; 32],
+}
+
+impl Read {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self { content: content(bytes), sha256: Sha256::digest(bytes).into() }
+    }
+}
+
 /// The messages of a folder that are none of ours yet. Each of them is at most one of ours: what an archive has twice, a
 /// folder is to have twice.
 #[derive(Debug, Default)]
@@ -123,8 +143,8 @@ pub(super) struct There {
     by_size: HashMap<u64, Vec<usize>>,
     /// Those without a Message-ID, by the second of their date.
     by_date: HashMap<i64, Vec<usize>>,
-    /// The [`content`] of those that were read, by UID.
-    read: HashMap<u32, [u8; 32]>,
+    /// Those that were read, by UID.
+    read: HashMap<u32, Read>,
 }
 
 impl There {
@@ -141,8 +161,8 @@ impl There {
     }
 
     /// A message was read.
-    pub(super) fn learn(&mut self, uid: u32, hash: [u8; 32]) {
-        self.read.insert(uid, hash);
+    pub(super) fn learn(&mut self, uid: u32, read: Read) {
+        self.read.insert(uid, read);
     }
 
     /// Takes out a message of the same Message-ID, size and date; whether there is one.
@@ -161,10 +181,23 @@ impl There {
     /// Takes out a message that was read, of the same content; whether there is one.
     pub(super) fn take(&mut self, ours: &Identity) -> bool {
         let found = ours.hash.and_then(|hash| {
-            let same = |entry: &Entry| self.read.get(&entry.uid) == Some(&hash);
+            let same = |entry: &Entry| self.read.get(&entry.uid).is_some_and(|read| read.content == hash);
             self.like(ours).find(|(_, entry)| same(entry)).map(|(at, _)| at)
         });
         self.remove(found)
+    }
+
+    /// Messages of the same Message-ID and second that can be ours by their size, and what they hold, as far as they were
+    /// read: to be judged, and to be taken out by what is told first of each.
+    pub(super) fn dated(&self, ours: &Identity) -> Vec<(usize, Option<Read>)> {
+        let of_size = |entry: &Entry| !far(entry.size, ours.size) && !far(ours.size, entry.size);
+        let dated = self.named(ours).filter(|(_, entry)| entry.is_of(ours.date) && of_size(entry));
+        dated.map(|(at, entry)| (at, self.read.get(&entry.uid).copied())).collect()
+    }
+
+    /// Takes out this one.
+    pub(super) fn take_at(&mut self, at: usize) -> bool {
+        self.remove(Some(at))
     }
 
     /// Takes out the message that comes nearest, where nothing is read: for a plan, and for what we put ourselves. The
@@ -195,8 +228,6 @@ impl There {
     /// Messages that can be ours: of the same Message-ID; without one on both sides, and of the same size or date; or with
     /// another one, and of the same size and date. Servers do not agree on what a broken header says, nor on line ends.
     fn alike(&self, ours: &Identity) -> impl Iterator<Item = &Entry> {
-        // Line ends make nothing more than twice as large.
-        let far = |one: u64, other: u64| one > other.saturating_mul(2).saturating_add(SLACK);
         self.like(ours).map(|(_, entry)| entry).filter(move |entry| {
             let same = entry.id == ours.id || (entry.size == ours.size && entry.is_of(ours.date));
             same && !far(entry.size, ours.size) && !far(ours.size, entry.size)
@@ -244,6 +275,10 @@ mod tests {
         Identity { id: super::id(id.as_bytes()), size, date, hash: None, deleted: false }
     }
 
+    fn read(content: [u8; 32]) -> Read {
+        Read { content, sha256: content }
+    }
+
     #[test]
     fn a_message_id_is_the_same_however_it_is_written() {
         let plain = id(b"<a@b>").unwrap();
@@ -278,18 +313,18 @@ mod tests {
         let hashed = Identity { hash: Some([7; 32]), ..ours("", 50, 9) };
         assert!(!there.take(&hashed));
         assert_eq!((there.unread(&hashed), there.unread(&ours("", 60, 9))), (vec![3], vec![]));
-        there.learn(3, [7; 32]);
+        there.learn(3, read([7; 32]));
         assert!(there.unread(&hashed).is_empty() && there.has_alike(&hashed));
         assert!(there.take(&hashed) && !there.take(&hashed) && !there.has_alike(&hashed));
         let other = Identity { hash: Some([8; 32]), ..ours("<b r>", 60, 8) };
         assert_eq!(there.unread(&other), [4]);
-        there.learn(4, [8; 32]);
+        there.learn(4, read([8; 32]));
         assert!(there.take(&other));
         // Of another size, since its line ends were written anew.
         there.add(entry("", 6, 71, 3));
         let rewritten = Identity { hash: Some(content(b"a\r\r\nb\r")), ..ours("", 73, 3) };
         assert_eq!(there.unread(&rewritten), [6]);
-        there.learn(6, content(b"a\r\nb"));
+        there.learn(6, Read::of(b"a\r\nb"));
         assert!(there.take(&rewritten));
         // A server that writes messages anew keeps Message-ID and second.
         there.add(entry("<8>", 8, 999, 6));

@@ -194,6 +194,43 @@ fn what_a_server_wrote_anew_before_the_connection_broke_is_not_sent_again() {
 }
 
 #[test]
+fn of_two_that_pass_for_each_other_a_server_that_writes_them_anew_has_both_or_nobody_can_tell() {
+    let mail = |text: &str| format!("Message-ID: <same@x>\r\n\r\n{text}\r\n").into_bytes();
+    let mut archive = Archive::default();
+    for text in ["one", "two"] {
+        archive.add("INBOX", Some("<same@x>"), "", Timestamp::UNIX_EPOCH, mail(text));
+    }
+    for count in [2, 1] {
+        let begin = until_appended("LITERAL+")
+            .replace("0 EXISTS", &format!("{count} EXISTS"))
+            .replace("UIDNEXT 1", &format!("UIDNEXT {}", count + 1));
+        let select = &begin[begin.find("C: F SELECT").unwrap()..];
+        let each = |line: &dyn Fn(u32) -> String| (1..=count).map(line).collect::<String>();
+        let listed = each(&|uid| {
+            format!(
+                "S: * {uid} FETCH (UID {uid} RFC822.SIZE 39 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" FLAGS () \
+                 BODY[HEADER.FIELDS (MESSAGE-ID)] {{24}}\nS: Message-ID: <same@x>\nS:\nS: )\n"
+            )
+        });
+        let fetched = each(&|uid| {
+            format!(
+                "C: J UID FETCH {uid} (UID BODY.PEEK[])\nS: * {uid} FETCH (UID {uid} BODY[] {{39}}\n\
+                 S: X-New: yes\nS: Message-ID: <same@x>\nS:\nS: {uid}\nS: )\nS: J OK done\n"
+            )
+        });
+        let script = Script::play(&format!(
+            "{begin}C: G UID FETCH 1:* (UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])\n\
+             {listed}S: G OK done\n{select}{fetched}C: Z LOGOUT\nS: Z OK done"
+        ));
+        let (result, done) = archive.put(target(script.account(), script::secret(), None));
+        script.end();
+        result.unwrap();
+        let there = if count == 2 { (0, 2, 0) } else { (0, 0, 2) };
+        assert_eq!((done.put, done.present, done.failures.errors), there, "{:?}", done.failures.list);
+    }
+}
+
+#[test]
 fn a_message_that_breaks_the_connection_each_time_is_a_failure() {
     let sent = format!("C: A {APPEND}\nC: Message-ID: <0@x>\nC:\nC:\ncut\n");
     let again = until_appended("LITERAL+");
