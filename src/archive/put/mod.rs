@@ -10,6 +10,7 @@
 mod batch;
 mod body;
 mod flags;
+mod gmail;
 mod open;
 mod plan;
 mod rivals;

@@ -1,43 +1,45 @@
 //! Which folder a message goes to; pure.
 
+use super::gmail;
 use crate::archive::stored::Stored;
 use crate::mail::imap::{Folder, Special};
 
-/// What Gmail's own folders begin with.
-const GMAIL: [&str; 2] = ["[Gmail]/", "[Google Mail]/"];
-
-/// Where a message of Gmail goes that has no label of its owner's.
+/// Where a message of Gmail's All Mail goes that has no label of its owner's.
 const ARCHIVE: &str = "Archive";
 
 /// The path of the folder at the target. `folders` are those that it has. `under`: all folders are made in this one.
 ///
-/// A message from one of Gmail's own folders (All Mail, mostly) goes where its first usable label says, so that an archive
-/// without doubles does not make any.
+/// A message from Gmail's All Mail goes where its first usable label says, so that an archive without doubles does not make
+/// any. One from Spam or Trash goes there, whatever labels it has: it must not be among the others.
 pub(super) fn folder(message: &Stored, under: Option<&str>, folders: &[Folder]) -> String {
     let path = &message.place.folder;
-    let own = GMAIL.iter().any(|start| path.starts_with(start));
     let special = |special: Special, name: &str| {
         let known = folders.iter().find(|folder| folder.special == Some(special) && folder.selectable);
         // Under a folder nothing goes where the target's own mail is.
         known.filter(|_| under.is_none()).map_or_else(|| name.to_owned(), |folder| folder.path.clone())
     };
-    let path = if own && message.marks.gmail.is_some() {
-        let of_label = |label: &String| {
-            Some(match label.to_ascii_lowercase().as_str() {
-                "\\inbox" => "INBOX".to_owned(),
-                "\\sent" => special(Special::Sent, "Sent"),
-                "\\draft" | "\\drafts" => special(Special::Drafts, "Drafts"),
-                "\\trash" => special(Special::Trash, "Trash"),
-                "\\junk" | "\\spam" => special(Special::Junk, "Junk"),
-                // Marks, not places.
-                other if other.starts_with('\\') || label.trim().is_empty() => return None,
-                _ => label.clone(),
-            })
-        };
-        let labelled = message.marks.labels.iter().find_map(of_label);
-        labelled.unwrap_or_else(|| special(Special::Archive, ARCHIVE))
-    } else {
-        path.clone()
+    let of_label = |label: &String| {
+        Some(match label.to_ascii_lowercase().as_str() {
+            "\\inbox" => "INBOX".to_owned(),
+            "\\sent" => special(Special::Sent, "Sent"),
+            "\\draft" | "\\drafts" => special(Special::Drafts, "Drafts"),
+            "\\trash" => special(Special::Trash, "Trash"),
+            "\\junk" | "\\spam" => special(Special::Junk, "Junk"),
+            // Marks, not places.
+            other if other.starts_with('\\') || label.trim().is_empty() => return None,
+            _ => label.clone(),
+        })
+    };
+    let labelled = || message.marks.labels.iter().find_map(of_label);
+    let path = match gmail::own(path).filter(|_| message.marks.gmail.is_some()) {
+        Some(own) => match gmail::purpose(own) {
+            Some(Special::Junk) => special(Special::Junk, "Junk"),
+            Some(Special::Trash) => special(Special::Trash, "Trash"),
+            Some(_) => labelled().unwrap_or_else(|| special(Special::Archive, ARCHIVE)),
+            // In a language that nobody knows here: its owner does.
+            None => labelled().unwrap_or_else(|| own.to_owned()),
+        },
+        None => path.clone(),
     };
     match under {
         Some(under) => format!("{under}/{path}"),
@@ -72,7 +74,11 @@ mod tests {
 
     #[test]
     fn a_message_goes_where_it_was_or_where_its_label_says() {
-        let folders = [at("INBOX", None), at("Gesendet", Some(Special::Sent))];
+        let folders = [
+            at("INBOX", None),
+            at("Gesendet", Some(Special::Sent)),
+            at("Müll", Some(Special::Trash)),
+        ];
         for (from, labels, under, to) in [
             ("Büro/2024", &[][..], None, "Büro/2024"),
             ("inbox", &[], None, "INBOX"),
@@ -84,6 +90,11 @@ mod tests {
             ("[Gmail]/All Mail", &["\\Draft"], None, "Drafts"),
             ("[Gmail]/All Mail", &["\\Starred"], None, "Archive"),
             ("[Gmail]/All Mail", &[], None, "Archive"),
+            ("[Gmail]/Spam", &[], None, "Junk"),
+            ("[Gmail]/Papierkorb", &["Work", "\\Inbox"], None, "Müll"),
+            ("[Google Mail]/Bin", &[], Some("Old"), "Old/Trash"),
+            ("[Gmail]/Ruslpóstur", &["Work"], None, "Work"),
+            ("[Gmail]/Ruslpóstur", &["\\Important"], None, "Ruslpóstur"),
         ] {
             let mut stored = message(1, "x");
             stored.place.folder = from.into();
