@@ -146,6 +146,13 @@ impl<'a> Archive<'a> {
         }
     }
 
+    /// The accounts that it has, as far as they can be listed: what cannot, a walk tells.
+    pub fn accounts(&self) -> BTreeSet<String> {
+        let (entries, _) = tree::list(self.vault, &self.root).unwrap_or_default();
+        let folders = entries.into_iter().filter(|(_, node)| node.is_dir());
+        folders.filter_map(|(name, _)| path::account(name.as_path().to_str()?)).collect()
+    }
+
     /// The one message whose id begins so. Copies of it in several folders are one message.
     ///
     /// # Errors

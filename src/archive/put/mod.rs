@@ -28,6 +28,7 @@ pub use self::body::Bodies;
 pub use self::plan::Planned;
 pub use self::rivals::{Rivals, Survey};
 use self::rivals::{Settled, Standing};
+use self::route::Routes;
 use self::tally::Tally;
 pub use self::target::Target;
 use self::there::{Identity, There};
@@ -116,8 +117,7 @@ impl<'a> Putting<'a> {
     /// # Errors
     /// As of [`Putting::put`]: which folders the target has says where a message goes.
     pub fn survey(&mut self) -> Result<Survey> {
-        let under = self.target.under.clone();
-        Ok(Survey::new(under, self.folders()?.to_vec()))
+        Ok(Survey::new(self.routes()?))
     }
 
     /// Puts messages. It may be called with a batch after the other; those of one folder together make it quick. `rivals`
@@ -162,14 +162,17 @@ impl<'a> Putting<'a> {
         &mut self,
         messages: &'m [Stored],
     ) -> Result<BTreeMap<String, Vec<(usize, &'m Stored)>>> {
-        let under = self.target.under.clone();
-        let folders = self.folders()?;
+        let routes = self.routes()?;
         let mut by_folder: BTreeMap<String, Vec<(usize, &Stored)>> = BTreeMap::new();
         for (at, message) in messages.iter().enumerate() {
-            let folder = route::folder(message, under.as_deref(), folders);
-            by_folder.entry(folder).or_default().push((at, message));
+            by_folder.entry(routes.folder(message)).or_default().push((at, message));
         }
         Ok(by_folder)
+    }
+
+    fn routes(&mut self) -> Result<Routes> {
+        let folders = self.folders()?.to_vec();
+        Ok(Routes { folders, under: self.target.under.clone(), apart: self.target.apart })
     }
 
     /// It is put.

@@ -7,15 +7,13 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::route;
+use super::route::Routes;
 use super::there::{Identity, Read, far};
 use crate::archive::stored::Stored;
-use crate::mail::imap::Folder;
 
 /// Looks through the archive. It keeps 24 bytes of a message, and of most of them nothing in the end.
 pub struct Survey {
-    under: Option<String>,
-    folders: Vec<Folder>,
+    routes: Routes,
     all: Vec<(u64, One)>,
 }
 
@@ -23,15 +21,14 @@ pub struct Survey {
 type One = (u32, u64);
 
 impl Survey {
-    /// Of what goes to a target that has these folders.
-    pub(super) fn new(under: Option<String>, folders: Vec<Folder>) -> Self {
-        Self { under, folders, all: Vec::new() }
+    /// Of what goes these ways.
+    pub(super) fn new(routes: Routes) -> Self {
+        Self { routes, all: Vec::new() }
     }
 
     /// Takes a message of the archive.
     pub fn add(&mut self, message: &Stored) {
-        let folder = route::folder(message, self.under.as_deref(), &self.folders);
-        if let Some(key) = key(&folder, message) {
+        if let Some(key) = key(&self.routes.folder(message), message) {
             self.all.push((key, (size(message.size), content(message))));
         }
     }
@@ -221,16 +218,16 @@ mod tests {
             (vec![unknown(10)], Rival),
             (vec![unknown(11)], OfItsSize),
         ] {
-            let mut survey = Survey::new(None, Vec::new());
+            let mut survey = Survey::new(Routes::default());
             others.iter().chain([&one]).for_each(|message| survey.add(message));
             assert_eq!(survey.rivals().standing("INBOX", &one), standing, "{others:?}");
         }
         assert_eq!(Rivals::default().standing("INBOX", &of(None, 5, 10, 1)), Unnamed);
         // Nothing is kept of those that are alone; two whose content is not known are no pair.
-        let mut survey = Survey::new(None, Vec::new());
+        let mut survey = Survey::new(Routes::default());
         (0..100).for_each(|second| survey.add(&of(Some("<1>"), second, 10, 1)));
         assert!(survey.rivals().0.is_empty());
-        let mut survey = Survey::new(None, Vec::new());
+        let mut survey = Survey::new(Routes::default());
         let mut other = unknown(10);
         other.place.key = "other".into();
         [unknown(10), other].iter().for_each(|message| survey.add(message));
@@ -242,7 +239,7 @@ mod tests {
         use Sight::{Absent, There, Unclear};
         let rival = |size, content| of(Some("<1>"), 5, size, content);
         let all = [rival(100, 1), rival(100, 2), rival(50_000, 3)];
-        let mut survey = Survey::new(None, Vec::new());
+        let mut survey = Survey::new(Routes::default());
         all.iter().for_each(|message| survey.add(message));
         let rivals = survey.rivals();
         let read = |content: u8| Some(Read { content: [0xee; 32], sha256: [content; 32] });

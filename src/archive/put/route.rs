@@ -7,11 +7,32 @@ use crate::mail::imap::{Folder, Special};
 /// Where a message of Gmail's All Mail goes that has no label of its owner's.
 const ARCHIVE: &str = "Archive";
 
+/// Where messages go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Routes {
+    /// The folders that the target has.
+    pub(super) folders: Vec<Folder>,
+    /// All folders are made in this one.
+    pub(super) under: Option<String>,
+    /// Those of each account are made in one of its name.
+    pub(super) apart: bool,
+}
+
+impl Routes {
+    /// The path of the folder at the target.
+    pub(super) fn folder(&self, message: &Stored) -> String {
+        let account = self.apart.then(|| message.place.account.clone());
+        let parts: Vec<_> = self.under.iter().cloned().chain(account).collect();
+        let under = (!parts.is_empty()).then(|| parts.join("/"));
+        folder(message, under.as_deref(), &self.folders)
+    }
+}
+
 /// The path of the folder at the target. `folders` are those that it has. `under`: all folders are made in this one.
 ///
 /// A message from Gmail's All Mail goes where its first usable label says, so that an archive without doubles does not make
 /// any. One from Spam or Trash goes there, whatever labels it has: it must not be among the others.
-pub(super) fn folder(message: &Stored, under: Option<&str>, folders: &[Folder]) -> String {
+fn folder(message: &Stored, under: Option<&str>, folders: &[Folder]) -> String {
     let path = &message.place.folder;
     let special = |special: Special, name: &str| {
         let known = folders.iter().find(|folder| folder.special == Some(special) && folder.selectable);
@@ -74,11 +95,8 @@ mod tests {
 
     #[test]
     fn a_message_goes_where_it_was_or_where_its_label_says() {
-        let folders = [
-            at("INBOX", None),
-            at("Gesendet", Some(Special::Sent)),
-            at("Müll", Some(Special::Trash)),
-        ];
+        let folders =
+            [at("INBOX", None), at("Gesendet", Some(Special::Sent)), at("Müll", Some(Special::Trash))];
         for (from, labels, under, to) in [
             ("Büro/2024", &[][..], None, "Büro/2024"),
             ("inbox", &[], None, "INBOX"),
@@ -105,6 +123,20 @@ mod tests {
         let mut other = message(1, "x");
         other.place.folder = "[Gmail]/All Mail".into();
         assert_eq!(folder(&other, None, &folders), "[Gmail]/All Mail");
+    }
+
+    #[test]
+    fn accounts_are_kept_apart_where_that_is_asked_for() {
+        let mut stored = message(1, "x");
+        stored.place.account = "old.mbox".into();
+        for (under, apart, to) in [
+            (None, false, "INBOX"),
+            (Some("Old"), false, "Old/INBOX"),
+            (Some("Old"), true, "Old/old.mbox/INBOX"),
+        ] {
+            let routes = Routes { folders: Vec::new(), under: under.map(str::to_owned), apart };
+            assert_eq!(routes.folder(&stored), to);
+        }
     }
 
     #[test]

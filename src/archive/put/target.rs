@@ -12,6 +12,8 @@ pub struct Target {
     pub dialer: Dialer,
     /// A folder that all folders are made in.
     pub under: Option<String>,
+    /// Whether the folders of each account of the archive are made in one of its name.
+    pub apart: bool,
     /// What may go there, and come from there.
     pub budget: Arc<dyn Budget>,
     /// Hears what the server said to a login with a secret: why it refuses it, or nothing.
@@ -30,6 +32,15 @@ impl Target {
         let retries = [1, 5, 15, 60].map(Duration::from_secs).to_vec();
         let settling = Duration::from_secs(3);
         let (budget, heard): (_, Heard) = (Arc::new(Unlimited), Box::new(|_, _| ()));
-        Self { dialer, under, budget, heard, retries, settling, sleep: Box::new(std::thread::sleep) }
+        Self {
+            dialer,
+            under,
+            apart: false,
+            budget,
+            heard,
+            retries,
+            settling,
+            sleep: Box::new(std::thread::sleep),
+        }
     }
 }

@@ -37,6 +37,8 @@ const MOST: u64 = 512 << 20;
 /// message that is there already is not put again: the command can be repeated, and goes on where it was stopped. A message
 /// of Gmail's All Mail comes into the folder of its first label, since other servers know no labels.
 ///
+/// Of an archive with several accounts, name one (--account), or a folder: there each gets a folder of its name.
+///
 /// Nothing is ever removed or changed at the server.
 #[derive(Debug, Args)]
 #[command(override_usage = "postkeep archive restore [OPTIONS] --to imap:ACCOUNT[/FOLDER] [PROFILE]", after_help = format!("\
@@ -87,8 +89,9 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     let meter = Arc::new(Meter::default());
     meter.of_messages(true);
     signals::cancel(&meter)?;
-    let target = target(to, ctx)?;
+    let mut target = target(to, ctx)?;
     opened(chosen, (&args.state, !args.dry_run), ctx, |archive| {
+        target.apart = apart(&archive.accounts(), &wanted, target.under.as_deref(), to)?;
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?
@@ -146,6 +149,25 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
         target.budget = ledger;
     }
     Ok(target)
+}
+
+/// Whether accounts are kept apart. Of one account, be it by name, there is nothing to keep apart.
+///
+/// # Errors
+/// There are several, and their folders would become one: nobody gets them apart again.
+fn apart(accounts: &BTreeSet<String>, wanted: &Wanted, under: Option<&str>, to: &str) -> Result<bool> {
+    if wanted.account.is_some() || accounts.len() < 2 {
+        return Ok(false);
+    }
+    if under.is_some() {
+        return Ok(true);
+    }
+    let names: Vec<_> = accounts.iter().map(|name| show(name.as_bytes())).collect();
+    let text = format!("the archive has several accounts, which would become one: {}", names.join(", "));
+    Err(usage(text).hint("to put one of them, or one after the other, add --account NAME").hint(format!(
+        "to have them apart, each in a folder of its name: --to {}/FOLDER",
+        show(to.as_bytes())
+    )))
 }
 
 fn put(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, meter: &Meter) -> Result<Walked> {
@@ -262,4 +284,27 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
         out::say(&format!("flags that this server does not keep: {}", flags.join(" ")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_accounts_become_one_for_nobody_who_did_not_say_so() {
+        let some = |text: &str| Some(text.to_owned());
+        for (accounts, account, under, expected) in [
+            (&["a"][..], None, None, Some(false)),
+            (&["a"], None, some("Old"), Some(false)),
+            (&["a", "b"], None, None, None),
+            (&["a", "b"], some("a"), None, Some(false)),
+            (&["a", "b"], some("a"), some("Old"), Some(false)),
+            (&["a", "b"], None, some("Old"), Some(true)),
+        ] {
+            let accounts = accounts.iter().map(|name| (*name).to_owned()).collect();
+            let wanted = Wanted { account, ..Wanted::default() };
+            let told = apart(&accounts, &wanted, under.as_deref(), "imap:new");
+            assert_eq!(told.as_ref().ok().copied(), expected, "{accounts:?} {wanted:?} {under:?}");
+        }
+    }
 }

@@ -37,6 +37,15 @@ fn a_mailbox_a_maildir_and_an_mbox_lie_side_by_side() {
     );
     archive.pulled("ok", 7);
     archive.pulled("unchanged", 0);
+    // Their inboxes do not become one.
+    let back = |more: &[&str]| archive.run(&[&["archive", "restore", "mail"], more].concat());
+    let refused = back(&["--to", "imap:box", "-n"]).expect(2).stderr;
+    assert!(refused.contains("several accounts") && refused.contains("Mail, box, old.mbox"), "{refused}");
+    back(&["--to", "imap:box", "--account", "Mail", "-n"]).expect(0);
+    let plan = back(&["--to", "imap:box/Back", "-n"]).expect(0).stdout;
+    for folder in ["Back/box/INBOX", "Back/Mail/INBOX"] {
+        assert!(plan.contains(folder), "{plan}");
+    }
     let Some(restored) = archive.restored() else { return };
     let count = |start: &str| restored.keys().filter(|path| path.starts_with(start)).count();
     assert_eq!((count("box/INBOX"), count("Mail"), count("old.mbox")), (3, 2, 2), "{:?}", restored.keys());
