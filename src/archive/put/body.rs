@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::there::{Identity, content, id_of_header};
+use super::identity::{Identity, content, id_of_header};
 use crate::archive::stored::Stored;
 use crate::error::{Error, Result};
 use crate::mail::imap::Body;

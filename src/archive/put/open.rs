@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::identity::{Identity, Read, id_of_header, is_deleted};
 use super::rivals::Settled;
-use super::there::{Entry, Identity, Read, SLACK, There, id_of_header, is_deleted};
+use super::there::{Entry, SLACK, There};
 use super::{Known, Putting, route};
 use crate::error::{Error, Kind, Result};
 use crate::mail::FaultKind;

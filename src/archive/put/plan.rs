@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Putting;
-use super::there::Identity;
+use super::identity::Identity;
 use crate::archive::stored::Stored;
 use crate::error::{Kind, Result};
 

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::identity::{Identity, Read};
 use super::route::Routes;
-use super::there::{Identity, Read, far};
+use super::there::far;
 use crate::archive::stored::Stored;
 
 /// Looks through the archive. It keeps 24 bytes of a message, and of most of them nothing in the end.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::batch::{Batch, Waiting};
+use super::identity::Identity;
 use super::rivals::{Rivals, Sight, Standing};
 use super::sift::UNCLEAR;
-use super::there::Identity;
 use super::{Bodies, Putting};
 use crate::error::{Error, Result};
 use crate::mail::imap::{Appended, Meaning, No};
