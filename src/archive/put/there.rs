@@ -123,10 +123,12 @@ impl There {
         self.alike(ours).next().is_some()
     }
 
-    /// Messages that have to be read to know whether they are ours, by UID.
+    /// Messages that have to be read to know whether they are ours, by UID: those of the same second first, since there
+    /// may be more than are read at once.
     pub(super) fn unread(&self, ours: &Identity) -> Vec<u32> {
         let unread = self.alike(ours).filter(|entry| !self.read.contains_key(&entry.uid));
-        unread.map(|entry| entry.uid).collect::<BTreeSet<_>>().into_iter().collect()
+        let sorted: BTreeSet<_> = unread.map(|entry| (!entry.is_of(ours.date), entry.uid)).collect();
+        sorted.into_iter().map(|(_, uid)| uid).collect()
     }
 
     /// Messages that can be ours: of the same Message-ID; without one on both sides, and of the same size or date; or with
@@ -198,6 +200,7 @@ mod tests {
             (there.unread(&ours("<1>", 100, 9)), there.unread(&ours("<1>", 9_999, 6))),
             (vec![1, 2], vec![])
         );
+        assert_eq!(there.unread(&ours("<1>", 90, 6)), [2, 1]);
         assert!(there.take_exact(&ours("<1>", 100, 5)) && !there.take_exact(&ours("<1>", 100, 5)));
         // By content alone.
         let hashed = Identity { hash: Some([7; 32]), ..ours("", 50, 9) };
