@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::rivals::Standing;
 use super::tally::Tally;
 use crate::archive::stored::Stored;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::mail::imap::{Appended, Outbox, Outgoing};
 use crate::progress::Meter;
 use crate::vault::store::mailbox::Spent;
@@ -75,7 +75,7 @@ impl Outbox for Batch<'_, '_> {
             let held = next.bytes.take().map(Ok);
             let bytes = match held.unwrap_or_else(|| body((next.at, next.message), self.bodies)) {
                 Ok(bytes) => bytes,
-                Err(why) if why.kind() == Kind::Paused => {
+                Err(why) if why.kind().is_away() => {
                     self.paused = Some(why);
                     self.full = true;
                     return None;

@@ -4,7 +4,7 @@ use super::batch::Waiting;
 use super::rivals::{Rivals, Sight, Standing};
 use super::{Bodies, Putting, body};
 use crate::archive::stored::Stored;
-use crate::error::{Kind, Result};
+use crate::error::Result;
 
 /// How many bytes of messages are held from when they are compared until they are sent; others are read again.
 const HELD: u64 = 32 << 20;
@@ -77,7 +77,7 @@ impl Putting<'_> {
     ) -> Result<Option<Waiting<'m>>> {
         let bytes = match body::body((one.at, one.message), bodies) {
             Ok(bytes) => bytes,
-            Err(why) if why.kind() == Kind::Paused => return Err(why),
+            Err(why) if why.kind().is_away() => return Err(why),
             Err(why) => {
                 self.fail(one.at, one.message, &why.one_line());
                 return Ok(None);
