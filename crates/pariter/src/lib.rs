@@ -77,13 +77,13 @@ mod tests {
 
     #[test]
     fn only_so_many_items_are_on_their_way() {
-        for (work, each) in [(Duration::ZERO, 6), (Duration::from_millis(2), 2)] {
+        for (work, more) in [(Duration::from_micros(30), 8), (Duration::from_millis(2), 0)] {
             let begun = AtomicUsize::new(0);
             scope(|scope| {
                 let items = (0..200_usize).inspect(|_| {
                     begun.fetch_add(1, SeqCst);
                 });
-                let most = each * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                let most = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + more;
                 let map = |n| {
                     std::thread::sleep(work);
                     n

@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 /// the more blobs are stored twice, because the first of two was not stored yet, and the more memory they take.
 const EACH: usize = 2;
 
-/// How many, where an item is done at once: while a thread wakes up, another one does several of them.
-const EACH_SHORT: usize = 6;
+/// How many more, where each of the last ones was short work: while a thread wakes up, another one does several of them.
+const MORE: usize = 8;
+const LAST: usize = 8;
 const SHORT: Duration = Duration::from_millis(1);
+
+/// What takes less is no work, and says nothing of the others: the beginning of a folder, among its files.
+const NONE: Duration = Duration::from_micros(20);
 
 /// A result, or what a panic said.
 pub(crate) type Outcome<O> = Result<O, Box<dyn Any + Send>>;
@@ -35,15 +39,15 @@ struct State<I, O> {
     taken: usize,
     /// Threads that sleep and were not called.
     idle: usize,
-    /// How long the last result took.
-    took: Duration,
+    /// How many results were short work, since one was not.
+    short: usize,
     is_closed: bool,
 }
 
 impl<I, O> Queue<I, O> {
     pub fn new() -> Self {
         let (waiting, results) = (VecDeque::new(), VecDeque::new());
-        let state = State { waiting, results, taken: 0, idle: 0, took: SHORT, is_closed: false };
+        let state = State { waiting, results, taken: 0, idle: 0, short: 0, is_closed: false };
         Self { state: Mutex::new(state), work: Condvar::new(), first: Condvar::new() }
     }
 
@@ -54,8 +58,8 @@ impl<I, O> Queue<I, O> {
     /// Whether one more item may be on its way.
     pub fn has_room(&self, processors: usize) -> bool {
         let state = self.state();
-        let each = if state.took < SHORT { EACH_SHORT } else { EACH };
-        state.results.len() < processors * each
+        let more = if state.short >= LAST { MORE } else { 0 };
+        state.results.len() < processors * EACH + more
     }
 
     /// Adds an item.
@@ -140,7 +144,11 @@ impl<I, O> Queue<I, O> {
 
 impl<I, O> State<I, O> {
     fn settle(&mut self, number: usize, outcome: Outcome<O>, took: Duration) {
-        self.took = took;
+        match took {
+            took if took >= SHORT => self.short = 0,
+            took if took >= NONE => self.short += 1,
+            _ => {}
+        }
         if let Some(place) = self.results.get_mut(number - self.taken) {
             *place = Some(outcome);
         }
