@@ -1,14 +1,14 @@
 //! Lists of entries (restic's *trees*) that are stored past the library: it stores only those that it makes itself.
 //!
 //! restic's design document, "Pack Format": encrypted blobs, a header that names them, encrypted too, and the header's
-//! length. They are not compressed, which each version of the format allows; there are few of them.
+//! length. Version 2 of the format compresses blobs: the list of a day with very many messages is to fit into a letter.
 
 use std::collections::HashSet;
 
 use rustic_core::{FileType, TreeId, WriteBackend};
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::vault::Vault;
 use crate::vault::adapter::theirs;
 use crate::vault::store::Id;
@@ -16,13 +16,19 @@ use crate::vault::store::Id;
 /// How many bytes a pack has before it is written, unless the store likes smaller ones.
 const PACK: usize = if cfg!(test) { 1 << 10 } else { 16 << 20 };
 
-/// How a header says that a blob is a list, and not compressed.
+/// How a header says that a blob is a list, and that it is one that is compressed.
 const LIST: u8 = 1;
+const COMPRESSED: u8 = 3;
+
+/// The level of zstd, which is its default.
+const LEVEL: i32 = 3;
 
 /// Lists on their way into the vault.
 pub(super) struct Lists<'a> {
     vault: &'a Vault,
     what: &'a str,
+    /// Whether the vault's version of the format knows compressed blobs.
+    compresses: bool,
     known: HashSet<TreeId>,
     pack: Vec<u8>,
     header: Vec<u8>,
@@ -32,10 +38,10 @@ pub(super) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// `what` begins the sentence of an error.
-    pub fn new(vault: &'a Vault, what: &'a str) -> Self {
+    /// Of a vault whose format has this version. `what` begins the sentence of an error.
+    pub fn new(vault: &'a Vault, what: &'a str, version: u32) -> Self {
         let (pack, header, blobs, packs) = Default::default();
-        Self { vault, what, known: HashSet::new(), pack, header, blobs, packs }
+        Self { vault, what, compresses: version >= 2, known: HashSet::new(), pack, header, blobs, packs }
     }
 
     /// Stores a list that the vault does not have.
@@ -46,15 +52,25 @@ impl<'a> Lists<'a> {
         if !self.known.insert(id) {
             return Ok(());
         }
-        let blob = self.vault.key.encrypt(list)?;
         let too_long = |_| Error::other(self.what).caused_by("a folder has too many entries");
-        let length = u32::try_from(blob.len()).map_err(too_long)?;
+        let plain = u32::try_from(list.len()).map_err(too_long)?;
         let name = Id::of(list);
-        self.blobs.push(json!({
-            "id": name.to_string(), "type": "tree", "offset": self.pack.len(), "length": length,
-        }));
-        self.header.push(LIST);
+        let mut entry = json!({ "id": name.to_string(), "type": "tree", "offset": self.pack.len() });
+        let blob = if self.compresses {
+            entry["uncompressed_length"] = plain.into();
+            let packed = zstd::bulk::compress(list, LEVEL).context(|| self.what.into())?;
+            self.vault.key.encrypt(&packed)?
+        } else {
+            self.vault.key.encrypt(list)?
+        };
+        let length = u32::try_from(blob.len()).map_err(too_long)?;
+        entry["length"] = length.into();
+        self.blobs.push(entry);
+        self.header.push(if self.compresses { COMPRESSED } else { LIST });
         self.header.extend_from_slice(&length.to_le_bytes());
+        if self.compresses {
+            self.header.extend_from_slice(&plain.to_le_bytes());
+        }
         self.header.extend_from_slice(&name.0);
         self.pack.extend_from_slice(&blob);
         // The last list may be large, too.
@@ -109,13 +125,19 @@ mod tests {
 
     #[test]
     fn lists_are_found_by_the_index_and_by_who_has_nothing_but_the_packs() {
+        for version in [1, 2] {
+            found(version);
+        }
+    }
+
+    fn found(version: u32) {
         let temp = tempfile::tempdir().unwrap();
         let store = Arc::new(Memory::default()) as Arc<dyn Store>;
         Vault::create(Arc::clone(&store), "x", &Options::default()).unwrap();
         let vault =
             Vault::open(Arc::clone(&store), "x", &temp.path().join("keys"), &temp.path().join("cache"))
                 .unwrap();
-        let mut lists = Lists::new(&vault, "cannot store lists");
+        let mut lists = Lists::new(&vault, "cannot store lists", version);
         let mut add = |n: u32| {
             let name = format!("{n}.eml");
             let nodes = vec![Node::new_node(OsStr::new(&name), NodeType::File, Metadata::default())];
@@ -139,7 +161,7 @@ mod tests {
         store.remove(Kind::Index, &parts).unwrap();
         assert_eq!(vault.repair().unwrap().found, packs as u64);
         read();
-        Lists::new(&vault, "cannot store lists").finish().unwrap();
+        Lists::new(&vault, "cannot store lists", version).finish().unwrap();
         assert_eq!((count(Kind::Pack), count(Kind::Index)), (packs, 1));
     }
 }

@@ -26,7 +26,8 @@ fn later(a: &Node, b: &Node) -> std::cmp::Ordering {
 /// The vault cannot be read or written. `what` begins the sentence.
 pub(super) fn merge(vault: &Vault, what: &str, trees: &[TreeId]) -> Result<TreeId> {
     let repository = vault.indexed()?;
-    let mut merging = Merging { vault, what, repository, lists: Lists::new(vault, what) };
+    let lists = Lists::new(vault, what, repository.config().version);
+    let mut merging = Merging { vault, what, repository, lists };
     let merged = merging.trees(trees)?.ok_or_else(|| Error::other(format!("{what}: there is none")))?;
     merging.lists.finish()?;
     Ok(merged)
