@@ -8,9 +8,12 @@ use crate::figures;
 use crate::run::{Message, Outcome, Run, Status};
 use crate::state::{History, Query};
 
-/// How long it may be so, and in how many runs: a machine that was off for some days is not at fault.
+/// How long it may be so, and in how many runs.
 const LONGEST: SignedDuration = SignedDuration::from_hours(3 * 24);
 const LEAST: usize = 3;
+
+/// How long there may be none between two of them: a machine that was off for some days is not at fault.
+const OFF: SignedDuration = SignedDuration::from_hours(2 * 24);
 
 /// How many earlier runs are looked at. Each pause is of an hour at least, unless somebody starts runs by hand.
 const MOST: u32 = 1000;
@@ -50,8 +53,13 @@ fn since<'a>(
     earlier: impl Iterator<Item = (Timestamp, Option<&'a Outcome>)>,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let still = earlier.take_while(|(_, outcome)| outcome.is_some_and(stands_still));
-    let (runs, first) = still.fold((1, now), |(runs, _), (started, _)| (runs + 1, started));
+    let (mut runs, mut first) = (1, now);
+    for (started, _) in earlier.take_while(|(_, outcome)| outcome.is_some_and(stands_still)) {
+        if first.duration_since(started) > OFF {
+            break;
+        }
+        (runs, first) = (runs + 1, started);
+    }
     (runs >= LEAST && now.duration_since(first) >= LONGEST).then_some(first)
 }
 
@@ -82,6 +90,7 @@ mod tests {
             (vec![(71, &told), (48, &told), (0, &still), (-24, &came)], Some(0)),
             // It was off meanwhile.
             (vec![(0, &still)], None),
+            (vec![(1, &still), (0, &still)], None),
             (vec![(71, &still), (48, &came), (0, &still)], None),
             (vec![(71, &still), (48, &fine), (0, &still)], None),
         ] {

@@ -32,9 +32,8 @@ pub fn paused(pause: Option<Pause>, place: &str, error: &Error, now: Timestamp) 
 pub fn both(earlier: Option<Paused>, pause: Paused) -> Paused {
     let Some(earlier) = earlier else { return pause };
     let done = earlier.done.zip(pause.done).map(|(a, b)| a.max(b));
-    let idle = earlier.idle || pause.idle;
     let first = if earlier.until <= pause.until { earlier } else { pause };
-    Paused { done, idle, ..first }
+    Paused { done, ..first }
 }
 
 /// The outcome with its failures, with why vaults could not be used, and with the status that all this makes.

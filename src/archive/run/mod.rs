@@ -164,7 +164,6 @@ impl Request<'_> {
         }
         for mail in &self.job.sources {
             self.listener.event(&Event::Phase(Phase::Comparing));
-            sum.source();
             let mut source = match self.places.source(mail) {
                 Ok(source) => source,
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! What an archive comes to: one outcome, as good as the worst of its sources and vaults.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use super::Request;
@@ -13,7 +13,7 @@ use crate::failures::{Failures, said};
 use crate::figures::of;
 use crate::journal::LogLine;
 use crate::profile::{MailPlace, VaultPlace};
-use crate::run::{Counts, Kept, Message, Outcome, Paused, Severity, Status};
+use crate::run::{Counts, Kept, Message, Outcome, Severity, Status};
 use crate::vault::several::{both, concluded, paused};
 
 /// The outcome as far as it is known.
@@ -28,8 +28,9 @@ pub(super) struct Sum<'a> {
     pub lost: HashSet<PathBuf>,
     /// Of the vault at hand.
     pub counts: Counts,
-    /// How many messages had come into it when the source at hand was begun.
-    before: u64,
+    /// The sources that paused, and those of which something came into any vault.
+    paused: BTreeSet<String>,
+    gave: BTreeSet<String>,
 }
 
 impl<'a> Sum<'a> {
@@ -43,7 +44,8 @@ impl<'a> Sum<'a> {
             failed: Vec::new(),
             lost: HashSet::new(),
             counts: Counts::default(),
-            before: 0,
+            paused: BTreeSet::new(),
+            gave: BTreeSet::new(),
         }
     }
 
@@ -104,9 +106,9 @@ impl<'a> Sum<'a> {
         self.failures.errors > 0 || self.request.meter.is_cancelled()
     }
 
-    /// A source is begun.
-    pub fn source(&mut self) {
-        self.before = self.counts.created;
+    /// Something came from a source, or something of it was looked at for good.
+    pub fn moved(&mut self, mail: &MailPlace) {
+        self.gave.insert(mail.to_string());
     }
 
     /// A source, or the rest of it, could not be read.
@@ -115,8 +117,8 @@ impl<'a> Sum<'a> {
             Kind::Cancelled => {}
             _ if self.request.meter.is_cancelled() => {}
             Kind::Paused => {
-                let idle = self.counts.created == self.before;
-                self.paused(&mail.name(), &mail.to_string(), error, idle);
+                self.paused.insert(mail.to_string());
+                self.stopped(&mail.name(), &mail.to_string(), error);
             }
             _ => {
                 let hint = error.hints().join("; ");
@@ -173,7 +175,7 @@ impl<'a> Sum<'a> {
                         VaultPlace::Mailbox { account, .. } => account.clone(),
                         _ => String::new(),
                     };
-                    self.paused(&account, &place.to_string(), &error, false);
+                    self.stopped(&account, &place.to_string(), &error);
                 }
                 _ => {
                     let message = Message::from(&error);
@@ -192,14 +194,16 @@ impl<'a> Sum<'a> {
     }
 
     /// A provider's limit stopped a source or a vault.
-    fn paused(&mut self, account: &str, place: &str, error: &Error, idle: bool) {
+    fn stopped(&mut self, account: &str, place: &str, error: &Error) {
         let pause = paused(self.request.places.pause(account), place, error, self.request.now);
-        let pause = Paused { idle, ..pause };
         self.outcome.paused = Some(both(self.outcome.paused.take(), pause));
     }
 
     /// The outcome.
-    pub fn outcome(self) -> Outcome {
+    pub fn outcome(mut self) -> Outcome {
+        if let Some(paused) = &mut self.outcome.paused {
+            paused.idle = self.paused.difference(&self.gave).next().is_some();
+        }
         concluded(self.outcome, self.failures, self.failed, self.request.meter.is_cancelled())
     }
 }
