@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 
 use super::flags::is_due;
-use super::job::Touched;
+use super::job::{Touched, is_mute};
 use super::same::Same;
 use crate::archive::path::directory;
 use crate::archive::rules::Rules;
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::state::catalogue::{self, Catalogue, FolderId, Look, Message, MessageId};
 
 /// How many keys are looked up at once.
-const AT_ONCE: usize = 10_000;
+pub(super) const AT_ONCE: usize = 10_000;
 
 /// What is to be done in a folder.
 #[derive(Debug, Default)]
@@ -189,7 +189,7 @@ impl View<'_> {
             for (listed, message) in some.into_iter().zip(known) {
                 // A UID that was given once more names another message.
                 let other =
-                    |message: &Message| unsure && listed.date.is_some_and(|date| date != message.facts.date);
+                    |message: &Message| unsure && listed.date.is_some_and(|date| date != message.date());
                 match message.filter(|message| !other(message)) {
                     Some(message) => {
                         sifted.there.insert(message.id);
@@ -267,12 +267,6 @@ impl View<'_> {
         let is_it = |message: &Message| message.facts.size == listed.size && !taken.contains(&message.id);
         Ok(catalogue.find(&look)?.into_iter().find(is_it))
     }
-}
-
-/// Whether a source says nothing of a message but that it is there: it has the flags then that it had.
-fn is_mute(listed: &Listed) -> bool {
-    let named = Listed { key: listed.key.clone(), uid: listed.uid, ..Listed::default() };
-    *listed == named
 }
 
 /// The UID in a key of IMAP.

@@ -54,6 +54,23 @@ impl Touched {
     }
 }
 
+/// Whether a source says nothing of a message but that it is there: it has the flags then that it had.
+pub(super) fn is_mute(listed: &Listed) -> bool {
+    let named = Listed { key: listed.key.clone(), uid: listed.uid, ..Listed::default() };
+    *listed == named
+}
+
+/// A further key of a message that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Again {
+    /// Its folder, by its place among those of the source.
+    pub folder: usize,
+    pub key: String,
+    pub message: MessageId,
+    /// When the source says that it came, if only its content told that it is this one.
+    pub date: Option<Timestamp>,
+}
+
 /// A message that came, and is to be known from now on.
 #[derive(Debug, Clone)]
 pub(super) struct Came {
@@ -71,8 +88,8 @@ pub(super) struct Came {
 pub(super) struct Sliced {
     pub came: Vec<Came>,
     pub touched: Vec<Touched>,
-    /// Messages that are there already under another key: their folder, their key, and the one that is there.
-    pub same: Vec<(usize, String, MessageId)>,
+    /// Messages that are there already under another key.
+    pub same: Vec<Again>,
     pub refused: Vec<(usize, Listed, String)>,
     /// Messages that are not to be archived, as their content says, by folder and key.
     pub passed: Vec<(usize, String)>,

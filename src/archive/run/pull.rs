@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::folder::{View, Work, place};
-use super::job::{Came, Job, Sliced};
+use super::job::{Again, Came, Job, Sliced};
 use super::outcome::Sum;
 use super::same::Same;
 use super::slice::Slicing;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::profile::MailPlace;
 use crate::progress::{Event, Phase};
 use crate::run::{Kept, Severity};
-use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, MessageId, Quarantined};
+use crate::state::catalogue::{self, Catalogue, Change, Commit, Facts, FolderId, Quarantined};
 use crate::vault::add::{Adding, Part};
 use crate::vault::store::Id;
 
@@ -59,7 +59,7 @@ struct Waiting {
     bytes: u64,
     undated: u64,
     /// Further keys of messages that are there.
-    same: Vec<(usize, String, MessageId)>,
+    same: Vec<Again>,
     /// Folders that are done with what waits.
     marks: Vec<(usize, catalogue::Mark)>,
 }
@@ -111,7 +111,7 @@ impl Pull<'_, '_, '_> {
                 }
             };
             broken = 0;
-            let Work { touched, fresh, same: again, mark, excluded, ours, untold } = work;
+            let Work { touched, fresh, same: same_keys, mark, excluded, ours, untold } = work;
             if let Some(why) = untold {
                 let path = format!("{}/{}", self.slicing.account, folder.path);
                 let cause = format!("which flags and labels changed was not told: {why}");
@@ -130,7 +130,8 @@ impl Pull<'_, '_, '_> {
                     self.slice(source, &mut waiting, &mut same)?;
                 }
             }
-            waiting.same.extend(again.into_iter().map(|(key, message)| (at, key, message)));
+            let again = |(key, message)| Again { folder: at, key, message, date: None };
+            waiting.same.extend(same_keys.into_iter().map(again));
             waiting.marks.push((at, mark));
         }
         self.slice(source, &mut waiting, &mut same)
@@ -182,7 +183,7 @@ impl Pull<'_, '_, '_> {
     fn remember(
         &mut self,
         sliced: &Sliced,
-        again: Vec<(usize, String, MessageId)>,
+        again: Vec<Again>,
         marks: Vec<(usize, catalogue::Mark)>,
         part: Option<&Part>,
     ) -> crate::error::Result<()> {
@@ -190,8 +191,9 @@ impl Pull<'_, '_, '_> {
         let has = |path: &Path| !part.is_some_and(|part| part.unknown.iter().any(|one| one == path));
         let came = sliced.came.iter().filter_map(|came| stored(folder(came.folder)?, came));
         let same = again.into_iter().chain(sliced.same.iter().cloned());
-        let same =
-            same.filter_map(|(at, key, message)| Some(Change::Named { folder: folder(at)?.0, key, message }));
+        let same = same.filter_map(|Again { folder: at, key, message, date }| {
+            Some(Change::Named { folder: folder(at)?.0, key, message, date })
+        });
         let touched = sliced.touched.iter().filter(|touched| has(&touched.path));
         let touched = touched.map(|touched| Change::Marked {
             message: touched.message,
@@ -250,6 +252,10 @@ impl Pull<'_, '_, '_> {
     }
 
     fn tell(&mut self, sliced: &Sliced, part: Option<Part>) {
+        let nothing = sliced.came.is_empty() && sliced.same.is_empty();
+        if !(nothing && sliced.touched.is_empty() && sliced.passed.is_empty()) {
+            self.sum.moved(self.mail);
+        }
         let counts = &mut self.sum.counts;
         counts.created += sliced.came.len() as u64;
         counts.updated += sliced.touched.len() as u64;

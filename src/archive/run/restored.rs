@@ -1,10 +1,10 @@
 //! A server that was restored from a backup and gives the same UIDs once more, to other messages: it should say so with
 //! another UIDVALIDITY, and some do not. Where it has come as far as it was before, only the messages show it.
 
-use super::folder::View;
+use super::folder::{AT_ONCE, View};
 use crate::archive::source::{Listing, Mark};
 use crate::error::Result;
-use crate::state::catalogue::{Catalogue, Look, Message};
+use crate::state::catalogue::{Catalogue, Look};
 
 /// How many of the last messages that are known are listed once more with what is new, and how many UIDs back they are
 /// looked for.
@@ -25,18 +25,19 @@ impl View<'_> {
     /// Whether UIDs that were seen name other messages now: those came at another time, and nothing else says that they are
     /// the same. Such may come long after the server was seen to count from an earlier one again.
     pub(super) fn has_others(&self, catalogue: &Catalogue, listing: &Listing) -> Result<bool> {
-        let known =
-            catalogue.known(self.known.id, listing.messages.iter().map(|listed| listed.key.as_str()))?;
-        for (listed, message) in listing.messages.iter().zip(known) {
-            let Some(Message { id, facts, .. }) = message else { continue };
-            if listed.date.is_none_or(|date| date == facts.date) {
-                continue;
-            }
-            // A date that the server did not tell was read elsewhere.
-            let (folder, message_id) = (Some(self.known.id), listed.message_id.as_deref());
-            let look = Look { folder, date: facts.date, size: listed.size, message_id };
-            if !catalogue.find(&look)?.iter().any(|found| found.id == id) {
-                return Ok(true);
+        for some in listing.messages.chunks(AT_ONCE) {
+            let known = catalogue.known(self.known.id, some.iter().map(|listed| listed.key.as_str()))?;
+            for (listed, message) in some.iter().zip(known) {
+                let Some(message) = message else { continue };
+                if listed.date.is_none_or(|date| date == message.date()) {
+                    continue;
+                }
+                // A date that the server did not tell was read elsewhere.
+                let (folder, message_id) = (Some(self.known.id), listed.message_id.as_deref());
+                let look = Look { folder, date: message.facts.date, size: listed.size, message_id };
+                if !catalogue.find(&look)?.iter().any(|found| found.id == message.id) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)

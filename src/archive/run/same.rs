@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::job::Touched;
+use super::job::{Touched, is_mute};
 use crate::archive::source::Listed;
 use crate::error::Result;
 use crate::state::catalogue::{Catalogue, Content, Folder, FolderId, MessageId};
@@ -81,6 +81,9 @@ impl Same {
         let (Some(known), Some(catalogue)) = (self.folders.get(&at), &self.catalogue) else {
             return Ok(None);
         };
+        if is_mute(listed) {
+            return Ok(None);
+        }
         let message = catalogue.message(message)?;
         Ok(message.and_then(|message| Touched::by(listed, message, &known.directory, labels)))
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-use super::job::{Came, Job, Sliced, Touched};
+use super::job::{Again, Came, Job, Sliced, Touched};
 use super::same::Same;
 use super::taken::taken;
 use super::{SLOW, UNDATED, is_lost};
@@ -256,7 +256,8 @@ impl Slicing<'_> {
             }
             let message_id = facts.message_id.or_else(|| listed.message_id.clone());
             if let Some(there) = same.take(folder, sha256, content.size(), message_id.as_deref())? {
-                sliced.same.push((folder, listed.key.clone(), there));
+                let (key, date) = (listed.key.clone(), listed.date);
+                sliced.same.push(Again { folder, key, message: there, date });
                 // Its place may be before what is on its way already.
                 let touched = same.touched(folder, there, listed, self.labels)?;
                 sliced.rest.extend(touched.map(|touched| (folder, Job::Touch(touched))));
@@ -297,7 +298,10 @@ fn pardoned(
     source: &mut dyn Source,
     sliced: &mut Sliced,
 ) -> Result<()> {
-    let Err(error) = done else { return Ok(()) };
+    let Err(error) = done else {
+        sliced.slow = 0;
+        return Ok(());
+    };
     sliced.slow += usize::from(begun.elapsed() >= SLOW);
     if is_lost(source, &error, sliced.slow) {
         return Err(error);

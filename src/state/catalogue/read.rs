@@ -15,7 +15,12 @@ use crate::state::db::time;
 const MOST: u32 = 100;
 
 /// A message's columns, in the order of [`message`].
-const MESSAGE: &str = "m.id, m.folder, m.file, m.date, m.size, m.sha256, m.flags, m.labels FROM message AS m";
+const MESSAGE: &str =
+    "m.id, m.folder, m.file, m.date, m.size, m.sha256, m.flags, m.labels, NULL FROM message AS m";
+
+/// The same of a key.
+const NAMED: &str = "m.id, m.folder, m.file, m.date, m.size, m.sha256, m.flags, m.labels, n.date
+     FROM message AS m JOIN name AS n ON m.id = n.message";
 
 impl Catalogue {
     /// The snapshot that all of this is about, 64 hexadecimal digits. None: it is new, or was cleared.
@@ -65,9 +70,7 @@ impl Catalogue {
         self.db.read("look for messages in the catalogue", |db| {
             // One look at the file for all of them.
             let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred)?;
-            let sql = format!(
-                "SELECT {MESSAGE} JOIN name AS n ON m.id = n.message WHERE n.folder = ?1 AND n.key = ?2"
-            );
+            let sql = format!("SELECT {NAMED} WHERE n.folder = ?1 AND n.key = ?2");
             let mut select = tx.prepare_cached(&sql)?;
             let messages = keys.into_iter().map(|key| select.query_row((folder.0, key), message).optional());
             Ok(messages.collect::<Result<_, _>>()?)
@@ -214,7 +217,9 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         flags: lines(&row.get::<_, String>(6)?),
         labels: lines(&row.get::<_, String>(7)?),
     };
-    Ok(Message { id: MessageId(row.get(0)?), folder: FolderId(row.get(1)?), facts })
+    let told: Option<i64> = row.get(8)?;
+    let told = told.and_then(|second| Timestamp::from_second(second).ok());
+    Ok(Message { id: MessageId(row.get(0)?), folder: FolderId(row.get(1)?), told, facts })
 }
 
 fn lines(text: &str) -> Vec<String> {

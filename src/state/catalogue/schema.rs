@@ -49,4 +49,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     -- Since when it is not listed any more.
     ALTER TABLE quarantine ADD COLUMN missing INTEGER;
+", "
+    -- What the source says under this key when the message came: the message may have another date, of its first key.
+    ALTER TABLE name ADD COLUMN date INTEGER;
 "];

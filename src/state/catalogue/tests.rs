@@ -74,7 +74,7 @@ fn a_step_is_recorded_with_its_snapshot_and_known_again() {
     let flags = vec!["\\Seen".to_owned(), "$Label".to_owned()];
     let changes = [
         Change::Marked { message: first.id, flags: flags.clone(), labels: vec!["Reise, Büro".into()] },
-        Change::Named { folder: inbox.id, key: "8.1".into(), message: first.id },
+        Change::Named { folder: inbox.id, key: "8.1".into(), message: first.id, date: None },
         Change::Stored {
             folder: inbox.id,
             key: "7.2".into(),
@@ -106,11 +106,14 @@ fn a_key_that_is_given_once_more_takes_no_message_away() {
     catalogue.commit(&commit(ONE, &[stored(inbox, 1), stored(inbox, 2)])).unwrap();
     let old = one(&catalogue, inbox, "7.2").unwrap();
     let stored = |n| Change::Stored { folder: inbox, key: "7.2".into(), message_id: None, facts: facts(n) };
-    let again = Change::Named { folder: inbox, key: "7.9".into(), message: old.id };
+    let again =
+        Change::Named { folder: inbox, key: "7.9".into(), message: old.id, date: Some(facts(9).date) };
     let marked = Change::Marked { message: old.id, flags: vec!["x".into()], labels: Vec::new() };
     catalogue.commit(&commit(TWO, &[stored(30), again, marked])).unwrap();
     assert_eq!(one(&catalogue, inbox, "7.2").unwrap().facts, facts(30));
-    assert_eq!(one(&catalogue, inbox, "7.9").unwrap().facts, Facts { flags: vec!["x".into()], ..facts(2) });
+    let renamed = one(&catalogue, inbox, "7.9").unwrap();
+    assert_eq!(renamed.date(), facts(9).date);
+    assert_eq!(renamed.facts, Facts { flags: vec!["x".into()], ..facts(2) });
     // One file is one message, whatever its key named last.
     catalogue.commit(&commit(ONE, &[stored(2)])).unwrap();
     assert_eq!(one(&catalogue, inbox, "7.2").unwrap().id, old.id);

@@ -68,8 +68,17 @@ pub struct Message {
     pub id: MessageId,
     /// Its folder.
     pub folder: FolderId,
+    /// When it came, as the source says it under the key that was asked for, if it was found to be this one by its content.
+    pub told: Option<Timestamp>,
     /// The rest.
     pub facts: Facts,
+}
+
+impl Message {
+    /// When it came, as the source says it.
+    pub fn date(&self) -> Timestamp {
+        self.told.unwrap_or(self.facts.date)
+    }
 }
 
 /// What changed in the archive.
@@ -95,6 +104,8 @@ pub enum Change {
         key: String,
         /// The message.
         message: MessageId,
+        /// When it came, as the source says it under this key. None: when the message did.
+        date: Option<Timestamp>,
     },
     /// A message was looked at, and is not to be stored.
     Passed {

@@ -152,7 +152,7 @@ impl Catalogue {
                     }
                 };
                 let id = pen.insert(folder, &facts, message_id.as_deref())?;
-                pen.name(folder, &key, id, false)
+                pen.name(folder, &key, (id, None), false)
             };
             let fed =
                 feed(&mut |found| take(found).map_err(|fault| self.db.say(fault, "rebuild the catalogue")))?;
@@ -195,11 +195,11 @@ impl<'t> Pen<'t> {
                     }
                     None => self.insert(*folder, facts, message_id)?,
                 };
-                self.name(*folder, key, id, true)?;
+                self.name(*folder, key, (id, None), true)?;
                 release(self.tx, *folder, key)?;
             }
-            Change::Named { folder, key, message } => {
-                self.name(*folder, key, *message, true)?;
+            Change::Named { folder, key, message, date } => {
+                self.name(*folder, key, (*message, *date), true)?;
                 release(self.tx, *folder, key)?;
             }
             Change::Passed { folder, key } => {
@@ -269,13 +269,16 @@ impl<'t> Pen<'t> {
     }
 
     /// Gives a message a name. Where the name is another's, the last one counts, or the first.
-    fn name(&self, folder: FolderId, key: &str, message: MessageId, last: bool) -> Result<(), Fault> {
-        let sql = if last {
-            "INSERT OR REPLACE INTO name VALUES (?1, ?2, ?3)"
-        } else {
-            "INSERT OR IGNORE INTO name VALUES (?1, ?2, ?3)"
-        };
-        self.tx.prepare_cached(sql)?.execute((folder.0, key, message.0))?;
+    fn name(
+        &self,
+        folder: FolderId,
+        key: &str,
+        (message, date): (MessageId, Option<Timestamp>),
+        last: bool,
+    ) -> Result<(), Fault> {
+        let or = if last { "REPLACE" } else { "IGNORE" };
+        let sql = format!("INSERT OR {or} INTO name (folder, key, message, date) VALUES (?1, ?2, ?3, ?4)");
+        self.tx.prepare_cached(&sql)?.execute((folder.0, key, message.0, date.map(seconds)))?;
         Ok(())
     }
 

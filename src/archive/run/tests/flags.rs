@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn flags_of_what_is_known_again_by_its_content_are_followed() {
-    let lab = Lab::new();
+    let mut lab = Lab::new();
     lab.server(|server| {
         server.mod_seq = Some(5);
         (0..9).for_each(|n| server.append(&format!("bare {n}"), n));
@@ -19,6 +19,18 @@ fn flags_of_what_is_known_again_by_its_content_are_followed() {
     assert_eq!(lab.run(), (Status::Ok, 0, 9));
     assert_eq!(lab.flagged(8, "\\Seen"), 9);
     assert_eq!(lab.run(), (Status::Unchanged, 0, 9));
+    // Other rules want another look at all of them. When they came is known by now, so none is fetched again.
+    let given = lock(&lab.server).given;
+    lab.only.larger_than = Some(1 << 20);
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 9));
+    assert_eq!(lock(&lab.server).given, given);
+    // Of two nothing is told but that they are there.
+    lab.server(|server| {
+        server.mute.extend([2, 3]);
+        server.make_anew();
+    });
+    assert_eq!(lab.run(), (Status::Unchanged, 0, 9));
+    assert_eq!(lab.flagged(9, "\\Seen"), 9);
 }
 
 #[test]
