@@ -98,6 +98,15 @@ impl Error {
         self
     }
 
+    /// Says that it is of what was asked for: the place gives other things.
+    #[must_use]
+    pub fn not_away(mut self) -> Self {
+        if self.0.kind == Kind::Away {
+            self.0.kind = Kind::Other;
+        }
+        self
+    }
+
     /// The same error for one more who has to know of it. The causes become their words.
     #[must_use]
     pub fn again(&self) -> Self {

@@ -200,7 +200,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A whole object. Whether it fits its name is for the caller to see.
     ///
     /// # Errors
-    /// It is not there, or cannot be read.
+    /// It is not there, or cannot be read. One that [is away](crate::error::Kind::is_away) says nothing of the object.
     fn read(&self, kind: Kind, id: &Id) -> Result<Bytes>;
 
     /// Bytes of an object: exactly those of `range`, which may be empty.

@@ -7,6 +7,7 @@ mod life;
 mod listings;
 mod place;
 mod recovered;
+mod withheld;
 
 use self::place::InMailbox;
 use super::contract;

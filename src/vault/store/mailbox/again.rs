@@ -20,14 +20,48 @@ impl Inner {
     pub(super) fn attempt<T>(
         &self,
         what: &str,
+        work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
+    ) -> Result<Option<T>> {
+        self.attempt_counted(what, &mut 0, work)
+    }
+
+    /// The same. `had` becomes how many tries in a row had a connection with the folder open, up to the last one.
+    pub(super) fn attempt_counted<T>(
+        &self,
+        what: &str,
+        had: &mut usize,
         mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
     ) -> Result<Option<T>> {
         self.patiently(|| {
+            let before = std::mem::take(had);
             let mut lease = self.pool.lease()?;
-            work(&mut lease).map_err(|failed| {
-                lease.astray |= failed.meaning() == Meaning::Later;
-                self.pool.door.trouble(failed, &format!("cannot {what} {}", self.place))
-            })
+            *had = before + 1;
+            self.over(&mut lease, what, &mut work)
+        })
+    }
+
+    /// Tries something once.
+    pub(super) fn once<T>(
+        &self,
+        what: &str,
+        mut work: impl FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
+    ) -> Result<T> {
+        let tried = self.pool.lease().and_then(|mut lease| self.over(&mut lease, what, &mut work));
+        tried.map_err(|trouble| match trouble {
+            Trouble::NoFolder => self.no_folder(),
+            Trouble::Again(error) | Trouble::Final(error) => error,
+        })
+    }
+
+    fn over<T>(
+        &self,
+        lease: &mut Lease<'_>,
+        what: &str,
+        work: &mut dyn FnMut(&mut Lease<'_>) -> std::result::Result<T, Failed>,
+    ) -> std::result::Result<T, Trouble> {
+        work(lease).map_err(|failed| {
+            lease.astray |= failed.meaning() == Meaning::Later;
+            self.pool.door.trouble(failed, &format!("cannot {what} {}", self.place))
         })
     }
 

@@ -24,6 +24,7 @@ mod room;
 mod send;
 mod settle;
 mod upload;
+mod withheld;
 
 use std::fmt;
 use std::ops::Range;
@@ -44,6 +45,7 @@ use self::map::Map;
 use self::pool::{Lease, Pool};
 use self::queue::Queue;
 use self::room::Watch;
+use self::withheld::Withheld;
 use super::letter::{self, LineEnd, VaultId};
 use super::which::Which;
 use super::{Found, Id, Kind, Room, Store, Traffic};
@@ -74,6 +76,7 @@ struct Inner {
     /// When the folder was looked at last.
     looked: Mutex<Option<Instant>>,
     wants: Wants,
+    withheld: Withheld,
     /// Whether the server has given a letter in other lines than it was written in.
     breaks_lines: AtomicBool,
     queue: Queue,
@@ -114,6 +117,7 @@ impl Mailbox {
             asking: Mutex::new(()),
             looked: Mutex::default(),
             wants: Wants::default(),
+            withheld: Withheld::default(),
             breaks_lines: AtomicBool::new(false),
             queue: Queue::default(),
             room: Mutex::default(),

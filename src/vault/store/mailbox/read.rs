@@ -15,7 +15,7 @@ use crate::vault::store::letter::{Label, LineEnd};
 use crate::vault::store::{Id, Kind, fits_memory, not_there, within};
 
 /// What came of a letter.
-enum Piece {
+pub(super) enum Piece {
     Bytes(Vec<u8>),
     /// It is not in the folder any more.
     Gone,
@@ -25,7 +25,7 @@ enum Piece {
 
 impl Inner {
     /// An object, as far as is known, and the UIDVALIDITY for which that is so.
-    fn known(&self, kind: Kind, id: &Id) -> Option<(u32, Object<u32>)> {
+    pub(super) fn known(&self, kind: Kind, id: &Id) -> Option<(u32, Object<u32>)> {
         let map = self.map();
         let map = map.as_ref()?;
         Some((map.validity, map.catalogue.find(kind, id)?))
@@ -63,6 +63,7 @@ impl Inner {
         }
         let mut bytes = Vec::new();
         for (uid, label, piece) in object.pieces(range) {
+            self.withheld.check((validity, *uid))?;
             let wire = Cut::new(piece.clone(), LineEnd::CrLf).wire;
             let allowed = self.budget.may_fetch(wire.end - wire.start);
             allowed.map_err(|spent| spent.error(&self.place))?;
@@ -70,10 +71,12 @@ impl Inner {
                 Got::Bytes(bytes) => Some(Piece::Bytes(bytes)),
                 got => {
                     let what = format!("read the {} {} from", kind.word(), id.short());
-                    let read = self.attempt(&what, |lease| match lease.validity == validity {
-                        true => read(lease, *uid, &label, piece.clone()),
-                        // This UID is another message's now.
-                        false => Ok(Piece::Gone),
+                    let read = self.letter(kind, &what, (validity, *uid), &mut |lease| {
+                        match lease.validity == validity {
+                            true => read(lease, *uid, &label, piece.clone()),
+                            // This UID is another message's now.
+                            false => Ok(Piece::Gone),
+                        }
                     })?;
                     // A letter that is well, but in other lines: the others are asked for in this way at once, so that
                     // nothing comes twice.
@@ -175,7 +178,12 @@ impl Ask {
 }
 
 /// Bytes of one letter's part.
-fn read(lease: &mut Lease<'_>, uid: u32, label: &Label, range: Range<u64>) -> Result<Piece, Failed> {
+pub(super) fn read(
+    lease: &mut Lease<'_>,
+    uid: u32,
+    label: &Label,
+    range: Range<u64>,
+) -> Result<Piece, Failed> {
     let mut ask = Ask::new(label, range.clone());
     loop {
         let Some(wire) = fetch(lease, uid, ask.item, ask.most)? else { return Ok(Piece::Gone) };
