@@ -72,8 +72,10 @@ impl<'a> Content<'a> {
                 }
                 end = next.end();
             }
-            let read = self.vault.vault().store().read_range(Kind::Pack, &pack, start..end);
-            self.raw = Some((pack, start, read.map_err(|error| carried("", &error))?));
+            let vault = self.vault.vault();
+            let read = vault.store().read_range(Kind::Pack, &pack, start..end);
+            let read = read.map_err(|error| carried("", &vault.cause(error)))?;
+            self.raw = Some((pack, start, read));
         }
         let damaged = |why: String| {
             let blob = Id(at.id).to_string();

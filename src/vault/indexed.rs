@@ -30,9 +30,10 @@ impl Vault {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self) -> Result<Indexed<'_>> {
-        let repo = self
-            .indexed()
-            .map_err(|error| error.hint("what is damaged is told by: postkeep verify PROFILE"))?;
+        let repo = self.indexed().map_err(|error| match self.cause(error) {
+            error if error.kind().is_away() => error,
+            error => error.hint("what is damaged is told by: postkeep verify PROFILE"),
+        })?;
         Ok(Indexed { vault: self, repo })
     }
 }
@@ -106,6 +107,7 @@ impl Indexed<'_> {
             || self.repo.get_blob_cached(&BlobId::from(*id), BlobType::Tree),
         );
         let bytes = read.map_err(|error| {
+            let error = self.vault.cause(error);
             let why = error.one_line();
             let why = if why.starts_with(&what) { why } else { format!("{what}: {why}") };
             Error::new(error.kind(), why)

@@ -74,7 +74,9 @@ impl<T> Read<T> {
                 }
             })
         };
-        let mut whole = part(self.start, self.end).and_then(|bytes| exact(bytes, self.end - self.start));
+        // Whether all of the vault is away is asked once, and not for each piece.
+        let whole = part(self.start, self.end).map_err(|error| vault.vault().cause(error));
+        let mut whole = whole.and_then(|bytes| exact(bytes, self.end - self.start));
         for (at, to) in self.blobs {
             if !to.iter().any(wanted) {
                 continue;

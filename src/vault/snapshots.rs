@@ -47,7 +47,7 @@ impl Vault {
     pub fn readable_snapshots(&self) -> Result<Readable> {
         let error = match self.snapshots() {
             Ok(all) => return Ok(Readable { all, lost: Vec::new() }),
-            Err(error) => unless_away(error)?,
+            Err(error) => unless_away(self.cause(error))?,
         };
         let readable = self.single_snapshots()?;
         // A store that gives nothing just now has lost nothing.

@@ -12,17 +12,27 @@ use crate::error::{Error, Result};
 const LARGEST: u64 = 1 << 30;
 
 impl Vault {
-    /// An object, for whoever takes for lost what cannot be read. A vault that is away as a whole has lost nothing: a disk
-    /// that was taken out, a folder that has another name now.
+    /// Why something of the vault cannot be read, for whoever takes for lost what cannot. A vault that is away as a whole
+    /// has lost nothing: a disk that was taken out, a folder that has another name now. Then it is an error that
+    /// [is away](crate::error::Kind::is_away), and says so.
+    pub(super) fn cause(&self, error: Error) -> Error {
+        match error.kind().is_away() {
+            true => error,
+            false => self.is_there().err().unwrap_or(error),
+        }
+    }
+
+    /// Whether the vault is where it was: whether its config is.
+    fn is_there(&self) -> Result<()> {
+        self.store().read(Kind::Config, &Id::NONE).map(drop).map_err(Error::away)
+    }
+
+    /// An object, for whoever takes for lost what cannot be read.
     ///
     /// # Errors
     /// It cannot be read; of a kind that [is away](crate::error::Kind::is_away) if nothing of the vault can.
     pub(super) fn looked_for(&self, kind: Kind, id: &Id) -> Result<Bytes> {
-        let read = self.store().read(kind, id);
-        if read.as_ref().is_err_and(|error| !error.kind().is_away()) {
-            self.store().read(Kind::Config, &Id::NONE).map_err(Error::away)?;
-        }
-        read
+        self.store().read(kind, id).map_err(|error| self.cause(error))
     }
 
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.

@@ -113,7 +113,7 @@ fn exported(args: &ExportArgs, ctx: &Context, chosen: &Chosen, words: &[String])
             report(done, ctx, to)?;
         }
         let walked = walked.map_err(|error| match error.kind() {
-            Kind::Cancelled | Kind::Paused | Kind::Away => {
+            kind if kind.is_away() => {
                 error.hint("the same command goes on: what is there is not written again")
             }
             _ => error,

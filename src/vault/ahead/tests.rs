@@ -8,9 +8,11 @@ use rustic_core::repofile::SnapshotFile;
 
 use super::*;
 use crate::entry::RelPath;
+use crate::error::Kind;
 use crate::journal::Forgetful;
 use crate::progress::{Meter, Silent};
 use crate::vault::add::{Addition, Content as Added, Item};
+use crate::vault::content::kind_of;
 use crate::vault::store::memory::{Call, Memory};
 use crate::vault::store::{Kind as Object, Store};
 use crate::vault::tree::{self, Step};
@@ -20,7 +22,7 @@ use crate::vault::{Options, Vault};
 struct Kept {
     heap: Arc<Memory>,
     vault: Vault,
-    _temp: tempfile::TempDir,
+    temp: tempfile::TempDir,
 }
 
 impl Kept {
@@ -53,7 +55,7 @@ impl Kept {
         adding.part(files.iter().enumerate().map(item).collect::<Vec<_>>().into_iter()).unwrap();
         adding.finish().unwrap();
         let snapshot = vault.last_snapshot("mail", None).unwrap().unwrap();
-        (Self { heap, vault, _temp: temp }, snapshot)
+        (Self { heap, vault, temp }, snapshot)
     }
 }
 
@@ -198,4 +200,30 @@ fn a_store_that_is_away_is_asked_once_for_a_range_and_not_for_each_blob_in_it() 
         assert!(ahead.take(ticket, &nodes[0]).unwrap_err().to_string().contains("is lost"));
     });
     assert!(reads.load(Relaxed) < 1000, "{reads:?}");
+}
+
+#[test]
+fn of_a_disk_that_was_taken_out_nothing_is_called_lost() {
+    let (kept, snapshot) = Kept::new(&[noise(1, 2000)]);
+    let vault = kept.vault.read().unwrap();
+    let node = nodes(&vault, &snapshot).remove(0);
+    // What was read before would still be known.
+    let vault = kept.vault.read().unwrap();
+    std::fs::remove_dir_all(kept.temp.path().join("cache")).unwrap();
+    for gone in [true, false] {
+        kept.heap.faults(move |call| match call {
+            Call::Read(Object::Pack, _) => Some(Error::other("no such file")),
+            Call::Read(Object::Config, _) if gone => Some(Error::new(Kind::NoVault, "there is no vault")),
+            _ => None,
+        });
+        let ahead = with(&vault, |ahead| {
+            let ticket = ahead.want(&node).unwrap();
+            ahead.take(ticket, &node).unwrap_err().kind()
+        });
+        let mut stream = Content::new(&vault, &node).unwrap();
+        let stream = kind_of(&io::copy(&mut stream, &mut io::sink()).unwrap_err());
+        let tree = vault.tree(snapshot.tree).unwrap_err().kind();
+        let expected = if gone { Kind::NoVault } else { Kind::Other };
+        assert_eq!([ahead, stream, tree], [expected; 3]);
+    }
 }
