@@ -65,7 +65,7 @@ impl<'a> Ground<'a> {
         match why.kind() {
             Kind::Paused => {}
             // It is not the entry's, and all others would hear the same.
-            Kind::Away => {
+            kind if kind.is_away() => {
                 self.away.get_or_init(|| why.again());
                 return;
             }

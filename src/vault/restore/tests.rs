@@ -347,6 +347,27 @@ fn a_vault_that_is_away_has_lost_nothing() {
 }
 
 #[test]
+fn what_nobody_gives_any_more_is_not_told_file_by_file() {
+    let kept = Kept::new();
+    let source = kept.temp.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("one"), [1; 3000]).unwrap();
+    let snapshot = kept.save(&source);
+    let node = kept.node(&snapshot, &source);
+    // A password that was changed, and a disk that was taken out.
+    for pack in [Kind::Login, Kind::Other] {
+        kept.heap.faults(move |call| match call {
+            Call::Read(Object::Pack, _) => Some(Error::new(pack, "no such file")),
+            Call::Read(Object::Config, _) => Some(Error::new(Kind::NoVault, "no vault")),
+            _ => None,
+        });
+        let restored = kept.restore(&node, &kept.temp.path().join("back"), false).unwrap();
+        assert!(restored.away.is_some() && !restored.broken && restored.failures.errors == 0, "{restored:?}");
+        fs::remove_dir_all(kept.temp.path().join("back")).unwrap();
+    }
+}
+
+#[test]
 fn a_vault_that_goes_away_ends_a_restore() {
     let kept = Kept::new();
     let source = kept.temp.path().join("source");
