@@ -58,7 +58,7 @@ impl Vault {
     /// The snapshots one by one, past the library and its cache.
     pub(super) fn single_snapshots(&self) -> Result<Readable> {
         let mut readable = Readable::default();
-        for Found { id, .. } in self.store().list(Kind::Snapshot)? {
+        for Found { id, .. } in self.listed(Kind::Snapshot)? {
             match self.single_snapshot(&id)? {
                 Ok(snapshot) => readable.all.push(snapshot),
                 Err(lost) => readable.lost.push(lost),

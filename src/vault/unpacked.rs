@@ -35,6 +35,16 @@ impl Vault {
         self.store().read(kind, id).map_err(|error| self.cause(error))
     }
 
+    /// All objects of a kind, for whoever takes for lost what is not among them: a place that is not there has none, and
+    /// a disk may be taken out while it is listed.
+    ///
+    /// # Errors
+    /// As of [`looked_for`](Self::looked_for).
+    pub(super) fn listed(&self, kind: Kind) -> Result<Vec<Found>> {
+        let found = self.store().list(kind).map_err(|error| self.cause(error))?;
+        self.is_there().map(|()| found)
+    }
+
     /// An encrypted object, as JSON: checked against its name, decrypted and decompressed.
     pub(super) fn object(&self, kind: Kind, found: &Found) -> Result<Vec<u8>> {
         let raw = self.looked_for(kind, &found.id)?;

@@ -347,6 +347,29 @@ fn a_vault_that_is_away_has_lost_nothing() {
 }
 
 #[test]
+fn a_vault_that_goes_while_it_is_listed_is_not_an_empty_one() {
+    for gone in [Object::Key, Object::Index, Object::Pack, Object::Snapshot] {
+        let kept = Kept::new();
+        let source = kept.temp.path().join("source");
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("one"), [1; 3000]).unwrap();
+        kept.save(&source);
+        let disk = kept.heap.reopened();
+        kept.heap.faults(move |call| {
+            if call == Call::List(gone) {
+                for kind in Object::ALL {
+                    disk.list(kind).unwrap().iter().for_each(|found| disk.remove(kind, &[found.id]).unwrap());
+                }
+            }
+            None
+        });
+        let verified = kept.vault.verify(Depth::Data(100.0), &Meter::default()).unwrap();
+        let why = verified.stopped.as_ref().map(Error::kind);
+        assert!(why == Some(Kind::NoVault) && verified.problems.is_empty(), "{gone:?} {verified:?}");
+    }
+}
+
+#[test]
 fn what_nobody_gives_any_more_is_not_told_file_by_file() {
     let kept = Kept::new();
     let source = kept.temp.path().join("source");

@@ -39,7 +39,7 @@ impl Known {
             partial: false,
             bad: Bad::default(),
         };
-        for found in vault.store().list(Kind::Index)? {
+        for found in vault.listed(Kind::Index)? {
             let parsed = vault.object(Kind::Index, &found).and_then(|json| {
                 serde_json::from_slice::<IndexFile>(&json)
                     .map_err(|error| Error::other(format!("it is none: {error}")))
@@ -60,8 +60,7 @@ impl Known {
             }
         }
         // After the index: what is stored meanwhile is then only one more pack that nobody knows yet.
-        known.present =
-            vault.store().list(Kind::Pack)?.into_iter().map(|found| (found.id, found.size)).collect();
+        known.present = vault.listed(Kind::Pack)?.into_iter().map(|found| (found.id, found.size)).collect();
         Ok(known)
     }
 

@@ -181,7 +181,7 @@ impl Vault {
 
     /// Whether each password still opens the vault: this machine needs none as long as it has its sealed key.
     fn check_keys(&self, problems: &Problems) -> Result<()> {
-        for found in self.store().list(Kind::Key)? {
+        for found in self.listed(Kind::Key)? {
             let Err(error) = self.sound_key(&found.id) else { continue };
             let error = unless_away(error)?;
             let own = self.key_id() == Some(&found.id);
