@@ -5,7 +5,7 @@ use std::fs::File;
 
 use jiff::Timestamp;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mail::imap::Special;
 
 /// A folder of an account, as it is now.
@@ -175,6 +175,15 @@ pub trait Source: Send {
     /// As of [`Source::list`], or `take` failed.
     fn flags(&mut self, _folder: &Folder, _before: u32, _take: &mut Part<'_>) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Messages of a folder by their UIDs, with nothing else but what names each and when it came, where that is known. Those
+    /// that are not there any more are left out.
+    ///
+    /// # Errors
+    /// As of [`Source::list`]; or there are no UIDs.
+    fn dates(&mut self, folder: &Folder, _uids: &[u32]) -> Result<Vec<Listed>> {
+        Err(Error::other(format!("{} is not asked for single messages of {}", self.place(), folder.path)))
     }
 
     /// Fetches messages of a folder. Each of them comes to `take` once, in this order, as soon as it is there: whole, or

@@ -4,12 +4,14 @@
 //! folders   LIST with STATUS         -> which folders, how far they are
 //! list      EXAMINE, UID FETCH n:*   -> what is in one, without bodies
 //! flags     UID FETCH 1:* (FLAGS)    -> flags, where the server does not tell which changed
+//! dates     UID FETCH n (INTERNALDATE) -> which of some messages are there, and when they came
 //! fetch     UID FETCH BODY.PEEK[]    -> bodies, in the order asked
 //! ```
 //!
 //! What breaks is opened anew (`line`). What a server does not give in company it is asked for alone (`fetch`): so a
 //! message that is gone, refused, or breaks the connection is known by itself, and the others come.
 
+mod dates;
 mod fetch;
 mod fields;
 mod flags;
@@ -82,6 +84,11 @@ impl Source for Imap {
     fn flags(&mut self, folder: &Folder, before: u32, take: &mut Part<'_>) -> Result<bool> {
         let name = self.name(folder)?;
         flags::flags(&mut self.line, (&folder.path, &name), before, take)
+    }
+
+    fn dates(&mut self, folder: &Folder, uids: &[u32]) -> Result<Vec<Listed>> {
+        let name = self.name(folder)?;
+        dates::dates(&mut self.line, (&folder.path, &name), uids)
     }
 
     fn fetch(&mut self, folder: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {

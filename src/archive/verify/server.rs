@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use super::{DIFFERS, Looked, named};
 use crate::archive::path::Place;
 use crate::archive::read::{Archive, Found};
-use crate::archive::source::{Body, Folder, Listed, Listing, Refusal, Since, Source};
+use crate::archive::source::{Body, Folder, Listed, Refusal, Source};
 use crate::archive::stored::Stored;
 use crate::entry::show;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::vault::content::kind_of;
 use crate::vault::verify::Weight;
 
@@ -89,36 +89,36 @@ impl Server {
             let what = format!("not all that was to be compared came out of {folder}: {}", error.one_line());
             looked.add(Weight::Note, what, AGAIN);
         }
-        let Some(least) = others.first().map(|(uid, _)| *uid) else { return };
+        if others.is_empty() {
+            return;
+        }
         let folder = folder.clone();
-        match self.source.list(&folder, Since { uid: least, mod_seq: None }) {
-            Ok(listing) => {
-                others.retain(|(uid, found)| is_still(*uid, found, &listing));
-                looked.compared += others.len() as u64;
-                for (_, found) in others {
-                    let what = format!("{} is not the same as what the server gives now", named(found));
-                    looked.add(Weight::Damage, what, DIFFERS);
-                }
+        let uids: Vec<_> = others.iter().map(|(uid, _)| *uid).collect();
+        let untold = match self.source.dates(&folder, &uids) {
+            Ok(now) => {
+                others.retain(|(uid, found)| is_still(*uid, found, &now));
+                String::new()
             }
+            // Somebody stopped it.
+            Err(error) if error.kind() == Kind::Cancelled => return,
+            // What differs is not passed over for that.
             Err(error) => {
-                for (_, found) in others {
-                    let what = format!(
-                        "the server gives something else for {}, and does not say whether it is the same message: {}",
-                        named(found),
-                        error.one_line()
-                    );
-                    looked.add(Weight::Note, what, AGAIN);
-                }
+                format!("; whether it still is that message is not known: {}", error.one_line())
             }
+        };
+        looked.compared += others.len() as u64;
+        for (_, found) in others {
+            let what = format!("{} is not the same as what the server gives now{untold}", named(found));
+            looked.add(Weight::Damage, what, DIFFERS);
         }
     }
 }
 
 /// Whether a UID still is the message that was archived: it came when that one came. A server that was put back to an
 /// earlier state gives its UIDs again, with the same UIDVALIDITY.
-fn is_still(uid: u32, found: &Found, now: &Listing) -> bool {
+fn is_still(uid: u32, found: &Found, now: &[Listed]) -> bool {
     let place = &found.message.place;
-    let Some(listed) = now.messages.iter().find(|listed| listed.uid == uid) else { return false };
+    let Some(listed) = now.iter().find(|listed| listed.uid == uid) else { return false };
     // Where the server does not say when it came, its key is all that is known of it.
     listed.key == place.key && listed.date.is_none_or(|date| date.as_second() == place.date.as_second())
 }

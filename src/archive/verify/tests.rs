@@ -23,8 +23,17 @@ use crate::vault::{Options, Vault};
 /// When all messages came.
 const DATE: &str = "2026-03-04T05:06:07Z";
 
-/// A server that gives for each UID what it is told.
-struct Given(Vec<(u32, Result<&'static [u8], Refusal>)>);
+/// A server that gives for each UID what it is told, and may say when messages came. No folder is listed.
+struct Given {
+    given: Vec<(u32, Result<&'static [u8], Refusal>)>,
+    dates: bool,
+}
+
+impl Given {
+    fn of(given: Vec<(u32, Result<&'static [u8], Refusal>)>) -> Self {
+        Self { given, dates: true }
+    }
+}
 
 impl Source for Given {
     fn place(&self) -> String {
@@ -36,21 +45,27 @@ impl Source for Given {
         Ok(vec![Folder { path: "INBOX".into(), special: None, mark: Some(mark) }])
     }
 
+    fn list(&mut self, _: &Folder, _: Since) -> Result<Listing> {
+        Err(Error::other("all of a large folder"))
+    }
+
     /// The third came later than what was archived as the third: its UID was given again.
-    fn list(&mut self, _: &Folder, since: Since) -> Result<Listing> {
+    fn dates(&mut self, _: &Folder, uids: &[u32]) -> Result<Vec<Listed>> {
+        if !self.dates {
+            return Err(Error::other("it hung up"));
+        }
         let listed = |(uid, _): &(u32, _)| Listed {
             key: format!("7.{uid}"),
             uid: *uid,
             date: Some(if *uid == 3 { Timestamp::now() } else { DATE.parse().unwrap() }),
             ..Listed::default()
         };
-        let messages = self.0.iter().map(listed).filter(|listed| listed.uid >= since.uid).collect();
-        Ok(Listing { messages, ..Listing::default() })
+        Ok(self.given.iter().map(listed).filter(|listed| uids.contains(&listed.uid)).collect())
     }
 
     fn fetch(&mut self, _: &Folder, messages: &[Listed], take: &mut Take<'_>) -> Result<()> {
         for (at, listed) in messages.iter().enumerate() {
-            let given = self.0.iter().find(|(uid, _)| *uid == listed.uid);
+            let given = self.given.iter().find(|(uid, _)| *uid == listed.uid);
             let given = given.map_or(Err(Refusal::Gone), |(_, given)| given.clone());
             take(at, given.map(|bytes| Body::Held(bytes.to_vec())))?;
         }
@@ -140,19 +155,19 @@ fn told(looked: &Looked) -> Vec<(Weight, &str)> {
 
 #[test]
 fn a_message_that_is_not_what_was_archived_is_named() {
-    let looked = look(false, true, 0, Given(vec![]));
+    let looked = look(false, true, 0, Given::of(vec![]));
     assert_eq!((looked.read, looked.bytes, looked.damaged), (5, 18, 0), "{looked:?}");
-    let looked = look(true, true, 0, Given(vec![]));
+    let looked = look(true, true, 0, Given::of(vec![]));
     assert_eq!((looked.read, looked.damaged), (4, 1));
     let [(Weight::Damage, what)] = told(&looked)[..] else { panic!("{looked:?}") };
     assert!(what.contains("7.2.eml") && what.contains("not those that were archived"), "{what}");
-    assert_eq!(look(true, false, 0, Given(vec![])).damaged, 0, "nothing was to be read");
+    assert_eq!(look(true, false, 0, Given::of(vec![])).damaged, 0, "nothing was to be read");
 }
 
 #[test]
 fn what_the_server_gives_is_compared_with_what_was_archived() {
     let given = || {
-        Given(vec![
+        Given::of(vec![
             (1, Ok(b"one")),
             (2, Ok(b"twa")),
             (3, Err(Refusal::Refused("not today".into()))),
@@ -169,7 +184,7 @@ fn what_the_server_gives_is_compared_with_what_was_archived() {
         assert!(told[1].0 == Weight::Damage && told[1].1.contains("7.2.eml"), "{told:?}");
     }
     assert_eq!(look(false, false, 0, given()).compared, 0);
-    let all = || Given(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
+    let all = || Given::of(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
     assert_eq!(look(false, false, 3, all()).compared, 3);
     // What cannot be read is told once.
     for read in [true, false] {
@@ -180,7 +195,7 @@ fn what_the_server_gives_is_compared_with_what_was_archived() {
 
 #[test]
 fn a_vault_that_goes_away_makes_no_message_a_damaged_one() {
-    let all = || Given(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
+    let all = || Given::of(vec![(1, Ok(b"one")), (2, Ok(b"two")), (3, Ok(b"three")), (4, Ok(b"four"))]);
     let mut seen = HashSet::new();
     for (read, sample) in [(true, 0), (false, 10)] {
         for from in [0, 1, 2, 20] {
@@ -201,8 +216,12 @@ fn a_vault_that_goes_away_makes_no_message_a_damaged_one() {
 
 #[test]
 fn another_message_with_the_same_uid_is_no_damage() {
-    let given = || Given(vec![(1, Ok(b"one")), (2, Ok(b"twa")), (3, Ok(b"another"))]);
+    let given = || Given::of(vec![(1, Ok(b"one")), (2, Ok(b"twa")), (3, Ok(b"another"))]);
     let looked = look(false, false, 10, given());
     assert_eq!((looked.compared, looked.damaged), (2, 1), "{looked:?}");
     assert!(told(&looked)[0].1.contains("7.2.eml"), "{looked:?}");
+    // Where nobody says which message it is, what differs is told all the same.
+    let looked = look(false, false, 10, Given { dates: false, ..given() });
+    assert_eq!((looked.compared, looked.damaged), (3, 2), "{looked:?}");
+    assert!(told(&looked).iter().all(|(_, what)| what.contains("is not known: it hung up")), "{looked:?}");
 }

@@ -181,10 +181,13 @@ fn fetch(mailbox: &mut Mailbox, tag: &str, command: &str, open: &str, session: &
             }
             let head = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 4);
             say(format!("* {uid} FETCH (UID {uid} FLAGS (\\Seen)"));
-            if command.contains("SIZE") {
+            if command.contains("INTERNALDATE") {
                 let date = jiff::Timestamp::from_second(1_700_000_000 + 60 * number(message)).unwrap();
                 let date = date.to_zoned(jiff::tz::TimeZone::UTC).strftime("%d-%b-%Y %H:%M:%S %z");
-                say(format!(" RFC822.SIZE {} INTERNALDATE \"{date}\"", message.len()));
+                say(format!(" INTERNALDATE \"{date}\""));
+            }
+            if command.contains("SIZE") {
+                say(format!(" RFC822.SIZE {}", message.len()));
                 if mailbox.gmail {
                     let labels = folder.labels.get(&uid).copied().unwrap_or_default();
                     let id = 1000 + u64::from(uid);
