@@ -146,11 +146,19 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The accounts that it has, as far as they can be listed: what cannot, a walk tells.
-    pub fn accounts(&self) -> BTreeSet<String> {
-        let (entries, _) = tree::list(self.vault, &self.root).unwrap_or_default();
+    /// The accounts that it has.
+    ///
+    /// # Errors
+    /// They cannot be listed: it is damaged there, or the vault gives nothing now.
+    pub fn accounts(&self) -> Result<BTreeSet<String>> {
+        let listed = tree::list(self.vault, &self.root);
+        let (entries, _) = listed.map_err(|why| {
+            Error::new(why.kind(), "cannot list which accounts the archive has")
+                .caused_by(why)
+                .hint("what is damaged is told by: postkeep verify PROFILE")
+        })?;
         let folders = entries.into_iter().filter(|(_, node)| node.is_dir());
-        folders.filter_map(|(name, _)| path::account(name.as_path().to_str()?)).collect()
+        Ok(folders.filter_map(|(name, _)| path::account(name.as_path().to_str()?)).collect())
     }
 
     /// The one message whose id begins so. Copies of it in several folders are one message.

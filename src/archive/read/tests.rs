@@ -223,7 +223,10 @@ fn other_profiles_and_damaged_folders() {
     assert_eq!(choose("mail", "").unwrap().label, "mail");
     assert_eq!(choose("", "").unwrap().label, "documents");
     assert!(choose("other", "").unwrap_err().to_string().contains("no archived message yet"));
-    lab.look("mail", |archive| assert_eq!(walked(archive, &Wanted::default()).1.visited, 1));
+    lab.look("mail", |archive| {
+        assert_eq!(walked(archive, &Wanted::default()).1.visited, 1);
+        assert!(archive.accounts().unwrap().iter().eq(["gmail"]));
+    });
 
     // A folder whose list of entries is nowhere.
     lab.look("mail", |archive| {
@@ -234,5 +237,8 @@ fn other_profiles_and_damaged_folders() {
         assert_eq!((none.len(), met.broken.len(), met.is_whole()), (0, 1, false));
         let error = broken.named(Prefix::parse("abcd").unwrap()).unwrap_err();
         assert!(error.to_string().contains("can be read"), "{error}");
+        // Nobody takes that for an archive with no more than one account.
+        let error = broken.accounts().unwrap_err().one_line();
+        assert!(error.contains("which accounts"), "{error}");
     });
 }

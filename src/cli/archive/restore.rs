@@ -91,7 +91,7 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
     signals::cancel(&meter)?;
     let mut target = target(to, ctx)?;
     opened(chosen, (&args.state, !args.dry_run), ctx, |archive| {
-        target.apart = apart(&archive.accounts(), &wanted, target.under.as_deref(), to)?;
+        target.apart = apart(&archive.accounts()?, &wanted, target.under.as_deref(), to)?;
         let mut putting = Putting::new(target, &meter);
         let code = if args.dry_run {
             plan(archive, &wanted, (&mut putting, to), ctx)?
