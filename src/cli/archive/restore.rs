@@ -151,23 +151,24 @@ fn target(text: &str, ctx: &Context) -> Result<Target> {
     Ok(target)
 }
 
-/// Whether accounts are kept apart. Of one account, be it by name, there is nothing to keep apart.
+/// Whether accounts are kept apart: wherever there are several, and a folder to have them in. It is no matter whether one
+/// of them is named, so that the same message has the same place with and without its account's name.
 ///
 /// # Errors
 /// There are several, and their folders would become one: nobody gets them apart again.
 fn apart(accounts: &BTreeSet<String>, wanted: &Wanted, under: Option<&str>, to: &str) -> Result<bool> {
-    if wanted.account.is_some() || accounts.len() < 2 {
-        return Ok(false);
-    }
-    if under.is_some() {
-        return Ok(true);
+    let several = accounts.len() > 1;
+    if !several || under.is_some() || wanted.account.is_some() {
+        return Ok(several && under.is_some());
     }
     let names: Vec<_> = accounts.iter().map(|name| show(name.as_bytes())).collect();
     let text = format!("the archive has several accounts, which would become one: {}", names.join(", "));
-    Err(usage(text).hint("to put one of them, or one after the other, add --account NAME").hint(format!(
-        "to have them apart, each in a folder of its name: --to {}/FOLDER",
-        show(to.as_bytes())
-    )))
+    Err(usage(text)
+        .hint(format!(
+            "to have them apart, each in a folder of its name: --to {}/FOLDER",
+            show(to.trim_end_matches('/').as_bytes())
+        ))
+        .hint("to put one of them alone, add --account NAME; with /FOLDER it gets a folder of its name, too"))
 }
 
 fn put(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, meter: &Meter) -> Result<Walked> {
@@ -296,9 +297,11 @@ mod tests {
         for (accounts, account, under, expected) in [
             (&["a"][..], None, None, Some(false)),
             (&["a"], None, some("Old"), Some(false)),
+            (&["a"], some("a"), some("Old"), Some(false)),
             (&["a", "b"], None, None, None),
             (&["a", "b"], some("a"), None, Some(false)),
-            (&["a", "b"], some("a"), some("Old"), Some(false)),
+            // One of them goes where it goes together with the others.
+            (&["a", "b"], some("a"), some("Old"), Some(true)),
             (&["a", "b"], None, some("Old"), Some(true)),
         ] {
             let accounts = accounts.iter().map(|name| (*name).to_owned()).collect();

@@ -46,6 +46,8 @@ fn a_mailbox_a_maildir_and_an_mbox_lie_side_by_side() {
     for folder in ["Back/box/INBOX", "Back/Mail/INBOX"] {
         assert!(plan.contains(folder), "{plan}");
     }
+    let plan = back(&["--to", "imap:box/Back", "--account", "Mail", "-n"]).expect(0).stdout;
+    assert!(plan.contains("Back/Mail/INBOX") && !plan.contains("box/INBOX"), "{plan}");
     let Some(restored) = archive.restored() else { return };
     let count = |start: &str| restored.keys().filter(|path| path.starts_with(start)).count();
     assert_eq!((count("box/INBOX"), count("Mail"), count("old.mbox")), (3, 2, 2), "{:?}", restored.keys());
