@@ -286,6 +286,18 @@ fn messages_that_pass_for_each_other_are_told_apart_however_few_are_put_at_once(
         assert_eq!((done.put, done.present), (put, 1 - put), "{account}");
     }
     assert!(held(&mut open(lab, "user29"), "Two") == archive.expected("Two"));
+    // One that had line ends of Unix is as large at the server as the other one.
+    let mut archive = Archive::default();
+    let unix = String::from_utf8(mail("original")).unwrap().replace('\r', "");
+    archive.add("Unix", Some("<same@x>"), "", at(0), unix.into_bytes());
+    archive.add("Unix", Some("<same@x>"), "", at(0), mail("ATTACKER"));
+    for (keys, put, present) in [("0", 1, 0), ("01", 1, 1), ("01", 0, 2)] {
+        let (result, done) = archive.put_some(to(), |message| keys.contains(&message.place.key));
+        result.unwrap();
+        assert_eq!((done.put, done.present, done.failures.errors), (put, present, 0), "{keys}");
+    }
+    let there = held(&mut open(lab, "user29"), "Unix");
+    assert!(there == archive.expected("Unix"), "{there:?}");
 }
 
 #[test]

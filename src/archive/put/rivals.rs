@@ -51,7 +51,7 @@ fn first(group: &[(u64, One)]) -> Option<u64> {
 }
 
 /// The messages of an archive that share folder, Message-ID and second with one of other content: by what stands for
-/// these three, sorted by size.
+/// these three.
 #[derive(Debug, Default)]
 pub struct Rivals(HashMap<u64, Vec<One>>);
 
@@ -62,32 +62,18 @@ pub(super) enum Standing {
     Unnamed,
     /// Message-ID and second.
     Alone,
-    /// Message-ID, second and size.
-    OfItsSize,
-    /// Its bytes: another one has all of these.
+    /// Its bytes: another one has both of these. A size tells nothing: what is put becomes larger where it had line ends
+    /// of Unix, or where the server writes it anew, and may be as large as the other one then.
     Rival,
-}
-
-impl Standing {
-    /// Whether Message-ID, second and size tell it from all others.
-    pub(super) fn is_exact(self) -> bool {
-        matches!(self, Self::Alone | Self::OfItsSize)
-    }
 }
 
 impl Rivals {
     /// How a message of the archive stands to the others that go into this folder.
     pub(super) fn standing(&self, folder: &str, message: &Stored) -> Standing {
-        let Some(key) = key(folder, message) else { return Standing::Unnamed };
-        let Some(group) = self.0.get(&key) else { return Standing::Alone };
-        let size = size(message.size);
-        let from = group.partition_point(|one| one.0 < size);
-        let to = group.partition_point(|one| one.0 <= size);
-        // They are sorted: of one size, the first and the last differ if any do.
-        let of_size = group.get(from..to).unwrap_or_default();
-        match of_size.first() == of_size.last() {
-            true => Standing::OfItsSize,
-            false => Standing::Rival,
+        match key(folder, message) {
+            None => Standing::Unnamed,
+            Some(key) if self.0.contains_key(&key) => Standing::Rival,
+            Some(_) => Standing::Alone,
         }
     }
 }
@@ -201,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_message_is_told_from_those_of_its_folder_by_what_they_do_not_share() {
-        use Standing::{Alone, OfItsSize, Rival, Unnamed};
+        use Standing::{Alone, Rival, Unnamed};
         let one = of(Some("<1>"), 5, 10, 1);
         let elsewhere = |mut other: Stored| {
             other.place.folder = "Work".into();
@@ -213,11 +199,12 @@ mod tests {
             // The same once more, and others of another second, Message-ID or folder.
             (vec![of(Some("<1>"), 5, 10, 1), of(Some("<1>"), 6, 10, 2), of(Some("<2>"), 5, 10, 3)], Alone),
             (vec![elsewhere(of(Some("<1>"), 5, 10, 2))], Alone),
-            (vec![of(Some("<1>"), 5, 11, 2), of(Some("<1>"), 5, 9, 3)], OfItsSize),
+            // Of another size, which it need not have at the server.
+            (vec![of(Some("<1>"), 5, 11, 2)], Rival),
             (vec![of(Some("< 1>"), 5, 10, 2)], Rival),
             (vec![of(Some("<1>"), 5, 10, 1), of(Some("<1>"), 5, 10, 2), of(Some("<1>"), 5, 11, 3)], Rival),
             (vec![unknown(10)], Rival),
-            (vec![unknown(11)], OfItsSize),
+            (vec![unknown(11)], Rival),
         ] {
             let mut survey = Survey::new(Routes::default());
             others.iter().chain([&one]).for_each(|message| survey.add(message));

@@ -28,7 +28,7 @@ impl Putting<'_> {
         let mut unclear = Vec::new();
         for (at, message) in messages {
             let one = Waiting::new(*at, message, rivals.standing(folder, message));
-            if one.standing.is_exact() && known.there.take_exact(&one.ours) {
+            if one.standing == Standing::Alone && known.there.take_exact(&one.ours) {
                 present.push((*at, *message));
             } else {
                 unclear.push(one);
