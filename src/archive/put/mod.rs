@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use self::body::Bodies;
+pub use self::gmail::unknown_folder;
 use self::identity::Identity;
 pub use self::plan::Planned;
 pub use self::rivals::{Rivals, Survey};

@@ -57,7 +57,7 @@ fn folder(message: &Stored, under: Option<&str>, folders: &[Folder]) -> String {
             Some(Special::Junk) => special(Special::Junk, "Junk"),
             Some(Special::Trash) => special(Special::Trash, "Trash"),
             Some(_) => labelled().unwrap_or_else(|| special(Special::Archive, ARCHIVE)),
-            // In a language that nobody knows here: its owner does.
+            // In a language that nobody knows here. A plan tells it ([`gmail::unknown_folder`]), since it may be spam.
             None => labelled().unwrap_or_else(|| own.to_owned()),
         },
         None => path.clone(),
@@ -111,6 +111,7 @@ mod tests {
             ("[Gmail]/Spam", &[], None, "Junk"),
             ("[Gmail]/Papierkorb", &["Work", "\\Inbox"], None, "Müll"),
             ("[Google Mail]/Bin", &[], Some("Old"), "Old/Trash"),
+            ("[Gmail]/Tất cả Thư", &[], None, "Archive"),
             ("[Gmail]/Ruslpóstur", &["Work"], None, "Work"),
             ("[Gmail]/Ruslpóstur", &["\\Important"], None, "Ruslpóstur"),
         ] {
@@ -119,10 +120,15 @@ mod tests {
             stored.marks.labels = labels.iter().map(|label| (*label).to_owned()).collect();
             stored.marks.gmail = Some((1, 2));
             assert_eq!(folder(&stored, under, &folders), to, "{from} {labels:?}");
+            // Where it goes by less than what its folder is for, that is told.
+            let unknown = gmail::unknown_folder(&stored).is_some();
+            assert_eq!(unknown, from.ends_with("/Ruslpóstur"), "{from}");
         }
         let mut other = message(1, "x");
         other.place.folder = "[Gmail]/All Mail".into();
         assert_eq!(folder(&other, None, &folders), "[Gmail]/All Mail");
+        other.place.folder = "[Gmail]/Ruslpóstur".into();
+        assert_eq!(gmail::unknown_folder(&other), None);
     }
 
     #[test]

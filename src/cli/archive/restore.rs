@@ -13,7 +13,7 @@ use super::super::which::{BARE, Chosen, Which, too_many};
 use super::super::{Context, budget, config, out, signals, usage};
 use super::pick::Pick;
 use super::{State, failed, json_line, opened, told, unless_none};
-use crate::archive::put::{Done, LATER, Planned, Putting, Target};
+use crate::archive::put::{Done, LATER, Planned, Putting, Target, unknown_folder};
 use crate::archive::read::{Archive, Walked};
 use crate::archive::wanted::Wanted;
 use crate::entry::show;
@@ -200,7 +200,9 @@ fn plan(
     ctx: &Context,
 ) -> Result<u8> {
     let mut sum: BTreeMap<String, Planned> = BTreeMap::new();
+    let mut unknown: BTreeSet<String> = BTreeSet::new();
     let walked = archive.batches(wanted, (BATCH, MOST), &mut |messages, _| {
+        unknown.extend(messages.iter().filter_map(unknown_folder).map(str::to_owned));
         for (folder, more) in putting.plan(messages)? {
             let planned = sum.entry(folder).or_default();
             planned.put += more.put;
@@ -243,8 +245,21 @@ fn plan(
             )
         })?;
     }
+    if !ctx.quiet {
+        unknown.iter().for_each(|folder| out::warn(&unclear(folder)));
+    }
     let problems = sum.values().any(|one| one.problem.is_some());
     Ok(unless_none(&walked, told(&walked).max(u8::from(problems))))
+}
+
+/// What is said of a folder of Gmail's own that has a name in a language that is not known here.
+fn unclear(folder: &str) -> String {
+    format!(
+        "note: the name of {} does not say whether it is All Mail, Spam or Trash: what has a label would be put into the \
+         folder of its label, and the rest into one of that name. If it is Spam or Trash, put each folder of the \
+         archive by itself (--folder), and this one elsewhere (--to imap:ACCOUNT/FOLDER)",
+        quote(folder)
+    )
 }
 
 fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
