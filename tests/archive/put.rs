@@ -73,7 +73,7 @@ impl Archive {
     fn put_some(&self, target: Target, wanted: impl Fn(&Stored) -> bool) -> (Result<()>, Done) {
         let meter = Meter::default();
         let mut putting = Putting::new(target, &meter);
-        let rivals = self.rivals(&mut putting);
+        let rivals = self.rivals(&mut putting, &wanted);
         let mut read = |message: &Stored| {
             self.bytes.get(&message.place.key).cloned().ok_or_else(|| Error::other("it is gone"))
         };
@@ -86,9 +86,9 @@ impl Archive {
         (result, done)
     }
 
-    fn rivals(&self, putting: &mut Putting<'_>) -> Result<Rivals> {
+    fn rivals(&self, putting: &mut Putting<'_>, wanted: impl Fn(&Stored) -> bool) -> Result<Rivals> {
         let mut survey = putting.survey()?;
-        self.messages.iter().for_each(|message| survey.add(message));
+        self.messages.iter().for_each(|message| survey.add(message, wanted(message)));
         Ok(survey.rivals())
     }
 
@@ -417,7 +417,7 @@ fn an_archive_that_gives_no_more_today_ends_it_and_fails_no_message() {
             _ => Ok(archive.bytes[&message.place.key].clone()),
         }
     };
-    let rivals = archive.rivals(&mut putting).unwrap();
+    let rivals = archive.rivals(&mut putting, |_| true).unwrap();
     let error = putting.put(&archive.messages, &rivals, &mut read).unwrap_err();
     let done = putting.finish();
     assert_eq!((error.kind(), done.failures.errors), (Kind::Paused, 0), "{error:?} {:?}", done.failures.list);

@@ -64,7 +64,7 @@ pub struct Done {
     pub dropped: u64,
     /// Some of those flags.
     pub dropped_flags: BTreeSet<String>,
-    /// Messages that could not be put.
+    /// Messages that could not be put; warnings are those that may be there already.
     pub failures: Failures,
 }
 
@@ -205,6 +205,12 @@ impl<'a> Putting<'a> {
     fn fail(&mut self, at: usize, message: &Stored, why: &str) {
         self.settle_one(at);
         self.done.failures.add(failures::said(Severity::Error, &message.title(), why, None));
+    }
+
+    /// It may be there.
+    fn unsure(&mut self, at: usize, message: &Stored) {
+        self.settle_one(at);
+        self.done.failures.add(failures::said(Severity::Warning, &message.title(), sift::EITHER, None));
     }
 
     fn settle_one(&mut self, at: usize) {

@@ -18,8 +18,8 @@ pub struct Survey {
     all: Vec<(u64, One)>,
 }
 
-/// What is kept of a message: its size, as far as that fits, and what stands for its content.
-type One = (u32, u64);
+/// What is kept of a message: its size, as far as that fits, what stands for its content, and whether it is to be put.
+type One = (u32, u64, bool);
 
 impl Survey {
     /// Of what goes these ways.
@@ -27,10 +27,10 @@ impl Survey {
         Self { routes, all: Vec::new() }
     }
 
-    /// Takes a message of the archive.
-    pub fn add(&mut self, message: &Stored) {
+    /// Takes a message of the archive. `wanted`: it is one of those that are to be put.
+    pub fn add(&mut self, message: &Stored, wanted: bool) {
         if let Some(key) = key(&self.routes.folder(message), message) {
-            self.all.push((key, (size(message.size), content(message))));
+            self.all.push((key, (size(message.size), content(message), wanted)));
         }
     }
 
@@ -47,7 +47,7 @@ impl Survey {
 }
 
 fn first(group: &[(u64, One)]) -> Option<u64> {
-    group.first().map(|(_, (_, content))| *content)
+    group.first().map(|(_, (_, content, _))| *content)
 }
 
 /// The messages of an archive that share folder, Message-ID and second with one of other content: by what stands for
@@ -85,6 +85,8 @@ pub(super) enum Sight {
     Absent,
     /// It is there, written anew: this one stands for it.
     There(usize),
+    /// It is there, or else another one is that is not to be put now: this one stands for either.
+    Either(usize),
     /// Nobody can tell.
     Unclear,
 }
@@ -104,7 +106,8 @@ impl Rivals {
     /// Judges a message of which its folder has no equal, by what that has of the same Message-ID and second and about its
     /// size. What is none of the archive's by its bytes must be one that the server wrote anew. If there are as many of
     /// these as messages are still looked for, they are these. If there are fewer, it is neither said to be there, since
-    /// it may be missing, nor put again, since it may be there.
+    /// it may be missing, nor put again, since it may be there. If there are at least as many as are to be put now, these
+    /// are there, unless others of them were put at another time.
     pub(super) fn judge(
         &self,
         (folder, message): (&str, &Stored),
@@ -116,13 +119,17 @@ impl Rivals {
         let Some((key, group)) = key.and_then(|key| Some((key, self.0.get(&key)?))) else {
             return Sight::Absent;
         };
-        let mut left: HashMap<u64, usize> = HashMap::new();
-        for (size, content) in group {
+        // All of them, and those that are to be put.
+        let mut left: HashMap<u64, [usize; 2]> = HashMap::new();
+        for (size, content, wanted) in group {
             let of_size = !far(u64::from(*size), bytes) && !far(bytes, u64::from(*size));
-            *left.entry(*content).or_default() += usize::from(of_size);
+            let [all, some] = left.entry(*content).or_default();
+            *all += usize::from(of_size);
+            *some += usize::from(of_size && *wanted);
         }
+        let found = |counts: &mut [usize; 2]| *counts = counts.map(|count| count.saturating_sub(1));
         for content in settled.0.get(&key).into_iter().flatten() {
-            left.entry(*content).and_modify(|count| *count = count.saturating_sub(1));
+            left.entry(*content).and_modify(found);
         }
         let mut strange = Vec::new();
         for (at, read) in there {
@@ -130,14 +137,16 @@ impl Rivals {
             let names = read.map(|read| [begins(&read.sha256), begins(&read.content)]);
             match names.into_iter().flatten().find(|content| left.contains_key(content)) {
                 Some(ours) => {
-                    left.entry(ours).and_modify(|count| *count = count.saturating_sub(1));
+                    left.entry(ours).and_modify(found);
                 }
                 None => strange.push(*at),
             }
         }
+        let [all, some] = left.values().fold([0; 2], |[all, some], one| [all + one[0], some + one[1]]);
         match strange.first() {
             None => Sight::Absent,
-            Some(at) if strange.len() >= left.values().sum() => Sight::There(*at),
+            Some(at) if strange.len() >= all => Sight::There(*at),
+            Some(at) if strange.len() >= some => Sight::Either(*at),
             Some(_) => Sight::Unclear,
         }
     }
@@ -207,28 +216,28 @@ mod tests {
             (vec![unknown(11)], Rival),
         ] {
             let mut survey = Survey::new(Routes::default());
-            others.iter().chain([&one]).for_each(|message| survey.add(message));
+            others.iter().chain([&one]).for_each(|message| survey.add(message, true));
             assert_eq!(survey.rivals().standing("INBOX", &one), standing, "{others:?}");
         }
         assert_eq!(Rivals::default().standing("INBOX", &of(None, 5, 10, 1)), Unnamed);
         // Nothing is kept of those that are alone; two whose content is not known are no pair.
         let mut survey = Survey::new(Routes::default());
-        (0..100).for_each(|second| survey.add(&of(Some("<1>"), second, 10, 1)));
+        (0..100).for_each(|second| survey.add(&of(Some("<1>"), second, 10, 1), true));
         assert!(survey.rivals().0.is_empty());
         let mut survey = Survey::new(Routes::default());
         let mut other = unknown(10);
         other.place.key = "other".into();
-        [unknown(10), other].iter().for_each(|message| survey.add(message));
+        [unknown(10), other].iter().for_each(|message| survey.add(message, true));
         assert_eq!(survey.rivals().standing("INBOX", &unknown(10)), Rival);
     }
 
     #[test]
     fn what_a_server_wrote_anew_is_known_when_all_of_it_is_there() {
-        use Sight::{Absent, There, Unclear};
+        use Sight::{Absent, Either, There, Unclear};
         let rival = |size, content| of(Some("<1>"), 5, size, content);
         let all = [rival(100, 1), rival(100, 2), rival(50_000, 3)];
         let mut survey = Survey::new(Routes::default());
-        all.iter().for_each(|message| survey.add(message));
+        all.iter().for_each(|message| survey.add(message, true));
         let rivals = survey.rivals();
         let read = |content: u8| Some(Read { content: [0xee; 32], sha256: [content; 32] });
         let anew = read(0xaa);
@@ -253,6 +262,21 @@ mod tests {
             let there: Vec<_> = there.into_iter().enumerate().collect();
             let judged = rivals.judge(("INBOX", &all[0]), 100, &known, &there);
             assert_eq!(judged, sight, "{settled:?} {there:?}");
+        }
+        // Where the second one is not to be put: there may be the first one, or the second that was put at another time.
+        let mut survey = Survey::new(Routes::default());
+        all.iter().zip([true, false, true]).for_each(|(message, wanted)| survey.add(message, wanted));
+        let some = survey.rivals();
+        for (there, sight) in [
+            (vec![], Absent),
+            (vec![anew], Either(0)),
+            (vec![anew, anew], There(0)),
+            (vec![read(2)], Absent),
+            (vec![read(2), anew], There(1)),
+        ] {
+            let there: Vec<_> = there.into_iter().enumerate().collect();
+            let judged = some.judge(("INBOX", &all[0]), 100, &Settled::default(), &there);
+            assert_eq!(judged, sight, "{there:?}");
         }
         // One that has no rivals is told by other means.
         assert_eq!(

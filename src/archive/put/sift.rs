@@ -14,6 +14,11 @@ pub(super) const UNCLEAR: &str = "the server changes what is put there, and has 
                                   second than the archive: whether it is one of them cannot be told; into a folder \
                                   of its own it can be put (--to imap:ACCOUNT/FOLDER)";
 
+/// The same, where as many are there as are to be put.
+pub(super) const EITHER: &str = "the server changes what is put there, and what it has of the same Message-ID and second \
+                                 can be this message or another one of the archive, which is not to be put now: it was \
+                                 not put again; into a folder of its own it can be put (--to imap:ACCOUNT/FOLDER)";
+
 impl Putting<'_> {
     pub(super) fn put_into(
         &mut self,
@@ -60,6 +65,7 @@ impl Putting<'_> {
             match self.sight(folder, &one, rivals) {
                 Sight::Absent => waiting.push(one),
                 Sight::There(_) => self.present(folder, (one.at, one.message), rivals),
+                Sight::Either(_) => self.unsure(one.at, one.message),
                 Sight::Unclear => self.fail(one.at, one.message, UNCLEAR),
             }
         }
@@ -95,11 +101,15 @@ impl Putting<'_> {
         Ok(Some(one))
     }
 
-    /// Judges a message whose bytes are not there, and takes out what stands for it.
+    /// Judges a message whose bytes are not there, and takes out what stands for it. When it was sent there was nothing
+    /// that could be it or another one: what is there now is what came of that.
     pub(super) fn sight(&mut self, folder: &str, one: &Waiting<'_>, rivals: &Rivals) -> Sight {
         let Some(known) = self.known.get_mut(folder) else { return Sight::Absent };
         let there = known.there.dated(&one.ours);
-        let sight = rivals.judge((folder, one.message), one.ours.size, &known.settled, &there);
+        let sight = match rivals.judge((folder, one.message), one.ours.size, &known.settled, &there) {
+            Sight::Either(at) if one.tries > 0 => Sight::There(at),
+            sight => sight,
+        };
         if let Sight::There(at) = sight {
             known.there.take_at(at);
         }

@@ -51,7 +51,7 @@ ACCOUNT is an account of postkeep.toml with imap. With /FOLDER all folders are m
 
 {BARE}
 
-Exit codes: 0 done, 1 something could not be put, 2 usage, 3 paused by a provider's budget, \
+Exit codes: 0 done, 1 something could not be put, 2 usage, 3 done with warnings, or paused by a provider's budget, \
 10 no vault, 12 wrong password, 130 cancelled."))]
 pub(crate) struct RestoreArgs {
     /// The profile
@@ -106,7 +106,11 @@ fn restored(args: &RestoreArgs, ctx: &Context, chosen: &Chosen, words: &[String]
                 Err(_) if meter.is_cancelled() => Walked::default(),
                 walked => walked?,
             };
-            let code = told(&walked).max(u8::from(done.failures.errors > 0));
+            let code = match (told(&walked), &done.failures) {
+                (_, failures) if failures.errors > 0 => 1,
+                (0, failures) if failures.warnings > 0 => 3,
+                (code, _) => code,
+            };
             match meter.is_cancelled() {
                 true => code,
                 false => unless_none(&walked, code),
@@ -175,7 +179,7 @@ fn put(archive: &Archive<'_>, wanted: &Wanted, putting: &mut Putting<'_>, meter:
     let mut survey = putting.survey()?;
     // All of the archive, whatever is wanted: what an earlier run put is there, too.
     let surveyed = archive.walk(&Wanted::default(), &mut |found| {
-        survey.add(&found.message);
+        survey.add(&found.message, wanted.takes(&found.message));
         Ok(!meter.is_cancelled())
     })?;
     if meter.is_cancelled() {
@@ -272,6 +276,7 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
             "made": done.made,
             "dropped-flags": done.dropped_flags,
             "errors": done.failures.errors,
+            "warnings": done.failures.warnings,
             "failures": done.failures.list,
         });
         return out::print(&format!("{}\n", json_line(&value)));
@@ -290,6 +295,10 @@ fn report(done: &Done, to: &str, ctx: &Context) -> Result<()> {
     }
     if done.failures.errors > 0 {
         said.push_str(&format!("; {} could not be put", count(done.failures.errors)));
+    }
+    if done.failures.warnings > 0 {
+        let [one, more] = ["may be there and was not put", "may be there and were not put"];
+        said.push_str(&format!("; {}", of(done.failures.warnings, one, more)));
     }
     out::say(&said);
     if !done.made.is_empty() {
