@@ -1,7 +1,7 @@
 //! What is in a folder: one FETCH of all that is new, and one of what changed.
 //!
-//! A message that the server cannot describe, or at which it hangs up, is listed all the same, without a description: else nobody would ever
-//! fetch it, and nobody would know.
+//! A message that the server cannot describe, or at which it hangs up, is listed all the same, without a description: else
+//! nobody would ever fetch it, and nobody would know.
 
 use std::collections::BTreeSet;
 

@@ -168,9 +168,9 @@ impl View<'_> {
         Ok(work)
     }
 
-    /// Tells apart what is listed. What is left out is counted from a UID on: what is before it was counted when it was
-    /// seen first. A folder may have millions of messages: they are looked through some at a time, and what
-    /// is not needed any more is not held.
+    /// Tells apart what is listed. What is left out is counted from a UID on: what is before it was counted when it was seen
+    /// first. A folder may have millions of messages: they are looked through some at a time, and what is not needed any
+    /// more is not held.
     fn sift(
         &self,
         mut all: impl Iterator<Item = Listed>,

@@ -36,6 +36,17 @@ impl Kept {
         Self { heap, vault, temp }
     }
 
+    /// With one small file, and the folder that it is in.
+    fn of_one() -> (Self, Node) {
+        let kept = Self::new();
+        let source = kept.temp.path().join("source");
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("one"), [1; 3000]).unwrap();
+        let snapshot = kept.save(&source);
+        let node = kept.node(&snapshot, &source);
+        (kept, node)
+    }
+
     /// Saves a folder, by the library's own means.
     fn save(&self, folder: &Path) -> SnapshotFile {
         let repo = self.vault.repository().unwrap().to_indexed_ids().unwrap();
@@ -317,11 +328,7 @@ const LOOKS: [(Object, Depth); 5] = [
 
 #[test]
 fn a_vault_that_is_away_has_lost_nothing() {
-    let kept = Kept::new();
-    let source = kept.temp.path().join("source");
-    fs::create_dir(&source).unwrap();
-    fs::write(source.join("one"), [1; 3000]).unwrap();
-    kept.save(&source);
+    let (kept, _) = Kept::of_one();
     // A server that does not answer; and a disk that was taken out, which has no file of all.
     for away in [true, false] {
         for (kind, depth) in LOOKS {
@@ -349,11 +356,7 @@ fn a_vault_that_is_away_has_lost_nothing() {
 #[test]
 fn a_vault_that_goes_while_it_is_listed_is_not_an_empty_one() {
     for gone in [Object::Key, Object::Index, Object::Pack, Object::Snapshot] {
-        let kept = Kept::new();
-        let source = kept.temp.path().join("source");
-        fs::create_dir(&source).unwrap();
-        fs::write(source.join("one"), [1; 3000]).unwrap();
-        kept.save(&source);
+        let (kept, _) = Kept::of_one();
         let disk = kept.heap.reopened();
         kept.heap.faults(move |call| {
             if call == Call::List(gone) {
@@ -371,12 +374,7 @@ fn a_vault_that_goes_while_it_is_listed_is_not_an_empty_one() {
 
 #[test]
 fn what_nobody_gives_any_more_is_not_told_file_by_file() {
-    let kept = Kept::new();
-    let source = kept.temp.path().join("source");
-    fs::create_dir(&source).unwrap();
-    fs::write(source.join("one"), [1; 3000]).unwrap();
-    let snapshot = kept.save(&source);
-    let node = kept.node(&snapshot, &source);
+    let (kept, node) = Kept::of_one();
     // A password that was changed, and a disk that was taken out.
     for pack in [Kind::Login, Kind::Other] {
         kept.heap.faults(move |call| match call {
@@ -420,12 +418,7 @@ fn a_vault_that_goes_away_ends_a_restore() {
 #[test]
 fn what_a_budget_keeps_back_is_a_pause_and_no_damage() {
     use crate::vault::content::{Content, kind_of};
-    let kept = Kept::new();
-    let source = kept.temp.path().join("source");
-    fs::create_dir(&source).unwrap();
-    fs::write(source.join("one"), [1; 3000]).unwrap();
-    let snapshot = kept.save(&source);
-    let node = kept.node(&snapshot, &source);
+    let (kept, node) = Kept::of_one();
     let vault = kept.vault.read().unwrap();
     let file = vault.tree(node.subtree.unwrap()).unwrap().nodes.remove(0);
     let spent = |kind: Object| {

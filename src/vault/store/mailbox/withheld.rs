@@ -52,15 +52,17 @@ impl Inner {
         if !is_sure || !matches!(error.kind(), Sort::Away | Sort::Other) {
             return Err(error);
         }
+        // A budget, a password or a stop that comes meanwhile is told as what it is.
+        let is_other = |why: &Error| why.kind().is_away() && why.kind() != Sort::Away;
         match self.once("read the config of", |lease| self.config_over(lease)) {
-            Err(why) if why.kind().is_away() && why.kind() != Sort::Away => return Err(why),
+            Err(why) if is_other(&why) => return Err(why),
             Err(_) => return Err(error.away()),
             Ok(()) => {}
         }
         // The server may have come back just now.
         match self.once(what, read) {
             Ok(piece) => return Ok(Some(piece)),
-            Err(why) if why.kind().is_away() && why.kind() != Sort::Away => return Err(why),
+            Err(why) if is_other(&why) => return Err(why),
             Err(_) => {}
         }
         let error = error.not_away();
